@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/cmd.h"
+
+static const struct cli_cmd inspect[] = {
+	{ "eventlog", "a measured-boot event log (UEFI, coreboot, DRTM)", cmd_inspect_eventlog },
+	{ "quote", "a TPM 2.0 quote, and whether a log explains it", cmd_inspect_quote },
+	{ "ima", "a Linux IMA measurement list", cmd_inspect_ima },
+	{ "ekcert", "a TPM's EK, AK or platform certificate", cmd_inspect_ekcert },
+	{ "psa", "a PSA attestation token", cmd_inspect_psa },
+};
+
+int cmd_inspect(int argc, char **argv)
+{
+	return cli_dispatch("Shows what is in a piece of evidence and whether it holds by itself. It needs no server.",
+			    inspect, CH_COUNT_OF(inspect), argc, argv);
+}

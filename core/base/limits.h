@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_BASE_LIMITS_H
+#define CH_BASE_LIMITS_H
+
+/*
+ * The page of limits: every loop in `core` is bounded by one of these. Each is far above what real devices send and small
+ * enough that hostile input costs little. Raising one is a decision about memory and time, so it is made here and nowhere else.
+ */
+
+/* core/wire */
+#define CH_JSON_DEPTH_MAX 64          /* nested arrays and objects */
+#define CH_JSON_BYTES_MAX 0x7fffffffu /* one text: offsets are 32 bits */
+#define CH_CBOR_DEPTH_MAX 16          /* nested arrays, maps and tags */
+#define CH_DER_DEPTH_MAX  16
+
+/* core/boot */
+#define CH_PCR_COUNT         24        /* TPM 2.0 Part 2, PC Client: PCR 0..23 */
+#define CH_DIGEST_MAX        64        /* SHA-512 */
+#define CH_TCG_BANKS_MAX     8         /* digest algorithms in one log */
+#define CH_TCG_EVENTS_MAX    65536     /* events in one log */
+#define CH_TCG_LOG_MAX       0x1000000 /* 16 MiB: firmware reserves 64 KiB to 1 MiB */
+#define CH_DEVPATH_NODES_MAX 64
+#define CH_SIGLIST_MAX       4096 /* EFI_SIGNATURE_DATA entries in one variable */
+#define CH_GPT_ENTRIES_MAX   256
+
+/* core/os */
+#define CH_IMA_ENTRIES_MAX 4000000
+#define CH_IMA_DATA_MAX    0x10000 /* template data of one entry */
+
+/* core/platform */
+#define CH_TPM_STRUCT_MAX 4096  /* one TPM structure, generous for RSA-4096 */
+#define CH_CERT_MAX       16384 /* one certificate */
+#define CH_CHAIN_MAX      4     /* EK certificate, two intermediates, root */
+#define CH_PSA_SW_MAX     32    /* software components of one token */
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define READ_STEP 65536
+
+static void fd_close(const int *fd)
+{
+	if (*fd > STDIN_FILENO)
+		(void)close(*fd);
+}
+
+enum ch_err ch_file_read(struct ch_buf *b, const char *path)
+{
+	*b = (struct ch_buf){ 0 };
+	bool is_stdin = strcmp(path, "-") == 0;
+	__attribute__((cleanup(fd_close))) int fd =
+		is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return errno == ENOENT ? CH_ERR_NOTFOUND : CH_ERR_IO;
+	CH_AUTO_BUF struct ch_buf in = { 0 };
+	for (;;) {
+		if (in.cap - in.n < READ_STEP) {
+			in.cap = in.cap * 2 + READ_STEP;
+			in.p = ch_realloc(in.p, in.cap, 1);
+		}
+		ssize_t n = read(fd, in.p + in.n, in.cap - in.n);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return CH_ERR_IO;
+		if (n == 0)
+			break;
+		in.n += (size_t)n;
+		if (in.n > CH_FILE_MAX)
+			return CH_ERR_LIMIT;
+	}
+	*b = in;
+	in = (struct ch_buf){ 0 };
+	return CH_OK;
+}
