@@ -45,7 +45,7 @@ static bool text_of(struct ch_span field, struct ch_span *text)
 	return n < field.n && ch_span_all(ch_span_sub(field, n, field.n - n), 0);
 }
 
-static enum ch_err read_entry(struct ch_rd *r, struct ch_tcg_event *ev, const char **rule)
+static enum ch_err read_entry(struct ch_rd *r, struct ch_tcg_event *ev, struct ch_diag *d)
 {
 	ev->off = r->off;
 	ev->pcr = ch_rd_le32(r);
@@ -56,23 +56,17 @@ static enum ch_err read_entry(struct ch_rd *r, struct ch_tcg_event *ev, const ch
 	ev->data_off = r->off;
 	struct ch_span name = ch_rd_take(r, NAME_SIZE);
 	ev->extended = true;
-	if (r->bad) {
-		*rule = "the entry runs past the end of coreboot's log";
-		return CH_ERR_TRUNCATED;
-	}
+	if (r->bad)
+		return ch_fail(d, CH_ERR_TRUNCATED, r->off, "the entry runs past the end of coreboot's log");
 	enum ch_hash_alg alg = alg_of(type);
-	if (alg == CH_HASH_NONE) {
-		*rule = "the digest type of coreboot's entry is not SHA1, SHA256, SHA384 or SHA512";
-		return CH_ERR_UNSUPPORTED;
-	}
-	if (size != ch_hash_size(alg)) {
-		*rule = "digest_length of coreboot's entry is not that of its digest type";
-		return CH_ERR_RANGE;
-	}
-	if (!ch_span_all(ch_span_sub(digest, size, DIGEST_SIZE - size), 0) || !text_of(name, &ev->data)) {
-		*rule = "the unused bytes of coreboot's entry are not zero";
-		return CH_ERR_MALFORMED;
-	}
+	if (alg == CH_HASH_NONE)
+		return ch_fail(d, CH_ERR_UNSUPPORTED, ev->off + 4,
+			       "the digest type of coreboot's entry is not SHA1, SHA256, SHA384 or SHA512");
+	if (size != ch_hash_size(alg))
+		return ch_fail(d, CH_ERR_RANGE, ev->data_off - 4,
+			       "digest_length of coreboot's entry is not that of its digest type");
+	if (!ch_span_all(ch_span_sub(digest, size, DIGEST_SIZE - size), 0) || !text_of(name, &ev->data))
+		return ch_fail(d, CH_ERR_MALFORMED, ev->off, "the unused bytes of coreboot's entry are not zero");
 	ev->digest_count = 1;
 	ev->digest[0].alg = alg;
 	ev->digest[0].value = ch_span(digest.p, size);
@@ -98,13 +92,11 @@ enum ch_err ch_tcg_coreboot_header(struct ch_tcg_log *log, struct ch_diag *d)
 	log->promised = count;
 	struct ch_tcg_event ev;
 	for (size_t n = 0; n < count && !ch_span_all(ch_span_sub(r.in, r.off, r.in.n - r.off), 0); n++) {
-		size_t off = r.off;
-		const char *rule = NULL;
-		enum ch_err err = read_entry(&r, &ev, &rule);
+		enum ch_err err = read_entry(&r, &ev, d);
 		if (err != CH_OK) {
 			if (d != NULL)
 				d->item = n;
-			return ch_fail(d, err, off, rule);
+			return err;
 		}
 		size_t b = bank_of(log, ev.digest[0].alg);
 		if (b < log->bank_count)
@@ -117,9 +109,9 @@ enum ch_err ch_tcg_coreboot_header(struct ch_tcg_log *log, struct ch_diag *d)
 }
 
 enum ch_err ch_tcg_coreboot_record(struct ch_rd *r, const struct ch_tcg_log *log, struct ch_tcg_event *ev,
-				   uint32_t *mask, const char **rule)
+				   uint32_t *mask, struct ch_diag *d)
 {
-	enum ch_err err = read_entry(r, ev, rule);
+	enum ch_err err = read_entry(r, ev, d);
 	if (err == CH_OK)
 		*mask = (uint32_t)1 << bank_of(log, ev->digest[0].alg);
 	return err;

@@ -29,11 +29,11 @@ struct parse {
 	bool pcr0_extended; /* by anything that is not H-CRTM */
 };
 
-static enum ch_err refuse(const struct parse *p, size_t item, enum ch_err err, size_t off, const char *rule)
+/* What is refused from here on lies in this record. */
+static void set_item(const struct parse *p, size_t n)
 {
 	if (p->d != NULL)
-		p->d->item = item;
-	return ch_fail(p->d, err, off, rule);
+		p->d->item = n;
 }
 
 /* --- one record --- */
@@ -44,7 +44,7 @@ static bool is_extended(uint32_t pcr, uint32_t type)
 }
 
 /* TCG_PCR_EVENT (PFP 1.06, 10.2.1) */
-static enum ch_err read_sha1(struct ch_rd *r, struct ch_tcg_event *ev, const char **rule)
+static enum ch_err read_sha1(struct ch_rd *r, struct ch_tcg_event *ev, struct ch_diag *d)
 {
 	ev->off = r->off;
 	ev->pcr = ch_rd_le32(r);
@@ -58,8 +58,7 @@ static enum ch_err read_sha1(struct ch_rd *r, struct ch_tcg_event *ev, const cha
 	ev->extended = is_extended(ev->pcr, ev->type);
 	if (!r->bad)
 		return CH_OK;
-	*rule = "the record runs past the end of the log (PFP 1.06, 10.2.1)";
-	return CH_ERR_TRUNCATED;
+	return ch_fail(d, CH_ERR_TRUNCATED, r->off, "the record runs past the end of the log (PFP 1.06, 10.2.1)");
 }
 
 /* Index of the bank, looking first where records keep it in practice; bank_count if there is none. */
@@ -75,30 +74,27 @@ static size_t bank_of(const struct ch_tcg_log *log, uint16_t alg, size_t likely)
 
 /* TCG_PCR_EVENT2 (PFP 1.06, 10.2.2). `*mask` receives the banks, a bit each. */
 static enum ch_err read_agile(struct ch_rd *r, const struct ch_tcg_log *log, struct ch_tcg_event *ev, uint32_t *mask,
-			      const char **rule)
+			      struct ch_diag *d)
 {
 	ev->off = r->off;
 	ev->pcr = ch_rd_le32(r);
 	ev->type = ch_rd_le32(r);
 	size_t count = ch_rd_le32(r);
-	if (!r->bad && count > log->bank_count) {
-		*rule = "more digests than algorithms in the Spec ID event (PFP 1.06, 10.2.2)";
-		return CH_ERR_RANGE;
-	}
+	if (!r->bad && count > log->bank_count)
+		return ch_fail(d, CH_ERR_RANGE, r->off - 4,
+			       "more digests than algorithms in the Spec ID event (PFP 1.06, 10.2.2)");
 	uint32_t seen = 0;
 	for (size_t i = 0; i < count; i++) {
 		uint16_t alg = ch_rd_le16(r);
 		if (r->bad)
 			break;
 		size_t b = bank_of(log, alg, i);
-		if (b == log->bank_count) {
-			*rule = "a digest's algorithm is not in the Spec ID event (PFP 1.06, 10.2.2)";
-			return CH_ERR_UNKNOWN;
-		}
-		if ((seen >> b & 1) != 0) {
-			*rule = "an algorithm occurs twice in one record (PFP 1.06, 10.2.2)";
-			return CH_ERR_DUPLICATE;
-		}
+		if (b == log->bank_count)
+			return ch_fail(d, CH_ERR_UNKNOWN, r->off - 2,
+				       "a digest's algorithm is not in the Spec ID event (PFP 1.06, 10.2.2)");
+		if ((seen >> b & 1) != 0)
+			return ch_fail(d, CH_ERR_DUPLICATE, r->off - 2,
+				       "an algorithm occurs twice in one record (PFP 1.06, 10.2.2)");
 		seen |= (uint32_t)1 << b;
 		ev->digest[i].alg = log->bank[b].alg;
 		ev->digest[i].value = ch_rd_take(r, log->bank[b].size);
@@ -111,21 +107,20 @@ static enum ch_err read_agile(struct ch_rd *r, const struct ch_tcg_log *log, str
 	ev->extended = is_extended(ev->pcr, ev->type);
 	if (!r->bad)
 		return CH_OK;
-	*rule = "the record runs past the end of the log (PFP 1.06, 10.2.2)";
-	return CH_ERR_TRUNCATED;
+	return ch_fail(d, CH_ERR_TRUNCATED, r->off, "the record runs past the end of the log (PFP 1.06, 10.2.2)");
 }
 
 /* The record at the reader; the Spec ID event and all of a SHA-1 log are TCG_PCR_EVENT. */
 static enum ch_err read_record(struct ch_rd *r, const struct ch_tcg_log *log, size_t n, struct ch_tcg_event *ev,
-			       uint32_t *mask, const char **rule)
+			       uint32_t *mask, struct ch_diag *d)
 {
 	ev->n = n;
 	if (log->format == CH_TCG_COREBOOT)
-		return ch_tcg_coreboot_record(r, log, ev, mask, rule);
+		return ch_tcg_coreboot_record(r, log, ev, mask, d);
 	if (n > 0 && (log->format == CH_TCG_AGILE || log->format == CH_TCG_COREBOOT_TPM2))
-		return read_agile(r, log, ev, mask, rule);
+		return read_agile(r, log, ev, mask, d);
 	*mask = 1;
-	return read_sha1(r, ev, rule);
+	return read_sha1(r, ev, d);
 }
 
 /* --- the Spec ID event --- */
@@ -149,11 +144,11 @@ static enum ch_err parse_vendor(struct parse *p, struct ch_span vendor, size_t o
 	if (!ch_rd_done(&r) || !ch_span_eq(magic, agile ? CH_SPAN_LIT("CBT2") : CH_SPAN_LIT("CBT1")))
 		return CH_OK; /* another vendor's: it has no meaning to us */
 	if (reserved != 0 || major != 1)
-		return refuse(p, 0, CH_ERR_UNSUPPORTED, off, "coreboot's log version is not 1");
+		return ch_fail(p->d, CH_ERR_UNSUPPORTED, off, "coreboot's log version is not 1");
 	if (count > max)
-		return refuse(p, 0, CH_ERR_RANGE, off + 7, "coreboot's header counts more entries than its table has");
+		return ch_fail(p->d, CH_ERR_RANGE, off + 7, "coreboot's header counts more entries than its table has");
 	if (size == 0)
-		return refuse(p, 0, CH_ERR_RANGE, off + 11, "coreboot's header gives its entries no size");
+		return ch_fail(p->d, CH_ERR_RANGE, off + 11, "coreboot's header gives its entries no size");
 	p->log->format = agile ? CH_TCG_COREBOOT_TPM2 : CH_TCG_COREBOOT_TCPA;
 	p->log->promised = count;
 	p->entry_size = size;
@@ -166,23 +161,24 @@ static enum ch_err parse_banks(struct parse *p, struct ch_rd *r, size_t base)
 	size_t off = base + r->off;
 	size_t count = ch_rd_le32(r);
 	if (r->bad || count == 0)
-		return refuse(p, 0, CH_ERR_MALFORMED, off, "the Spec ID event names no algorithm (PFP 1.06, 10.4.5.1)");
+		return ch_fail(p->d, CH_ERR_MALFORMED, off,
+			       "the Spec ID event names no algorithm (PFP 1.06, 10.4.5.1)");
 	if (count > ch_rd_left(r) / 4)
-		return refuse(p, 0, CH_ERR_TRUNCATED, off,
-			      "numberOfAlgorithms runs past the Spec ID event (PFP 1.06, 10.4.5.1)");
+		return ch_fail(p->d, CH_ERR_TRUNCATED, off,
+			       "numberOfAlgorithms runs past the Spec ID event (PFP 1.06, 10.4.5.1)");
 	if (count > CH_TCG_BANKS_MAX)
-		return refuse(p, 0, CH_ERR_LIMIT, off, "the Spec ID event names more algorithms than any TPM has");
+		return ch_fail(p->d, CH_ERR_LIMIT, off, "the Spec ID event names more algorithms than any TPM has");
 	for (size_t i = 0; i < count; i++) {
 		off = base + r->off;
 		uint16_t alg = ch_rd_le16(r);
 		uint16_t size = ch_rd_le16(r);
 		size_t known = ch_hash_size((enum ch_hash_alg)alg);
 		if (bank_of(log, alg, i) < log->bank_count)
-			return refuse(p, 0, CH_ERR_DUPLICATE, off,
-				      "the Spec ID event names an algorithm twice (PFP 1.06, 10.4.5.1)");
+			return ch_fail(p->d, CH_ERR_DUPLICATE, off,
+				       "the Spec ID event names an algorithm twice (PFP 1.06, 10.4.5.1)");
 		if (size == 0 || size > CH_DIGEST_MAX || (known != 0 && size != known))
-			return refuse(p, 0, CH_ERR_RANGE, off + 2,
-				      "digestSize is not that of the algorithm (PFP 1.06, 10.4.5.1)");
+			return ch_fail(p->d, CH_ERR_RANGE, off + 2,
+				       "digestSize is not that of the algorithm (PFP 1.06, 10.4.5.1)");
 		log->bank[i] = (struct ch_tcg_bank){ .alg = (enum ch_hash_alg)alg, .size = size };
 		log->bank_count = i + 1;
 	}
@@ -205,8 +201,8 @@ static enum ch_err parse_spec_id(struct parse *p, const struct ch_tcg_event *ev,
 	size_t size = ch_rd_u8(&r);
 	struct ch_span vendor = ch_rd_take(&r, size);
 	if (!ch_rd_done(&r))
-		return refuse(p, 0, CH_ERR_MALFORMED, off,
-			      "vendorInfoSize does not end where the Spec ID event ends (PFP 1.06, 10.4.5.1)");
+		return ch_fail(p->d, CH_ERR_MALFORMED, off,
+			       "vendorInfoSize does not end where the Spec ID event ends (PFP 1.06, 10.4.5.1)");
 	return vendor.n == COREBOOT_VENDOR ? parse_vendor(p, vendor, off + 1, agile) : CH_OK;
 }
 
@@ -215,21 +211,20 @@ static enum ch_err parse_format(struct parse *p)
 {
 	struct ch_tcg_log *log = p->log;
 	if (log->in.n == 0)
-		return refuse(p, CH_ITEM_NONE, CH_ERR_MALFORMED, 0, "the log is empty");
+		return ch_fail(p->d, CH_ERR_MALFORMED, 0, "the log is empty");
 	if (log->in.n > CH_TCG_LOG_MAX)
-		return refuse(p, CH_ITEM_NONE, CH_ERR_LIMIT, CH_TCG_LOG_MAX, "the log is larger than 16 MiB");
+		return ch_fail(p->d, CH_ERR_LIMIT, CH_TCG_LOG_MAX, "the log is larger than 16 MiB");
 	if (ch_span_starts(log->in, CH_SPAN_LIT("CCEL")))
-		return refuse(p, CH_ITEM_NONE, CH_ERR_UNSUPPORTED, 0,
-			      "an ACPI CCEL table, which only says where a log is");
+		return ch_fail(p->d, CH_ERR_UNSUPPORTED, 0, "an ACPI CCEL table, which only says where a log is");
 	if (ch_tcg_coreboot_detect(log->in))
 		return ch_tcg_coreboot_header(log, p->d);
 
+	set_item(p, 0);
 	struct ch_rd r = ch_rd(log->in);
 	struct ch_tcg_event ev;
-	const char *rule = NULL;
-	enum ch_err err = read_sha1(&r, &ev, &rule);
+	enum ch_err err = read_sha1(&r, &ev, p->d);
 	if (err != CH_OK)
-		return refuse(p, 0, err, 0, rule);
+		return err;
 	if (has_signature(&ev, spec_id_agile))
 		return parse_spec_id(p, &ev, true);
 	log->format = CH_TCG_SHA1;
@@ -246,18 +241,17 @@ static enum ch_err parse_format(struct parse *p)
 static enum ch_err check_locality(struct parse *p, const struct ch_tcg_event *ev)
 {
 	if (ev->data.n != sizeof(startup_locality) + 1 || ev->pcr != 0)
-		return refuse(p, ev->n, CH_ERR_MALFORMED, ev->off,
-			      "a StartupLocality event has 17 bytes and is in PCR 0 (PFP 1.06, 10.4.5.3)");
+		return ch_fail(p->d, CH_ERR_MALFORMED, ev->off,
+			       "a StartupLocality event has 17 bytes and is in PCR 0 (PFP 1.06, 10.4.5.3)");
 	uint8_t locality = ev->data.p[sizeof(startup_locality)];
 	if (locality != 0 && locality != 3 && locality != 4)
-		return refuse(p, ev->n, CH_ERR_RANGE, ev->data_off + sizeof(startup_locality),
-			      "StartupLocality is not 0, 3 or 4 (PFP 1.06, 10.4.5.3)");
+		return ch_fail(p->d, CH_ERR_RANGE, ev->data_off + sizeof(startup_locality),
+			       "StartupLocality is not 0, 3 or 4 (PFP 1.06, 10.4.5.3)");
 	if (p->locality_seen)
-		return refuse(p, ev->n, CH_ERR_DUPLICATE, ev->off,
-			      "a second StartupLocality event (PFP 1.06, 10.4.5.3)");
+		return ch_fail(p->d, CH_ERR_DUPLICATE, ev->off, "a second StartupLocality event (PFP 1.06, 10.4.5.3)");
 	if (p->pcr0_extended || p->hcrtm_seen)
-		return refuse(p, ev->n, CH_ERR_MALFORMED, ev->off,
-			      "a StartupLocality event after PCR 0 was extended (PFP 1.06, 10.4.5.3)");
+		return ch_fail(p->d, CH_ERR_MALFORMED, ev->off,
+			       "a StartupLocality event after PCR 0 was extended (PFP 1.06, 10.4.5.3)");
 	p->locality_seen = true;
 	p->log->startup_locality = locality;
 	return CH_OK;
@@ -279,8 +273,8 @@ static enum ch_err check_start(struct parse *p, const struct ch_tcg_event *ev)
 		return CH_OK;
 	}
 	if (p->pcr0_extended)
-		return refuse(p, ev->n, CH_ERR_MALFORMED, ev->off,
-			      "an H-CRTM event after PCR 0 was extended (TPM 2.0 Part 1, 34.3)");
+		return ch_fail(p->d, CH_ERR_MALFORMED, ev->off,
+			       "an H-CRTM event after PCR 0 was extended (TPM 2.0 Part 1, 34.3)");
 	/* The H-CRTM sequence decides, whatever the locality of TPM2_Startup (TPM 2.0 Part 1, 34.3). */
 	p->hcrtm_seen = true;
 	p->log->startup_locality = 4;
@@ -291,12 +285,11 @@ static enum ch_err check_event(struct parse *p, const struct ch_tcg_event *ev, u
 {
 	struct ch_tcg_log *log = p->log;
 	if (p->entry_size != 0 && ev->n > 0 && size != p->entry_size)
-		return refuse(p, ev->n, CH_ERR_MALFORMED, ev->off,
-			      "the record's size is not that of coreboot's header");
+		return ch_fail(p->d, CH_ERR_MALFORMED, ev->off, "the record's size is not that of coreboot's header");
 	if (!ev->extended)
 		return check_start(p, ev);
 	if (ev->pcr >= CH_PCR_COUNT)
-		return refuse(p, ev->n, CH_ERR_RANGE, ev->off, "pcrIndex is above 23 (PFP 1.06, 10.2.2)");
+		return ch_fail(p->d, CH_ERR_RANGE, ev->off, "pcrIndex is above 23 (PFP 1.06, 10.2.2)");
 	if (log->format == CH_TCG_COREBOOT)
 		return check_start(p, ev);
 	/*
@@ -305,14 +298,14 @@ static enum ch_err check_event(struct parse *p, const struct ch_tcg_event *ev, u
 	 */
 	if (!p->used_set) {
 		if (mask == 0)
-			return refuse(p, ev->n, CH_ERR_MISSING, ev->off,
-				      "a measured event without a digest (PFP 1.06, 10.2.2)");
+			return ch_fail(p->d, CH_ERR_MISSING, ev->off,
+				       "a measured event without a digest (PFP 1.06, 10.2.2)");
 		p->used_set = true;
 		log->used = mask;
 	}
 	if (mask != log->used)
-		return refuse(p, ev->n, CH_ERR_MISSING, ev->off,
-			      "the record's banks are not those of the records before it (PFP 1.06, 10.2.2)");
+		return ch_fail(p->d, CH_ERR_MISSING, ev->off,
+			       "the record's banks are not those of the records before it (PFP 1.06, 10.2.2)");
 	return check_start(p, ev);
 }
 
@@ -346,20 +339,19 @@ static enum ch_err parse_records(struct parse *p)
 		most = log->promised + 1;
 	for (; !at_end(log, &r); n++) {
 		size_t off = r.off;
-		const char *rule = NULL;
 		uint32_t mask = 0;
+		set_item(p, n);
 		if (n == most)
 			return most == CH_TCG_EVENTS_MAX
-				       ? refuse(p, n, CH_ERR_LIMIT, off, "more than 65536 events")
-				       : refuse(p, n, CH_ERR_TRAILING, off,
-						"bytes after the entries that coreboot's header counts");
+				       ? ch_fail(p->d, CH_ERR_LIMIT, off, "more than 65536 events")
+				       : ch_fail(p->d, CH_ERR_TRAILING, off,
+						 "bytes after the entries that coreboot's header counts");
 		if (log->format == CH_TCG_AGILE && is_ff(ch_span_sub(log->in, off, 8)))
-			return refuse(p, n, CH_ERR_UNSUPPORTED, off,
-				      "confidential-computing log (CCEL): its registers are not PCRs");
-		enum ch_err err = read_record(&r, log, n, &ev, &mask, &rule);
-		if (err != CH_OK)
-			return refuse(p, n, err, off, rule);
-		err = check_event(p, &ev, mask, r.off - off);
+			return ch_fail(p->d, CH_ERR_UNSUPPORTED, off,
+				       "confidential-computing log (CCEL): its registers are not PCRs");
+		enum ch_err err = read_record(&r, log, n, &ev, &mask, p->d);
+		if (err == CH_OK)
+			err = check_event(p, &ev, mask, r.off - off);
 		if (err != CH_OK)
 			return err;
 	}
@@ -396,9 +388,8 @@ bool ch_tcg_next(struct ch_tcg_iter *it, struct ch_tcg_event *ev)
 	if (it->n >= it->log->event_count)
 		return false;
 	struct ch_rd r = { .in = it->log->in, .off = it->off, .bad = false };
-	const char *rule;
 	uint32_t mask;
-	if (read_record(&r, it->log, it->n, ev, &mask, &rule) != CH_OK)
+	if (read_record(&r, it->log, it->n, ev, &mask, NULL) != CH_OK)
 		return false;
 	it->off = r.off;
 	it->n++;

@@ -15,8 +15,8 @@ bool ch_tcg_coreboot_detect(struct ch_span in);
 /* Checks the header and every entry; sets format, banks (in order of their first use), `used` and `promised`. */
 CH_MUST_USE enum ch_err ch_tcg_coreboot_header(struct ch_tcg_log *log, struct ch_diag *d);
 
-/* Reads one entry of a log whose header was checked. `*mask` receives its bank's bit, `*rule` what was broken. */
+/* Reads one entry of a log whose header was checked. `*mask` receives its bank's bit. */
 CH_MUST_USE enum ch_err ch_tcg_coreboot_record(struct ch_rd *r, const struct ch_tcg_log *log, struct ch_tcg_event *ev,
-					       uint32_t *mask, const char **rule);
+					       uint32_t *mask, struct ch_diag *d);
 
 #endif
