@@ -55,10 +55,9 @@ void ch_utf8_put(struct ch_wr *w, uint32_t code)
 		ch_wr_u8(w, (uint8_t)(0x80 | (code >> (6 * (i - 1)) & 0x3f)));
 }
 
-/* Characters that would move or reorder what a person reads: controls, line and paragraph separators, bidi and zero width. */
-static bool code_is_shown(uint32_t c)
+bool ch_text_shown(uint32_t c)
 {
-	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == '\\')
+	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
 		return false;
 	if ((c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f))
 		return false;
@@ -71,7 +70,7 @@ void ch_text_escape(struct ch_wr *w, struct ch_span s)
 	while (s.n > 0) {
 		uint32_t code = 0;
 		size_t n = ch_utf8_decode(s, &code);
-		if (n != 0 && code_is_shown(code)) {
+		if (n != 0 && code != '\\' && ch_text_shown(code)) {
 			ch_wr_put(w, ch_span(s.p, n));
 		} else if (n > 1) {
 			ch_wr_str(w, "\\u{");

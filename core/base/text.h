@@ -17,6 +17,12 @@ bool ch_utf8_valid(struct ch_span s);
 void ch_utf8_put(struct ch_wr *w, uint32_t code);
 
 /*
+ * False for a character that would move, reorder or hide what a person reads: controls, C1, line and paragraph separators, bidi,
+ * zero width, tags, noncharacters.
+ */
+bool ch_text_shown(uint32_t code);
+
+/*
  * Appends `s` for a person's eye: printable UTF-8 stays, everything else (controls, C1, bidi overrides, invalid bytes, the
  * backslash itself) becomes \xNN or \u{N}. The result is valid UTF-8 without controls.
  */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/text.h"
+#include "core/wire/json.h"
+
+static bool is_type(const struct ch_json *j, size_t i, enum ch_json_type type)
+{
+	return i < j->count && j->node[i].type == type;
+}
+
+size_t ch_json_first(const struct ch_json *j, size_t parent)
+{
+	if (!is_type(j, parent, CH_JSON_ARRAY) && !is_type(j, parent, CH_JSON_OBJECT))
+		return CH_JSON_NONE;
+	return j->node[parent].next > parent + 1 ? parent + 1 : CH_JSON_NONE;
+}
+
+size_t ch_json_next(const struct ch_json *j, size_t parent, size_t i)
+{
+	if (i >= j->count || parent >= j->count || j->node[i].next >= j->node[parent].next)
+		return CH_JSON_NONE;
+	return j->node[i].next;
+}
+
+size_t ch_json_count(const struct ch_json *j, size_t parent)
+{
+	size_t n = 0;
+	for (size_t i = ch_json_first(j, parent); i != CH_JSON_NONE; i = ch_json_next(j, parent, i))
+		n++;
+	return is_type(j, parent, CH_JSON_OBJECT) ? n / 2 : n;
+}
+
+enum ch_err ch_json_member(const struct ch_json *j, size_t object, const char *name, size_t *value)
+{
+	*value = CH_JSON_NONE;
+	if (!is_type(j, object, CH_JSON_OBJECT))
+		return CH_ERR_NOTFOUND;
+	size_t found = CH_JSON_NONE;
+	for (size_t i = ch_json_first(j, object); i != CH_JSON_NONE; i = ch_json_next(j, object, i + 1)) {
+		if (!ch_json_str_eq(j, i, name))
+			continue;
+		if (found != CH_JSON_NONE)
+			return CH_ERR_DUPLICATE;
+		found = i + 1;
+	}
+	*value = found;
+	return found == CH_JSON_NONE ? CH_ERR_NOTFOUND : CH_OK;
+}
+
+struct ch_span ch_json_raw(const struct ch_json *j, size_t i)
+{
+	return i < j->count ? ch_span_sub(j->in, j->node[i].off, j->node[i].len) : CH_SPAN_EMPTY;
+}
+
+bool ch_json_str_eq(const struct ch_json *j, size_t i, const char *s)
+{
+	if (!is_type(j, i, CH_JSON_STRING))
+		return false;
+	struct ch_span want = ch_span_str(s);
+	if (!j->node[i].escaped)
+		return ch_span_eq(ch_json_raw(j, i), want);
+	struct ch_rd raw = ch_rd(ch_json_raw(j, i));
+	struct ch_rd left = ch_rd(want);
+	uint32_t code;
+	while (ch_json_char(&raw, &code)) {
+		uint8_t utf8[4];
+		struct ch_wr w = ch_wr(utf8, sizeof(utf8));
+		ch_utf8_put(&w, code);
+		if (!ch_span_eq(ch_rd_take(&left, w.len), ch_wr_span(&w)))
+			return false;
+	}
+	return ch_rd_done(&raw) && ch_rd_done(&left);
+}
+
+enum ch_err ch_json_str(const struct ch_json *j, size_t i, void *buf, size_t cap, struct ch_span *value)
+{
+	*value = CH_SPAN_EMPTY;
+	if (!is_type(j, i, CH_JSON_STRING))
+		return CH_ERR_MALFORMED;
+	if (!j->node[i].escaped) {
+		*value = ch_json_raw(j, i);
+		return CH_OK;
+	}
+	struct ch_rd raw = ch_rd(ch_json_raw(j, i));
+	struct ch_wr w = ch_wr(buf, cap);
+	uint32_t code;
+	while (ch_json_char(&raw, &code))
+		ch_utf8_put(&w, code);
+	if (raw.bad)
+		return CH_ERR_ENCODING;
+	if (w.bad)
+		return CH_ERR_NOSPACE;
+	*value = ch_wr_span(&w);
+	return CH_OK;
+}
+
+/* The magnitude of an integer; its sign is left to the caller. */
+static enum ch_err magnitude(const struct ch_json *j, size_t i, bool *negative, uint64_t *value)
+{
+	struct ch_rd r = ch_rd(ch_json_raw(j, i));
+	uint64_t v = 0;
+	if (!is_type(j, i, CH_JSON_NUMBER))
+		return CH_ERR_MALFORMED;
+	*negative = r.in.p[0] == '-';
+	r.off = *negative;
+	for (size_t k = r.off; k < r.in.n; k++) {
+		if (r.in.p[k] < '0' || r.in.p[k] > '9')
+			return CH_ERR_MALFORMED;
+	}
+	while (ch_rd_left(&r) > 0) {
+		uint64_t digit = (uint64_t)(ch_rd_u8(&r) - '0');
+		if (v > (UINT64_MAX - digit) / 10)
+			return CH_ERR_RANGE;
+		v = v * 10 + digit;
+	}
+	*value = v;
+	return CH_OK;
+}
+
+enum ch_err ch_json_u64(const struct ch_json *j, size_t i, uint64_t *value)
+{
+	bool negative = false;
+	uint64_t v = 0;
+	*value = 0;
+	enum ch_err err = magnitude(j, i, &negative, &v);
+	if (err != CH_OK)
+		return err;
+	if (negative && v != 0)
+		return CH_ERR_RANGE;
+	*value = v;
+	return CH_OK;
+}
+
+enum ch_err ch_json_i64(const struct ch_json *j, size_t i, int64_t *value)
+{
+	bool negative = false;
+	uint64_t v = 0;
+	*value = 0;
+	enum ch_err err = magnitude(j, i, &negative, &v);
+	if (err != CH_OK)
+		return err;
+	if (v > (uint64_t)INT64_MAX + (negative ? 1 : 0))
+		return CH_ERR_RANGE;
+	if (!negative)
+		*value = (int64_t)v;
+	else
+		*value = v == 0 ? 0 : -(int64_t)(v - 1) - 1;
+	return CH_OK;
+}
+
+enum ch_err ch_json_hex(const struct ch_json *j, size_t i, uint8_t *to, size_t n)
+{
+	enum ch_err err = CH_ERR_MALFORMED;
+	if (is_type(j, i, CH_JSON_STRING))
+		err = ch_hex_decode(to, n, ch_json_raw(j, i));
+	for (size_t k = 0; err != CH_OK && k < n; k++)
+		to[k] = 0;
+	return err;
+}
