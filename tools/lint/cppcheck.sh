@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Gate: cppcheck, warning and portability, over core, host and cli.
+. "$(dirname "$0")/../lib.sh"
+
+mkdir -p build/cppcheck
+cppcheck -q -j "$JOBS" --cppcheck-build-dir=build/cppcheck --std=c11 --enable=warning,portability --inline-suppr -I . \
+	-D__GNUC__=12 -DCH_VERSION='""' --error-exitcode=1 --template='{file}:{line}: {message} ({id})' core host cli
