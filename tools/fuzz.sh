@@ -36,7 +36,7 @@ done
 
 export CLANG=${CLANG:-clang}
 export OUT="$ROOT/build-fuzz"
-export COMMON='-std=c11 -D_GNU_SOURCE -DCH_VERSION="" -g -O1 -fno-omit-frame-pointer -Wno-unused-command-line-argument'
+export COMMON='-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wno-unused-command-line-argument'
 export SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 export COVER='-fprofile-instr-generate -fcoverage-mapping'
 export LIBS='-lcrypto -lseccomp'
@@ -232,7 +232,7 @@ coverage() {
 	done
 	llvm-cov export -format=lcov -instr-profile="$OUT/cover/all.profdata" "${objects[@]}" >"$lcov" 2>/dev/null
 	for t in "${targets[@]}"; do
-		for file in $(awk -v t="$t" '$1 == t { for (i = 2; i <= NF; i++) print $i }' fuzz/parsers.txt); do
+		while read -r file; do
 			read -r hit all < <(awk -F'[:,]' -v f="$file" '
 				/^SF:/ { on = index($0, "/" f) == length($0) - length(f) || $2 == f }
 				on && /^DA:/ { n++; if ($3 > 0) h++ }
@@ -251,17 +251,20 @@ coverage() {
 					/^SF:/ { on = index($0, "/" f) == length($0) - length(f) || $2 == f }
 					on && /^DA:/ && $3 == 0 { printf "%s ", $2 }' "$lcov")"
 			fi
-		done
+		done < <(awk -v t="$t" '$1 == t { for (i = 2; i <= NF; i++) print $i }' fuzz/parsers.txt)
 	done
 }
 
-step "compiling $([ $mode = coverage ] && echo "for coverage" || echo "with sanitizers")"
-case $mode in
-coverage) coverage ;;
+case "$mode" in
+coverage)
+	step "line coverage of the parsers, by committed seeds and unit tests"
+	coverage
+	;;
 *)
+	step "compiling with sanitizers"
 	library asan "$SANITIZE -fsanitize=fuzzer-no-link"
 	step "${#targets[@]} fuzz targets: $mode"
-	if [ $mode = long ]; then
+	if [ "$mode" = long ]; then
 		printf '| target | executions | edges | CPU s | of them without a new edge |\n|---|---|---|---|---|\n'
 	fi
 	each "one_$mode"
