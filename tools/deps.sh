@@ -10,7 +10,7 @@ packages() {
 	check) echo python3 python3-pytest python3-jsonschema swtpm swtpm-tools tpm2-tools openssl ;;
 	lint) echo clang clang-format clang-tidy cppcheck gcc-arm-none-eabi binutils-arm-none-eabi mandoc shellcheck patch ;;
 	fuzz) echo clang llvm libclang-rt-14-dev patch ;;
-	bench) echo gcc-arm-none-eabi binutils-arm-none-eabi ;;
+	bench) echo gcc-arm-none-eabi binutils-arm-none-eabi libcjson-dev openssl ;;
 	cross)
 		echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 		echo gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static
