@@ -9,8 +9,9 @@ if [ -f bench/meson.build ]; then
 	tools/build.sh build-bench -Dbench=true -Dtests=false
 	found=0
 	for b in build-bench/bench/*; do
-		[ -f "$b" ] && [ -x "$b" ] && [[ ${b##*/} == *"${1:-}"* ]] || continue
-		case $b in *.so | *.a | *.p) continue ;; esac
+		if [ ! -f "$b" ] || [ ! -x "$b" ] || [[ ${b##*/} != *"${1:-}"* ]]; then
+			continue
+		fi
 		found=1
 		step "${b##*/}"
 		"$b"

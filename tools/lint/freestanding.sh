@@ -4,8 +4,8 @@
 . "$(dirname "$0")/../lib.sh"
 
 tools/freestanding.sh
-if ram=$(arm-none-eabi-nm -A build-cortex-m3/core.elf | grep -E ' [bBdD] ' | grep -vE ' (__|_)?(bss|data|end|edata|stack|noinit)[A-Za-z_]*$'); then
-	printf '%s\n' "$ram" | sed 's/.* //; s/$/: core has no variables of its own; make it const or hand it in/'
+if ram=$(find build-cortex-m3/core -name '*.o' | sort | xargs arm-none-eabi-nm -A | grep -E ' [bBdDC] [^$]'); then
+	printf '%s\n' "$ram" | sed -E 's|^build-cortex-m3/([^:]*)\.o:.* |\1.c: |; s/$/: core has no variables of its own; make it const or hand it in/'
 	exit 1
 fi
 tools/size.sh
