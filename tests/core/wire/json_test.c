@@ -35,7 +35,7 @@ struct refusal {
 	size_t off;
 };
 
-static const struct refusal bad[] = {
+static const struct refusal refusals[] = {
 	{ "", CH_ERR_TRUNCATED, 0 },
 	{ " \n", CH_ERR_TRUNCATED, 2 },
 	{ "[", CH_ERR_TRUNCATED, 1 },
@@ -92,12 +92,12 @@ static const struct refusal bad[] = {
 static void refuses_what_is_no_json_and_says_where(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < CH_COUNT_OF(bad); i++) {
+	for (size_t i = 0; i < CH_COUNT_OF(refusals); i++) {
 		struct ch_json j;
 		struct ch_diag d;
-		enum ch_err err = parse(&j, bad[i].text, &d);
-		if (err != bad[i].err || d.off != bad[i].off)
-			fail_msg("%s: %s at %zu", bad[i].text, ch_err_str(err), d.off);
+		enum ch_err err = parse(&j, refusals[i].text, &d);
+		if (err != refusals[i].err || d.off != refusals[i].off)
+			fail_msg("%s: %s at %zu", refusals[i].text, ch_err_str(err), d.off);
 		assert_non_null(d.rule);
 		assert_int_equal(j.count, 0);
 		assert_null(j.node);
