@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/base/text.h"
 #include "core/wire/json.h"
+
+#include "core/base/text.h"
 
 /*
  * One pass over the text. The open arrays and objects are a list through their nodes: `next` of an open one is the node it lies
