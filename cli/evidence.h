@@ -25,13 +25,15 @@ struct cli_evidence {
 };
 
 /* The rows of an option table that fill `e`. */
-#define CLI_EVIDENCE_OPTIONS(e)                                                                                        \
-	{ "msg", "FILE", "the quote as signed (TPMS_ATTEST)", CLI_VALUE, &(e)->msg },                                  \
-		{ "sig", "FILE", "its signature (TPMT_SIGNATURE)", CLI_VALUE, &(e)->sig },                             \
-		{ "pub", "FILE", "the attestation key: PEM, TPM2B_PUBLIC or TPMT_PUBLIC", CLI_VALUE, &(e)->pub },      \
-		{ "eventlog", "FILE", "the event log (binary_bios_measurements)", CLI_VALUE, &(e)->eventlog },         \
-		{ "ima", "FILE", "the IMA list, binary or ASCII", CLI_VALUE, &(e)->ima },                              \
-		{ "pcrs", "FILE", "the register values, as tpm2_quote -o writes them", CLI_VALUE, &(e)->pcrs }
+#define CLI_EVIDENCE_OPTIONS(e)                                                                                   \
+	{ "msg", "FILE", "the quote as signed (TPMS_ATTEST)", CLI_VALUE, &(e)->msg },                             \
+		{ "sig", "FILE", "its signature (TPMT_SIGNATURE)", CLI_VALUE, &(e)->sig },                        \
+		{ "pub", "FILE", "the attestation key: PEM, TPM2B_PUBLIC or TPMT_PUBLIC", CLI_VALUE, &(e)->pub }, \
+		{ "eventlog", "FILE", "the event log (binary_bios_measurements)", CLI_VALUE, &(e)->eventlog },    \
+		{ "ima", "FILE", "the IMA list, binary or ASCII", CLI_VALUE, &(e)->ima },                         \
+	{                                                                                                         \
+		"pcrs", "FILE", "the register values, as tpm2_quote -o writes them", CLI_VALUE, &(e)->pcrs        \
+	}
 
 /* Reads all files that were named; says which required option is missing. -1 to go on, else an exit code. */
 int cli_evidence_read(struct cli_evidence *e);
