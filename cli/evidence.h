@@ -6,6 +6,7 @@
 #include "cli/tpm_files.h"
 #include "core/boot/appraise.h"
 #include "core/platform/tpm_pcrs.h"
+#include "core/platform/tpm_signature.h"
 
 /* The evidence of one boot as `appraise` and `reference capture` take it: files named by options, read, then parsed. */
 

@@ -9,6 +9,7 @@
  */
 #include "core/base/text.h"
 #include "core/boot/appraise.h"
+#include "core/platform/tpm_signature.h"
 #include "core/trust/ear.h"
 #include "host/base/file.h"
 #include "host/crypto_openssl/backend.h"
