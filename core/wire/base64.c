@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/wire/base64.h"
 
+#include <string.h>
+
 static const char alphabet[2][65] = {
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
 	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
@@ -160,11 +162,10 @@ static enum ch_err decode_line(struct decode *s, struct ch_span text, struct ch_
 {
 	enum ch_err err = CH_OK;
 	size_t off = (size_t)(line.p - text.p);
-	for (size_t i = 0; i < line.n && err == CH_OK; i++) {
-		if (line.p[i] == ':')
-			return ch_fail(d, CH_ERR_UNSUPPORTED, off + i, "a PEM block has header fields (RFC 7468, 2)");
+	if (line.n > 0 && memchr(line.p, ':', line.n) != NULL)
+		return ch_fail(d, CH_ERR_UNSUPPORTED, off, "a PEM block has header fields (RFC 7468, 2)");
+	for (size_t i = 0; i < line.n && err == CH_OK; i++)
 		err = decode_char(s, line.p[i], off + i, d);
-	}
 	return err;
 }
 

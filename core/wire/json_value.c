@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/base/text.h"
 #include "core/wire/json.h"
+
+#include "core/base/text.h"
+
+#include <string.h>
 
 static bool is_type(const struct ch_json *j, size_t i, enum ch_json_type type)
 {
@@ -48,7 +51,7 @@ enum ch_err ch_json_member(const struct ch_json *j, size_t object, const char *n
 
 struct ch_span ch_json_raw(const struct ch_json *j, size_t i)
 {
-	return i < j->count ? ch_span_sub(j->in, j->node[i].off, j->node[i].len) : CH_SPAN_EMPTY;
+	return i < j->count ? ch_span(j->in.p + j->node[i].off, j->node[i].len) : CH_SPAN_EMPTY;
 }
 
 bool ch_json_str_eq(const struct ch_json *j, size_t i, const char *s)
@@ -71,6 +74,14 @@ bool ch_json_str_eq(const struct ch_json *j, size_t i, const char *s)
 	return ch_rd_done(&raw) && ch_rd_done(&left);
 }
 
+/* Bytes before the next escape. */
+static size_t plain_len(const struct ch_rd *raw)
+{
+	const uint8_t *p = raw->in.p + raw->off;
+	const uint8_t *escape = memchr(p, '\\', ch_rd_left(raw));
+	return escape != NULL ? (size_t)(escape - p) : ch_rd_left(raw);
+}
+
 enum ch_err ch_json_str(const struct ch_json *j, size_t i, void *buf, size_t cap, struct ch_span *value)
 {
 	*value = CH_SPAN_EMPTY;
@@ -82,9 +93,12 @@ enum ch_err ch_json_str(const struct ch_json *j, size_t i, void *buf, size_t cap
 	}
 	struct ch_rd raw = ch_rd(ch_json_raw(j, i));
 	struct ch_wr w = ch_wr(buf, cap);
-	uint32_t code;
-	while (ch_json_char(&raw, &code))
-		ch_utf8_put(&w, code);
+	while (ch_rd_left(&raw) > 0) {
+		uint32_t code;
+		ch_wr_put(&w, ch_rd_take(&raw, plain_len(&raw)));
+		if (ch_json_char(&raw, &code))
+			ch_utf8_put(&w, code);
+	}
 	if (raw.bad)
 		return CH_ERR_ENCODING;
 	if (w.bad)
@@ -93,27 +107,24 @@ enum ch_err ch_json_str(const struct ch_json *j, size_t i, void *buf, size_t cap
 	return CH_OK;
 }
 
-/* The magnitude of an integer; its sign is left to the caller. */
+/* The magnitude of an integer; what its sign allows is left to the caller. */
 static enum ch_err magnitude(const struct ch_json *j, size_t i, bool *negative, uint64_t *value)
 {
-	struct ch_rd r = ch_rd(ch_json_raw(j, i));
+	struct ch_span s = ch_json_raw(j, i);
 	uint64_t v = 0;
+	bool fits = true;
 	if (!is_type(j, i, CH_JSON_NUMBER))
 		return CH_ERR_MALFORMED;
-	*negative = r.in.p[0] == '-';
-	r.off = *negative;
-	for (size_t k = r.off; k < r.in.n; k++) {
-		if (r.in.p[k] < '0' || r.in.p[k] > '9')
+	*negative = s.p[0] == '-';
+	for (size_t k = *negative; k < s.n; k++) {
+		uint64_t digit = (uint64_t)s.p[k] - '0';
+		if (digit > 9)
 			return CH_ERR_MALFORMED;
-	}
-	while (ch_rd_left(&r) > 0) {
-		uint64_t digit = (uint64_t)(ch_rd_u8(&r) - '0');
-		if (v > (UINT64_MAX - digit) / 10)
-			return CH_ERR_RANGE;
+		fits = fits && (v < UINT64_MAX / 10 || (v == UINT64_MAX / 10 && digit <= UINT64_MAX % 10));
 		v = v * 10 + digit;
 	}
 	*value = v;
-	return CH_OK;
+	return fits ? CH_OK : CH_ERR_RANGE;
 }
 
 enum ch_err ch_json_u64(const struct ch_json *j, size_t i, uint64_t *value)
@@ -155,4 +166,15 @@ enum ch_err ch_json_hex(const struct ch_json *j, size_t i, uint8_t *to, size_t n
 	for (size_t k = 0; err != CH_OK && k < n; k++)
 		to[k] = 0;
 	return err;
+}
+
+void ch_json_position(struct ch_span in, size_t off, size_t *line, size_t *column)
+{
+	*line = 1;
+	*column = 1;
+	for (size_t i = 0; i < off && i < in.n; i++) {
+		bool ends = in.p[i] == '\n' || (in.p[i] == '\r' && (i + 1 == in.n || in.p[i + 1] != '\n'));
+		*line += ends;
+		*column = ends ? 1 : *column + 1;
+	}
 }

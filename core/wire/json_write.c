@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/base/text.h"
 #include "core/wire/json.h"
+
+#include "core/base/text.h"
 
 _Static_assert(CH_JSON_DEPTH_MAX <= 64, "one bit a level of struct ch_json_wr.object");
 

@@ -7,6 +7,7 @@
 #include "core/crypto/hash.h"
 
 #include "host/crypto_openssl/backend.h"
+#include "host/crypto_openssl/fetch.h"
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -54,9 +55,9 @@ static size_t impl_of(enum ch_hash_alg alg)
 
 enum ch_err ch_crypto_openssl_init(void)
 {
-	return OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1
-		       ? CH_OK
-		       : CH_ERR_CRYPTO;
+	if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+		return CH_ERR_CRYPTO;
+	return ch_openssl_fetch_sig();
 }
 
 bool ch_hash_available(enum ch_hash_alg alg)
