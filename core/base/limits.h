@@ -29,6 +29,7 @@
 /* core/os */
 #define CH_IMA_ENTRIES_MAX 4000000
 #define CH_IMA_DATA_MAX    0x10000 /* template data of one entry */
+#define CH_IMA_NAME_MAX    128     /* a template's name, or its format where it has none */
 
 /* core/platform */
 #define CH_TPM_STRUCT_MAX 4096  /* one TPM structure, generous for RSA-4096 */
