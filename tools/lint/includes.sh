@@ -8,8 +8,8 @@
 allowed() {
 	case $1 in
 	core/base/*) echo core/base/ ;;
-	# COSE hashes and verifies where it stands; the encodings know no cryptography.
-	core/wire/cose*) echo core/base/ core/wire/ core/crypto/ ;;
+	# COSE and JWK carry signatures and keys; the other encodings know no cryptography.
+	core/wire/cose* | core/wire/jwk*) echo core/base/ core/wire/ core/crypto/ ;;
 	core/wire/*) echo core/base/ core/wire/ ;;
 	core/crypto/*) echo core/base/ core/crypto/ ;;
 	core/trust/*) echo core/ ;;
