@@ -11,7 +11,7 @@ FLAGS=(-mcpu=cortex-m3 -mthumb -Os -g0 -std=c11 -ffreestanding -nostdinc
 	-isystem "$("$CC" -print-file-name=include)" -isystem "$("$CC" -print-file-name=include-fixed)"
 	-isystem tools/lint/freestanding/include -I.
 	-Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wimplicit-fallthrough
-	-Wstack-usage=4096 -Werror -Wno-error=stack-usage= -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns)
+	-Wstack-usage=4096 -Werror -Wno-error=stack-usage= -fno-diagnostics-show-caret -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns)
 
 rm -rf "$OUT"
 mkdir -p "$OUT"
