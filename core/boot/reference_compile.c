@@ -540,7 +540,8 @@ static enum ch_err doc_pcr(struct compile *c, size_t value, void *to)
 	(void)to;
 	uint8_t pcr = 0;
 	enum ch_err err = read_pcr_number(c, value, &pcr);
-	c->ref->pcr_mask |= (uint32_t)1 << pcr;
+	if (err == CH_OK)
+		c->ref->pcr_mask |= (uint32_t)1 << pcr;
 	return err;
 }
 
