@@ -24,10 +24,12 @@
 #define CH_DEVPATH_NODES_MAX 64
 #define CH_SIGLIST_MAX       4096 /* EFI_SIGNATURE_DATA entries in one variable */
 #define CH_GPT_ENTRIES_MAX   256
+#define CH_REPLAY_SEARCH_MAX 0x200000  /* digests computed to find the quoted part of an IMA list */
 
 /* core/os */
 #define CH_IMA_ENTRIES_MAX 4000000
 #define CH_IMA_DATA_MAX    0x10000 /* template data of one entry */
+#define CH_IMA_NAME_MAX    128     /* a template's name, or its format where it has none */
 
 /* core/platform */
 #define CH_TPM_STRUCT_MAX 4096  /* one TPM structure, generous for RSA-4096 */

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-#define PCR_DRTM_FIRST 17
-#define PCR_DRTM_LAST  22
-
 void ch_pcrs_init(struct ch_pcrs *pcrs)
 {
 	pcrs->count = 0;
@@ -42,7 +39,7 @@ struct ch_pcr_bank *ch_pcrs_add(struct ch_pcrs *pcrs, enum ch_hash_alg alg)
 	bank->touched = 0;
 	bank->started = 0;
 	memset(bank->value, 0, sizeof(bank->value));
-	for (size_t i = PCR_DRTM_FIRST; i <= PCR_DRTM_LAST; i++)
+	for (size_t i = CH_PCR_DRTM_FIRST; i <= CH_PCR_DRTM_LAST; i++)
 		memset(bank->value[i], 0xff, sizeof(bank->value[i]));
 	return bank;
 }

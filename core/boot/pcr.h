@@ -5,6 +5,10 @@
 #include "core/base/limits.h"
 #include "core/crypto/hash.h"
 
+/* Registers that a dynamic launch resets to zero (PC Client PTP 1.05, 3.6.2); before one they hold all ones. */
+#define CH_PCR_DRTM_FIRST 17
+#define CH_PCR_DRTM_LAST  22
+
 /* Platform configuration registers as they are recomputed from logs: banks of 24 registers. */
 
 struct ch_pcr_bank {

@@ -393,14 +393,3 @@ enum ch_err ch_json_parse(struct ch_json *j, struct ch_span in, struct ch_json_n
 	*j = (struct ch_json){ .in = in, .node = node, .count = s.count };
 	return CH_OK;
 }
-
-void ch_json_position(struct ch_span in, size_t off, size_t *line, size_t *column)
-{
-	*line = 1;
-	*column = 1;
-	for (size_t i = 0; i < off && i < in.n; i++) {
-		bool ends = in.p[i] == '\n' || (in.p[i] == '\r' && (i + 1 == in.n || in.p[i + 1] != '\n'));
-		*line += ends;
-		*column = ends ? 1 : *column + 1;
-	}
-}

@@ -167,3 +167,14 @@ enum ch_err ch_json_hex(const struct ch_json *j, size_t i, uint8_t *to, size_t n
 		to[k] = 0;
 	return err;
 }
+
+void ch_json_position(struct ch_span in, size_t off, size_t *line, size_t *column)
+{
+	*line = 1;
+	*column = 1;
+	for (size_t i = 0; i < off && i < in.n; i++) {
+		bool ends = in.p[i] == '\n' || (in.p[i] == '\r' && (i + 1 == in.n || in.p[i + 1] != '\n'));
+		*line += ends;
+		*column = ends ? 1 : *column + 1;
+	}
+}

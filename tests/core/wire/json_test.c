@@ -35,68 +35,69 @@ struct refusal {
 	size_t off;
 };
 
+static const struct refusal refusals[] = {
+	{ "", CH_ERR_TRUNCATED, 0 },
+	{ " \n", CH_ERR_TRUNCATED, 2 },
+	{ "[", CH_ERR_TRUNCATED, 1 },
+	{ "[[", CH_ERR_TRUNCATED, 2 },
+	{ "{\"a\"", CH_ERR_TRUNCATED, 4 },
+	{ "{\"a\":", CH_ERR_TRUNCATED, 5 },
+	{ "tru", CH_ERR_TRUNCATED, 3 },
+	{ "-", CH_ERR_TRUNCATED, 1 },
+	{ "1.", CH_ERR_TRUNCATED, 2 },
+	{ "1e+", CH_ERR_TRUNCATED, 3 },
+	{ "\"\\", CH_ERR_TRUNCATED, 2 },
+	{ "\"\\u00", CH_ERR_TRUNCATED, 5 },
+	{ "[1,]", CH_ERR_MALFORMED, 3 },
+	{ "[,1]", CH_ERR_MALFORMED, 1 },
+	{ "[1 2]", CH_ERR_MALFORMED, 3 },
+	{ "[1}", CH_ERR_MALFORMED, 2 },
+	{ "{\"a\":1]", CH_ERR_MALFORMED, 6 },
+	{ "{\"a\":1,}", CH_ERR_MALFORMED, 7 },
+	{ "{\"a\" 1}", CH_ERR_MALFORMED, 5 },
+	{ "{\"a\"}", CH_ERR_MALFORMED, 4 },
+	{ "{a:1}", CH_ERR_MALFORMED, 1 },
+	{ "{1:1}", CH_ERR_MALFORMED, 1 },
+	{ "'a'", CH_ERR_MALFORMED, 0 },
+	{ "nul1", CH_ERR_MALFORMED, 3 },
+	{ "True", CH_ERR_MALFORMED, 0 },
+	{ "NaN", CH_ERR_MALFORMED, 0 },
+	{ "+1", CH_ERR_MALFORMED, 0 },
+	{ ".5", CH_ERR_MALFORMED, 0 },
+	{ "-a", CH_ERR_MALFORMED, 1 },
+	{ "[1.]", CH_ERR_MALFORMED, 3 },
+	{ "[1e]", CH_ERR_MALFORMED, 3 },
+	{ "[01]", CH_ERR_MALFORMED, 2 },
+	{ "\"a\nb\"", CH_ERR_MALFORMED, 2 },
+	{ "\"01234567\x1f\"", CH_ERR_MALFORMED, 9 },
+	{ "\"\\x41\"", CH_ERR_MALFORMED, 1 },
+	{ "\"\\U0041\"", CH_ERR_MALFORMED, 1 },
+	{ "\"\\u00g0\"", CH_ERR_MALFORMED, 1 },
+	{ "\"\\ud834\"", CH_ERR_ENCODING, 1 },
+	{ "\"\\udd1e\"", CH_ERR_ENCODING, 1 },
+	{ "\"\\ud834\\ud834\"", CH_ERR_ENCODING, 1 },
+	{ "\"\\ud834\\n\"", CH_ERR_ENCODING, 1 },
+	{ "\"\xff\"", CH_ERR_ENCODING, 1 },
+	{ "\"\xc0\xaf\"", CH_ERR_ENCODING, 1 },
+	{ "\"\xed\xa0\x80\"", CH_ERR_ENCODING, 1 },
+	{ "\"\xf4\x90\x80\x80\"", CH_ERR_ENCODING, 1 },
+	{ "\xef\xbb\xbf{}", CH_ERR_MALFORMED, 0 },
+	{ "1 1", CH_ERR_TRAILING, 2 },
+	{ "01", CH_ERR_TRAILING, 1 },
+	{ "[]]", CH_ERR_TRAILING, 2 },
+	{ "{}x", CH_ERR_TRAILING, 2 },
+	{ "[\v]", CH_ERR_MALFORMED, 1 },
+};
+
 static void refuses_what_is_no_json_and_says_where(void **state)
 {
 	(void)state;
-	static const struct refusal bad[] = {
-		{ "", CH_ERR_TRUNCATED, 0 },
-		{ " \n", CH_ERR_TRUNCATED, 2 },
-		{ "[", CH_ERR_TRUNCATED, 1 },
-		{ "[[", CH_ERR_TRUNCATED, 2 },
-		{ "{\"a\"", CH_ERR_TRUNCATED, 4 },
-		{ "{\"a\":", CH_ERR_TRUNCATED, 5 },
-		{ "tru", CH_ERR_TRUNCATED, 3 },
-		{ "-", CH_ERR_TRUNCATED, 1 },
-		{ "1.", CH_ERR_TRUNCATED, 2 },
-		{ "1e+", CH_ERR_TRUNCATED, 3 },
-		{ "\"\\", CH_ERR_TRUNCATED, 2 },
-		{ "\"\\u00", CH_ERR_TRUNCATED, 5 },
-		{ "[1,]", CH_ERR_MALFORMED, 3 },
-		{ "[,1]", CH_ERR_MALFORMED, 1 },
-		{ "[1 2]", CH_ERR_MALFORMED, 3 },
-		{ "[1}", CH_ERR_MALFORMED, 2 },
-		{ "{\"a\":1]", CH_ERR_MALFORMED, 6 },
-		{ "{\"a\":1,}", CH_ERR_MALFORMED, 7 },
-		{ "{\"a\" 1}", CH_ERR_MALFORMED, 5 },
-		{ "{\"a\"}", CH_ERR_MALFORMED, 4 },
-		{ "{a:1}", CH_ERR_MALFORMED, 1 },
-		{ "{1:1}", CH_ERR_MALFORMED, 1 },
-		{ "'a'", CH_ERR_MALFORMED, 0 },
-		{ "nul1", CH_ERR_MALFORMED, 3 },
-		{ "True", CH_ERR_MALFORMED, 0 },
-		{ "NaN", CH_ERR_MALFORMED, 0 },
-		{ "+1", CH_ERR_MALFORMED, 0 },
-		{ ".5", CH_ERR_MALFORMED, 0 },
-		{ "-a", CH_ERR_MALFORMED, 1 },
-		{ "[1.]", CH_ERR_MALFORMED, 3 },
-		{ "[1e]", CH_ERR_MALFORMED, 3 },
-		{ "[01]", CH_ERR_MALFORMED, 2 },
-		{ "\"a\nb\"", CH_ERR_MALFORMED, 2 },
-		{ "\"01234567\x1f\"", CH_ERR_MALFORMED, 9 },
-		{ "\"\\x41\"", CH_ERR_MALFORMED, 1 },
-		{ "\"\\U0041\"", CH_ERR_MALFORMED, 1 },
-		{ "\"\\u00g0\"", CH_ERR_MALFORMED, 1 },
-		{ "\"\\ud834\"", CH_ERR_ENCODING, 1 },
-		{ "\"\\udd1e\"", CH_ERR_ENCODING, 1 },
-		{ "\"\\ud834\\ud834\"", CH_ERR_ENCODING, 1 },
-		{ "\"\\ud834\\n\"", CH_ERR_ENCODING, 1 },
-		{ "\"\xff\"", CH_ERR_ENCODING, 1 },
-		{ "\"\xc0\xaf\"", CH_ERR_ENCODING, 1 },
-		{ "\"\xed\xa0\x80\"", CH_ERR_ENCODING, 1 },
-		{ "\"\xf4\x90\x80\x80\"", CH_ERR_ENCODING, 1 },
-		{ "\xef\xbb\xbf{}", CH_ERR_MALFORMED, 0 },
-		{ "1 1", CH_ERR_TRAILING, 2 },
-		{ "01", CH_ERR_TRAILING, 1 },
-		{ "[]]", CH_ERR_TRAILING, 2 },
-		{ "{}x", CH_ERR_TRAILING, 2 },
-		{ "[\v]", CH_ERR_MALFORMED, 1 },
-	};
-	for (size_t i = 0; i < CH_COUNT_OF(bad); i++) {
+	for (size_t i = 0; i < CH_COUNT_OF(refusals); i++) {
 		struct ch_json j;
 		struct ch_diag d;
-		enum ch_err err = parse(&j, bad[i].text, &d);
-		if (err != bad[i].err || d.off != bad[i].off)
-			fail_msg("%s: %s at %zu", bad[i].text, ch_err_str(err), d.off);
+		enum ch_err err = parse(&j, refusals[i].text, &d);
+		if (err != refusals[i].err || d.off != refusals[i].off)
+			fail_msg("%s: %s at %zu", refusals[i].text, ch_err_str(err), d.off);
 		assert_non_null(d.rule);
 		assert_int_equal(j.count, 0);
 		assert_null(j.node);

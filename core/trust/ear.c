@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/trust/ear.h"
+
+#include "core/base/text.h"
+
+/* --- the trustworthiness vector --- */
+
+#define EAR_CRYPTO_FAILED 99 /* cryptographic validation of the evidence has failed */
+
+enum category { CATEGORY_IDENTITY, CATEGORY_CONFIGURATION, CATEGORY_EXECUTABLES };
+
+/* Registers that hold configuration; all others hold code (PFP 1.06, 2.3.4, table 1). */
+static enum category category_of_pcr(uint32_t pcr)
+{
+	static const uint32_t configuration = 1u << 1 | 1u << 3 | 1u << 5 | 1u << 7 | 1u << 12 | 1u << 14;
+	return pcr < 32 && (configuration >> pcr & 1) != 0 ? CATEGORY_CONFIGURATION : CATEGORY_EXECUTABLES;
+}
+
+static enum category category_of(const struct ch_reason *r)
+{
+	switch (r->code) {
+	case CH_REASON_SIGNATURE:
+	case CH_REASON_AK:
+	case CH_REASON_NOT_A_QUOTE:
+	case CH_REASON_NONCE:
+	case CH_REASON_COUNTER_BACK:
+	case CH_REASON_FIRMWARE_DOWN:
+		return CATEGORY_IDENTITY;
+	default:
+		return category_of_pcr(r->pcr);
+	}
+}
+
+/* The evidence does not hold together: nothing can be said of what it claims. */
+static bool is_crypto_failure(enum ch_reason_code code)
+{
+	switch (code) {
+	case CH_REASON_SIGNATURE:
+	case CH_REASON_NOT_A_QUOTE:
+	case CH_REASON_NONCE:
+	case CH_REASON_BANK:
+	case CH_REASON_VALUES:
+	case CH_REASON_LOG:
+	case CH_REASON_PCR:
+	case CH_REASON_BUDGET:
+	case CH_REASON_IMA_ENTRY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct ch_ear_vector ch_ear_vector(const struct ch_boot_verdict *v, enum ch_link link)
+{
+	struct ch_ear_vector out = { .instance_identity = 2, .configuration = 2, .executables = 3 };
+	if (link == CH_LINK_OS)
+		out = (struct ch_ear_vector){ .executables = v->os_judged ? 2 : 0 };
+	int8_t *claim[] = { &out.instance_identity, &out.configuration, &out.executables };
+	for (size_t i = 0; i < v->reason_count; i++) {
+		const struct ch_reason *r = &v->reason[i];
+		if (r->link != link || r->tier == CH_TIER_NONE)
+			continue;
+		enum category c = link == CH_LINK_OS ? CATEGORY_EXECUTABLES : category_of(r);
+		int8_t value = is_crypto_failure(r->code) ? EAR_CRYPTO_FAILED : (int8_t)r->tier;
+		if (value > *claim[c])
+			*claim[c] = value;
+	}
+	/* A tier that comes from another link's reason, or from a reason that found no room. */
+	if ((int)v->tier[link] > out.executables && v->tier[link] > CH_TIER_AFFIRMING &&
+	    out.instance_identity < (int)v->tier[link] && out.configuration < (int)v->tier[link])
+		out.executables = (int8_t)v->tier[link];
+	return out;
+}
+
+/* --- reasons --- */
+
+void ch_reason_facts(struct ch_reason_facts *f, const struct ch_ear_input *in, const struct ch_reason *r)
+{
+	f->has_event = false;
+	f->has_entry = false;
+	f->from = NULL;
+	f->from_name = CH_SPAN_EMPTY;
+	if (r->doc >= 0) {
+		f->from = ch_ref_kind_str(in->reference->doc[r->doc].kind);
+		f->from_name = in->reference->doc[r->doc].name;
+	}
+	if (r->event != CH_ITEM_NONE) {
+		struct ch_tcg_iter it = ch_tcg_iter(in->evidence->log);
+		while (!f->has_event && ch_tcg_next(&it, &f->event))
+			f->has_event = f->event.n == r->event;
+		if (f->has_event) {
+			struct ch_tcg_event quoted = f->event;
+			ch_quote_filter(in->evidence->quote, &quoted);
+			ch_tcg_event_decode(&quoted, &f->what);
+		}
+	}
+	if (r->entry != CH_ITEM_NONE) {
+		struct ch_ima_iter it = ch_ima_iter(in->evidence->ima, in->evidence->scratch, CH_IMA_DATA_MAX);
+		while (!f->has_entry && ch_ima_next(&it, &f->entry, NULL) == CH_OK)
+			f->has_entry = f->entry.n == r->entry;
+	}
+}
+
+static void named_null(struct ch_json_wr *j, const char *name)
+{
+	ch_json_name(j, name);
+	ch_json_put_null(j);
+}
+
+static void named_opt_span(struct ch_json_wr *j, const char *name, struct ch_span s)
+{
+	if (s.n > 0)
+		ch_json_named_span(j, name, s);
+	else
+		named_null(j, name);
+}
+
+static void named_opt_hex(struct ch_json_wr *j, const char *name, struct ch_span s)
+{
+	if (s.n > 0)
+		ch_json_named_hex(j, name, s);
+	else
+		named_null(j, name);
+}
+
+static void named_opt_u64(struct ch_json_wr *j, const char *name, bool there, uint64_t v)
+{
+	if (there)
+		ch_json_named_u64(j, name, v);
+	else
+		named_null(j, name);
+}
+
+static void named_what(struct ch_json_wr *j, const char *name, const struct ch_tcg_event *ev,
+		       const struct ch_tcg_what *what)
+{
+	uint8_t text[CH_TCG_DESCRIBE_MAX + 8];
+	struct ch_wr w = ch_wr(text, sizeof(text));
+	ch_tcg_event_describe(ev, what, &w);
+	ch_json_named_span(j, name, ch_span(text, w.len));
+}
+
+static void put_reason(struct ch_json_wr *j, const struct ch_ear_input *in, const struct ch_reason *r)
+{
+	struct ch_reason_facts f;
+	ch_reason_facts(&f, in, r);
+	ch_json_object_begin(j);
+	ch_json_named_str(j, "reason", ch_reason_id(r->code));
+	ch_json_named_str(j, "tier", ch_tier_str(r->tier));
+	ch_json_named_str(j, "text", ch_reason_text(r->code));
+	named_opt_u64(j, "event", r->event != CH_ITEM_NONE, r->event);
+	named_opt_u64(j, "entry", r->entry != CH_ITEM_NONE, r->entry);
+	named_opt_u64(j, "pcr", r->pcr != CH_PCR_NONE, r->pcr);
+	ch_json_named_str(j, "type_name", f.has_event ? ch_tcg_type_str(f.event.type) : NULL);
+	if (f.has_event)
+		named_what(j, "what", &f.event, &f.what);
+	else if (f.has_entry)
+		named_opt_span(j, "what", f.entry.path);
+	else
+		named_opt_span(j, "what", r->subject);
+	ch_json_named_str(j, "digest_alg", r->alg != CH_HASH_NONE ? ch_hash_name(r->alg) : NULL);
+	named_opt_hex(j, "measured", f.has_entry ? f.entry.file_digest : r->measured);
+	named_opt_hex(j, "expected", r->expected);
+	named_opt_span(j, "expected_what", r->wanted != NULL ? r->wanted->what : CH_SPAN_EMPTY);
+	ch_json_named_str(j, "expected_by", f.from);
+	named_opt_span(j, "expected_from", f.from_name);
+	ch_json_object_end(j);
+}
+
+static void put_reasons(struct ch_json_wr *j, const struct ch_ear_input *in, enum ch_link link)
+{
+	const struct ch_boot_verdict *v = in->verdict;
+	ch_json_name(j, "reasons");
+	ch_json_array_begin(j);
+	for (size_t i = 0; i < v->reason_count; i++) {
+		if (v->reason[i].link == link)
+			put_reason(j, in, &v->reason[i]);
+	}
+	ch_json_array_end(j);
+	ch_json_named_u64(j, "reasons_dropped", v->reasons_dropped);
+}
+
+/* --- claims of the boot link --- */
+
+static void put_quote(struct ch_json_wr *j, const struct ch_ear_input *in)
+{
+	const struct ch_tpm_attest *q = in->evidence->quote;
+	ch_json_named_str(j, "signature", in->verdict->signature_ok ? "ok" : "bad");
+	ch_json_named_hex(j, "nonce", q->extra_data);
+	ch_json_name(j, "nonce_matches");
+	if (in->evidence->nonce.n > 0)
+		ch_json_put_bool(j, ch_ct_eq(in->evidence->nonce, q->extra_data));
+	else
+		ch_json_put_null(j);
+	ch_json_named_u64(j, "clock", q->clock);
+	ch_json_named_u64(j, "reset_count", q->reset_count);
+	ch_json_named_u64(j, "restart_count", q->restart_count);
+	ch_json_named_bool(j, "safe", q->safe);
+	ch_json_named_u64(j, "firmware_version", q->firmware_version);
+	ch_json_named_hex(j, "pcr_digest", q->pcr_digest);
+	ch_json_named_str(j, "log", in->verdict->explains ? "explains" : "mismatch");
+}
+
+/* The quoted registers, as replayed. */
+static void put_banks(struct ch_json_wr *j, const struct ch_ear_input *in)
+{
+	const struct ch_boot_verdict *v = in->verdict;
+	ch_json_name(j, "banks");
+	ch_json_object_begin(j);
+	for (size_t i = 0; i < v->pcrs.count; i++) {
+		const struct ch_pcr_bank *bank = &v->pcrs.bank[i];
+		uint32_t mask = ch_quote_mask(in->evidence->quote, bank->alg);
+		if (mask == 0)
+			continue;
+		ch_json_name(j, ch_hash_name(bank->alg));
+		ch_json_object_begin(j);
+		for (uint32_t pcr = 0; pcr < CH_PCR_COUNT; pcr++) {
+			uint8_t number[4];
+			struct ch_wr w = ch_wr(number, sizeof(number));
+			ch_wr_dec(&w, pcr);
+			if ((mask >> pcr & 1) == 0)
+				continue;
+			ch_json_name_span(j, ch_wr_span(&w));
+			ch_json_put_hex(j, ch_pcr_value(bank, pcr));
+		}
+		ch_json_object_end(j);
+	}
+	ch_json_object_end(j);
+}
+
+static void put_event(struct ch_json_wr *j, const struct ch_ear_input *in, const struct ch_tcg_event *ev)
+{
+	const struct ch_event_verdict *out = &in->verdict->event[ev->n];
+	bool by_doc = out->by == CH_EXPLAINED_BASELINE || out->by == CH_EXPLAINED_RELEASE ||
+		      out->by == CH_EXPLAINED_RULE || out->by == CH_EXPLAINED_PINNED;
+	struct ch_tcg_what what;
+	struct ch_tcg_event quoted = *ev;
+	ch_quote_filter(in->evidence->quote, &quoted);
+	ch_tcg_event_decode(&quoted, &what);
+	bool covered =
+		ev->extended && quoted.digest_count > 0 && (what.cover == CH_COVER_ALL || what.cover == CH_COVER_PART);
+	ch_json_object_begin(j);
+	ch_json_named_u64(j, "n", ev->n);
+	ch_json_named_u64(j, "pcr", ev->pcr);
+	ch_json_named_u64(j, "type", ev->type);
+	ch_json_named_str(j, "type_name", ch_tcg_type_str(ev->type));
+	named_what(j, "what", ev, &what);
+	ch_json_named_bool(j, "what_covered", covered);
+	ch_json_named_str(j, "explained", ch_explained_str(out->by));
+	named_opt_span(j, "by", by_doc ? in->reference->doc[out->doc].name : CH_SPAN_EMPTY);
+	ch_json_named_str(j, "rule", out->rule);
+	ch_json_object_end(j);
+}
+
+static void put_events(struct ch_json_wr *j, const struct ch_ear_input *in)
+{
+	struct ch_tcg_event ev;
+	ch_json_name(j, "events");
+	ch_json_array_begin(j);
+	for (struct ch_tcg_iter it = ch_tcg_iter(in->evidence->log); ch_tcg_next(&it, &ev);)
+		put_event(j, in, &ev);
+	ch_json_array_end(j);
+	const struct ch_pseudo_log *p = &in->verdict->pseudo;
+	ch_json_name(j, "pseudo_log");
+	ch_json_array_begin(j);
+	for (size_t i = 0; i < p->count; i++) {
+		ch_json_object_begin(j);
+		ch_json_named_u64(j, "pcr", p->pcr);
+		ch_json_named_span(j, "word", in->reference->text[p->rule->text + p->word[i]]);
+		ch_json_named_span(j, "by", in->reference->doc[p->rule->doc].name);
+		ch_json_object_end(j);
+	}
+	ch_json_array_end(j);
+}
+
+static void put_range(void *ctx, size_t off, size_t len, const char *why)
+{
+	struct ch_json_wr *j = ctx;
+	ch_json_object_begin(j);
+	ch_json_named_u64(j, "offset", off);
+	ch_json_named_u64(j, "length", len);
+	ch_json_named_str(j, "why", why);
+	ch_json_object_end(j);
+}
+
+static void put_boot_claims(struct ch_json_wr *j, const struct ch_ear_input *in)
+{
+	const struct ch_tcg_log *log = in->evidence->log;
+	ch_json_object_begin(j);
+	put_quote(j, in);
+	ch_json_named_str(j, "format", ch_tcg_format_str(log->format));
+	ch_json_named_u64(j, "startup_locality", log->startup_locality);
+	ch_json_name(j, "secure_boot");
+	if (in->verdict->secure_boot == CH_SECURE_BOOT_UNKNOWN)
+		ch_json_put_null(j);
+	else
+		ch_json_put_bool(j, in->verdict->secure_boot == CH_SECURE_BOOT_ON);
+	put_banks(j, in);
+	put_events(j, in);
+	ch_json_name(j, "unauthenticated");
+	ch_json_array_begin(j);
+	ch_boot_unauthenticated(in->evidence, put_range, j);
+	ch_json_array_end(j);
+	ch_json_object_end(j);
+}
+
+static void put_os_claims(struct ch_json_wr *j, const struct ch_ear_input *in)
+{
+	static const char *const by[] = { "baseline", "release", "rule", "pinned" };
+	const struct ch_boot_verdict *v = in->verdict;
+	ch_json_object_begin(j);
+	ch_json_named_u64(j, "entries", v->ima_entries);
+	ch_json_named_u64(j, "quoted", v->ima_quoted);
+	ch_json_named_u64(j, "after_quote", v->ima_entries - v->ima_quoted);
+	ch_json_named_str(j, "extended", v->ima_extend == CH_IMA_EXTEND_HASH ? "hash" : "padded");
+	ch_json_name(j, "explained");
+	ch_json_object_begin(j);
+	for (size_t i = 0; i < CH_COUNT_OF(by); i++)
+		ch_json_named_u64(j, by[i], v->ima_explained[i]);
+	ch_json_object_end(j);
+	ch_json_object_end(j);
+}
+
+static void put_vector(struct ch_json_wr *j, const struct ch_boot_verdict *v, enum ch_link link)
+{
+	struct ch_ear_vector vector = ch_ear_vector(v, link);
+	ch_json_name(j, "ear_trustworthiness_vector");
+	ch_json_object_begin(j);
+	if (link == CH_LINK_BOOT) {
+		ch_json_named_u64(j, "instance-identity", (uint64_t)vector.instance_identity);
+		ch_json_named_u64(j, "configuration", (uint64_t)vector.configuration);
+	}
+	ch_json_named_u64(j, "executables", (uint64_t)vector.executables);
+	ch_json_object_end(j);
+}
+
+static void put_submod(struct ch_json_wr *j, const struct ch_ear_input *in, enum ch_link link)
+{
+	ch_json_name(j, ch_link_str(link));
+	ch_json_object_begin(j);
+	ch_json_named_str(j, "ear_status", ch_tier_str(in->verdict->tier[link]));
+	put_vector(j, in->verdict, link);
+	ch_json_name(j, "ear_appraisal_policy_ids");
+	ch_json_array_begin(j);
+	for (size_t i = 0; i < in->reference->doc_count; i++)
+		ch_json_put_span(j, in->reference->doc[i].name);
+	ch_json_array_end(j);
+	ch_json_name(j, "ear_attester_claims");
+	if (link == CH_LINK_BOOT)
+		put_boot_claims(j, in);
+	else
+		put_os_claims(j, in);
+	ch_json_name(j, "ear_verifier_claims");
+	ch_json_object_begin(j);
+	put_reasons(j, in, link);
+	ch_json_object_end(j);
+	ch_json_object_end(j);
+}
+
+void ch_ear_put(struct ch_json_wr *j, const struct ch_ear_input *in)
+{
+	ch_json_object_begin(j);
+	ch_json_named_str(j, "eat_profile", CH_EAR_PROFILE);
+	ch_json_name(j, "iat");
+	ch_json_put_i64(j, in->issued_at);
+	ch_json_name(j, "ear_verifier_id");
+	ch_json_object_begin(j);
+	ch_json_named_str(j, "developer", "Chainhold");
+	ch_json_named_str(j, "build", in->build);
+	ch_json_object_end(j);
+	ch_json_name(j, "submods");
+	ch_json_object_begin(j);
+	put_submod(j, in, CH_LINK_BOOT);
+	if (in->verdict->os_judged)
+		put_submod(j, in, CH_LINK_OS);
+	ch_json_object_end(j);
+	ch_json_object_end(j);
+}
