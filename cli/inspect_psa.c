@@ -40,11 +40,7 @@ static bool is_json(struct ch_span in)
 static enum ch_err kind_check(struct ch_span in, struct ch_diag *d)
 {
 	ch_diag_clear(d);
-	size_t blank = 0;
-	while (blank < in.n &&
-	       (in.p[blank] == ' ' || in.p[blank] == '\n' || in.p[blank] == '\r' || in.p[blank] == '\t'))
-		blank++;
-	if (blank < in.n && in.p[blank] == '{')
+	if (is_json(in))
 		return ch_fail(d, CH_ERR_UNSUPPORTED, 0, "JSON: only tokens in CBOR are supported");
 	if (ch_span_starts(in, CH_SPAN_LIT("eyJ")))
 		return ch_fail(d, CH_ERR_UNSUPPORTED, 0, "a JSON Web Token: only tokens in CBOR are supported");
