@@ -229,7 +229,7 @@ int cmd_appraise(int argc, char **argv)
 		code = CLI_USAGE;
 	}
 	if (code < 0)
-		code = cli_evidence_read(&e, argv[0]);
+		code = cli_evidence_read(&e);
 	if (code < 0)
 		code = cli_reference_read(&r);
 	int64_t now = (int64_t)time(NULL);

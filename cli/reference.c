@@ -10,7 +10,8 @@ static const struct cli_cmd reference[] = {
 
 int cmd_reference(int argc, char **argv)
 {
-	return cli_dispatch("Reference values say what a good boot looks like. They are JSON files of a documented format that "
-			    "people may read and edit (chainhold-reference/1).",
-			    reference, CH_COUNT_OF(reference), argc, argv);
+	return cli_dispatch(
+		"Reference values say what a good boot looks like. They are JSON files of a documented format that "
+		"people may read and edit (chainhold-reference/1).",
+		reference, CH_COUNT_OF(reference), argc, argv);
 }

@@ -517,7 +517,7 @@ int cmd_reference_capture(int argc, char **argv)
 		code = CLI_USAGE;
 	}
 	if (code < 0)
-		code = cli_evidence_read(&e, argv[0]);
+		code = cli_evidence_read(&e);
 	if (code < 0)
 		code = cli_confine();
 	if (code < 0)

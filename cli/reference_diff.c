@@ -88,7 +88,8 @@ static void say(struct diff *d, enum change change, const struct fact *f)
 
 /* --- events --- */
 
-static struct ch_span strongest(const struct ch_reference *ref, const struct ch_ref_event *e, const struct ch_reference *other)
+static struct ch_span strongest(const struct ch_reference *ref, const struct ch_ref_event *e,
+				const struct ch_reference *other)
 {
 	static const enum ch_hash_alg order[] = { CH_HASH_SHA512, CH_HASH_SHA384, CH_HASH_SHA256, CH_HASH_SHA1 };
 	for (size_t i = 0; i < CH_COUNT_OF(order); i++) {
@@ -108,13 +109,14 @@ static bool same_place(const struct ch_ref_event *a, const struct ch_ref_event *
 }
 
 /* `used` marks events of `b` that an event of `a` was paired with. */
-static const struct ch_ref_event *pair(const struct ch_reference *a, const struct ch_ref_event *e, const struct ch_reference *b,
-				       uint8_t *used, bool by_digest)
+static const struct ch_ref_event *pair(const struct ch_reference *a, const struct ch_ref_event *e,
+				       const struct ch_reference *b, uint8_t *used, bool by_digest)
 {
 	struct ch_span digest = strongest(a, e, b);
 	for (size_t i = 0; i < b->event_count; i++) {
 		const struct ch_ref_event *o = &b->event[i];
-		bool match = by_digest ? digest.n > 0 && ch_span_eq(digest, strongest(b, o, a)) : ch_span_eq(e->what, o->what);
+		bool match = by_digest ? digest.n > 0 && ch_span_eq(digest, strongest(b, o, a))
+				       : ch_span_eq(e->what, o->what);
 		if (used[i] != 0 || !same_place(e, o) || !match)
 			continue;
 		used[i] = 1;
@@ -182,8 +184,8 @@ static void diff_secure_boot(struct diff *d, const struct ch_reference *a, const
 	if (a->secure_boot_required != b->secure_boot_required) {
 		struct fact f = { .area = "secure-boot",
 				  .pcr = 7,
-				  .what = b->secure_boot_required ? CH_SPAN_LIT("Secure Boot is on and was off") :
-								    CH_SPAN_LIT("Secure Boot is off and was on") };
+				  .what = b->secure_boot_required ? CH_SPAN_LIT("Secure Boot is on and was off")
+								  : CH_SPAN_LIT("Secure Boot is off and was on") };
 		say(d, CHANGE_CHANGED, &f);
 	}
 	diff_keys(d, a, b, CHANGE_REMOVED);
@@ -290,8 +292,9 @@ int cmd_reference_diff(int argc, char **argv)
 	const struct cli_opt opt[] = { { "json", NULL, "print JSON", CLI_FLAG, &json } };
 	const struct cli_usage usage = {
 		.args = "[--json] BEFORE AFTER",
-		.about = "Compares two files of reference values and says in words what changed: events by register, keys of "
-			 "Secure Boot,\nfiles that IMA measured, rules. Exit status 0 if nothing did, 1 if something did.",
+		.about =
+			"Compares two files of reference values and says in words what changed: events by register, keys of "
+			"Secure Boot,\nfiles that IMA measured, rules. Exit status 0 if nothing did, 1 if something did.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
 		.file = file,

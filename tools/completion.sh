@@ -17,11 +17,15 @@ rows() {
 	subs=$(awk '/^Commands:/ { on = 1; next } on && /^  [a-z]/ { printf " %s", $1 } on && /^$/ { on = 0 }' <<<"$help")
 	options=$(awk '
 		/^Options:/ { on = 1; next }
-		on && /^  --/ {
-			arg = ($2 ~ /^[A-Z][A-Z0-9:.|…-]*$/) ? ($2 ~ /^(FILE|F|DIR|PATH)/ ? "=FILE" : "=") : ""
-			printf " %s%s", $1, arg
+		on && match($0, /^  --[a-z0-9-]+( [A-Z]+( |$))?/) {
+			split(substr($0, RSTART, RLENGTH), w, " ")
+			printf " %s%s", w[1], w[2] == "" ? "" : w[2] ~ /^(FILE|F|DIR|PATH)$/ ? "=FILE" : "="
 		}
-		/^usage:/ && $0 ~ /(FILE|[^A-Z]F)(…|\.\.\.)?$|FILE\]?$| A B$/ { file = 1 }
+		# What is left of the usage without optional parts and without options and their arguments: operands.
+		/^usage:/ && !/COMMAND/ {
+			gsub(/\[[^]]*\]/, ""); gsub(/--[a-z0-9-]+ [A-Z]+(…)?/, ""); $1 = ""
+			file = /[A-Z]/
+		}
 		END { if (file) printf " FILE" }' <<<"$help")
 	echo "$*:$subs$options"
 	for s in $subs; do

@@ -23,15 +23,15 @@ static const struct {
 } claims[CH_PSA_CLAIM_COUNT] = {
 	[CH_PSA_PROFILE] = { "profile", FORM_TEXT, -75000, EAT_PROFILE },
 	[CH_PSA_NONCE] = { "nonce", FORM_BYTES, -75008, 10 },
-	[CH_PSA_INSTANCE_ID] = { "instance-id", FORM_BYTES, -75009, 256 },
-	[CH_PSA_IMPLEMENTATION_ID] = { "implementation-id", FORM_BYTES, -75003, 2396 },
-	[CH_PSA_CLIENT_ID] = { "client-id", FORM_INT, -75001, 2394 },
-	[CH_PSA_LIFECYCLE] = { "security-lifecycle", FORM_UINT, -75002, 2395 },
-	[CH_PSA_BOOT_SEED] = { "boot-seed", FORM_BYTES, -75004, 268 },
-	[CH_PSA_CERTIFICATION_REFERENCE] = { "certification-reference", FORM_TEXT, -75005, 2398 },
-	[CH_PSA_SOFTWARE_COMPONENTS] = { "software-components", FORM_COMPONENTS, -75006, 2399 },
-	[CH_PSA_NO_SOFTWARE_MEASUREMENTS] = { "no-software-measurements", FORM_UINT, -75007, 0 },
-	[CH_PSA_VERIFICATION_SERVICE] = { "verification-service", FORM_TEXT, -75010, 2400 },
+	[CH_PSA_INSTANCE_ID] = { "instance_id", FORM_BYTES, -75009, 256 },
+	[CH_PSA_IMPLEMENTATION_ID] = { "implementation_id", FORM_BYTES, -75003, 2396 },
+	[CH_PSA_CLIENT_ID] = { "client_id", FORM_INT, -75001, 2394 },
+	[CH_PSA_LIFECYCLE] = { "security_lifecycle", FORM_UINT, -75002, 2395 },
+	[CH_PSA_BOOT_SEED] = { "boot_seed", FORM_BYTES, -75004, 268 },
+	[CH_PSA_CERTIFICATION_REFERENCE] = { "certification_reference", FORM_TEXT, -75005, 2398 },
+	[CH_PSA_SOFTWARE_COMPONENTS] = { "software_components", FORM_COMPONENTS, -75006, 2399 },
+	[CH_PSA_NO_SOFTWARE_MEASUREMENTS] = { "no_software_measurements", FORM_UINT, -75007, 0 },
+	[CH_PSA_VERIFICATION_SERVICE] = { "verification_service", FORM_TEXT, -75010, 2400 },
 };
 #define PROFILE_2_BOOT_SEED 2397
 
@@ -41,11 +41,11 @@ static const struct {
 	int64_t key;
 	enum form form;
 } sw_fields[CH_PSA_SW_FIELD_COUNT] = {
-	[CH_PSA_SW_TYPE] = { "measurement-type", 1, FORM_TEXT },
-	[CH_PSA_SW_MEASUREMENT] = { "measurement-value", 2, FORM_BYTES },
+	[CH_PSA_SW_TYPE] = { "measurement_type", 1, FORM_TEXT },
+	[CH_PSA_SW_MEASUREMENT] = { "measurement_value", 2, FORM_BYTES },
 	[CH_PSA_SW_VERSION] = { "version", 4, FORM_TEXT },
-	[CH_PSA_SW_SIGNER_ID] = { "signer-id", 5, FORM_BYTES },
-	[CH_PSA_SW_DESCRIPTION] = { "measurement-description", 6, FORM_TEXT },
+	[CH_PSA_SW_SIGNER_ID] = { "signer_id", 5, FORM_BYTES },
+	[CH_PSA_SW_DESCRIPTION] = { "measurement_description", 6, FORM_TEXT },
 };
 
 /* IANA "CBOR Web Token (CWT) Claims": RFC 8392 and RFC 9711. */
@@ -134,6 +134,9 @@ static enum ch_psa_profile survey(struct ch_cbor *r)
 	enum ch_psa_profile named = CH_PSA_PROFILE_NONE;
 	bool private_keys = false;
 	bool tfm_keys = false;
+	if (ch_cbor_peek(r) == CH_CBOR_TAG)
+		ch_cbor_refuse(r, CH_ERR_UNSUPPORTED, 0,
+			       "the payload is a tagged item, not a claims-set (RFC 9783, 4)");
 	size_t count = ch_cbor_map(r);
 	if (count > CH_PSA_CLAIMS_MAX)
 		ch_cbor_refuse(r, CH_ERR_LIMIT, 0, "a token has more claims than CH_PSA_CLAIMS_MAX");

@@ -35,7 +35,7 @@ enum ch_psa_claim {
 	CH_PSA_VERIFICATION_SERVICE,
 	CH_PSA_CLAIM_COUNT,
 };
-/* "nonce", "instance-id", "client-id", …: the names that `chainhold inspect psa` prints. */
+/* "nonce", "instance_id", "client_id", …: the names that `chainhold inspect psa` prints. */
 const char *ch_psa_claim_str(enum ch_psa_claim claim);
 
 /* One entry of the software components claim (RFC 9783, 4.4.1). An absent field is an empty span and its bit is not set. */
@@ -51,7 +51,7 @@ struct ch_psa_sw {
 	unsigned present;
 	struct ch_span field[CH_PSA_SW_FIELD_COUNT];
 };
-/* "measurement-type", "measurement-value", "version", "signer-id", "measurement-description". */
+/* "measurement_type", "measurement_value", "version", "signer_id", "measurement_description". */
 const char *ch_psa_sw_field_str(enum ch_psa_sw_field field);
 
 /* A token's claims. The spans borrow from the parser's input. */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/crypto_openssl/pubkey.h"
 
-#include <limits.h>
+#include "core/wire/base64.h"
+
 #include <string.h>
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 
 #define DER_MAX 4096 /* a key of RSA-8192 takes about 1100 bytes */
@@ -112,42 +112,19 @@ enum ch_err ch_pubkey_from_der(struct ch_pubkey *k, struct ch_span der)
 	return err;
 }
 
-static enum ch_err from_block(struct ch_pubkey *k, const char *name, const char *header, struct ch_span der)
-{
-	if (strcmp(name, PEM_STRING_PUBLIC) != 0)
-		return CH_ERR_UNSUPPORTED;
-	if (header[0] != '\0')
-		return CH_ERR_ENCODING;
-	return ch_pubkey_from_der(k, der);
-}
-
 enum ch_err ch_pubkey_from_pem(struct ch_pubkey *k, struct ch_span pem)
 {
 	*k = (struct ch_pubkey){ .pub = { .type = CH_KEY_NONE } };
-	if (pem.n == 0 || pem.n > INT_MAX)
-		return CH_ERR_NOTFOUND;
-	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-	char *name[2] = { NULL, NULL };
-	char *header[2] = { NULL, NULL };
-	unsigned char *data[2] = { NULL, NULL };
-	long n[2] = { 0, 0 };
-	enum ch_err err = CH_ERR_NOTFOUND;
-	if (bio != NULL && PEM_read_bio(bio, &name[0], &header[0], &data[0], &n[0]) == 1) {
-		err = from_block(k, name[0], header[0], ch_span(data[0], (size_t)n[0]));
-		/* Another BEGIN line makes it unclear which key is meant, even if that block is broken. */
-		bool more = PEM_read_bio(bio, &name[1], &header[1], &data[1], &n[1]) == 1 ||
-			    ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE;
-		if (err == CH_OK && more)
-			err = CH_ERR_DUPLICATE;
-	}
-	for (size_t i = 0; i < 2; i++) {
-		OPENSSL_free(name[i]);
-		OPENSSL_free(header[i]);
-		OPENSSL_free(data[i]);
-	}
-	BIO_free(bio);
-	ERR_clear_error();
+	uint8_t der[DER_MAX];
+	uint8_t other[DER_MAX];
+	size_t off = 0;
+	size_t n;
+	enum ch_err err = ch_pem_next(pem, &off, "PUBLIC KEY", der, sizeof(der), &n, NULL);
 	if (err != CH_OK)
-		*k = (struct ch_pubkey){ .pub = { .type = CH_KEY_NONE } };
-	return err;
+		return err;
+	/* Another block makes it unclear which key is meant, even if that one is broken. */
+	size_t more;
+	if (ch_pem_next(pem, &off, "PUBLIC KEY", other, sizeof(other), &more, NULL) != CH_ERR_NOTFOUND)
+		return CH_ERR_DUPLICATE;
+	return ch_pubkey_from_der(k, ch_span(der, n));
 }

@@ -22,8 +22,8 @@ struct ch_pubkey {
 CH_MUST_USE enum ch_err ch_pubkey_from_der(struct ch_pubkey *k, struct ch_span der);
 
 /*
- * The same from a "PUBLIC KEY" text block (RFC 7468, 13). There must be one block and no other; text around it is allowed
- * (RFC 7468, 5.2). CH_ERR_NOTFOUND if there is none, CH_ERR_DUPLICATE if there are several, CH_ERR_UNSUPPORTED for another label.
+ * The same from a "PUBLIC KEY" text block (RFC 7468, 13; see ch_pem_decode for what is allowed around it). CH_ERR_NOTFOUND if
+ * there is none, CH_ERR_DUPLICATE if there are several.
  */
 CH_MUST_USE enum ch_err ch_pubkey_from_pem(struct ch_pubkey *k, struct ch_span pem);
 
