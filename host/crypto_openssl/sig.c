@@ -114,11 +114,11 @@ static bool push_rsa(OSSL_PARAM_BLD *bld, const struct ch_pub *pub, BIGNUM **n, 
 static bool push_ec(OSSL_PARAM_BLD *bld, const struct ch_pub *pub, const char *group, uint8_t *point)
 {
 	size_t coord = ch_key_coord(pub->type);
-	if (pub->a.n != coord || pub->b.n != coord)
+	if (pub->a.n == 0 || pub->a.n > coord || pub->b.n == 0 || pub->b.n > coord)
 		return false;
 	point[0] = POINT_CONVERSION_UNCOMPRESSED;
-	ch_span_copy(point + 1, coord, pub->a);
-	ch_span_copy(point + 1 + coord, coord, pub->b);
+	ch_span_copy(point + 1 + coord - pub->a.n, pub->a.n, pub->a);
+	ch_span_copy(point + 1 + 2 * coord - pub->b.n, pub->b.n, pub->b);
 	return OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) == 1 &&
 	       OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * coord) == 1;
 }
@@ -142,7 +142,7 @@ static EVP_PKEY *pkey_from(const struct ch_pub *pub, size_t alg)
 		return pub->a.n == 32 && pub->b.n == 0
 			       ? EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, pub->a.p, pub->a.n)
 			       : NULL;
-	uint8_t point[1 + 2 * COORD_MAX];
+	uint8_t point[1 + 2 * COORD_MAX] = { 0 };
 	BIGNUM *n = NULL;
 	BIGNUM *e = NULL;
 	EVP_PKEY *pkey = NULL;
