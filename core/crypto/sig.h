@@ -34,12 +34,19 @@ const char *ch_key_type_str(enum ch_key_type type);
 /* Bytes of one coordinate: 32, 48 or 66; 0 if the type has none. */
 size_t ch_key_coord(enum ch_key_type type);
 
+/*
+ * The length of the salt that RSAPSS takes: the digest's, as JOSE, COSE and certificates have it (RFC 8230, 2), or any that fits,
+ * for TPMs, which use the largest (TPM 2.0 Part 1, B.7) or in FIPS mode the digest's.
+ */
+enum ch_pss_salt { CH_PSS_SALT_DIGEST = 0, CH_PSS_SALT_ANY = 0x5a };
+
 /* A signature. The spans are borrowed. ECDSA: `a` is r and `b` is s, big-endian, of any length; RSA and Ed25519: `a` is all. */
 struct ch_sig {
 	enum ch_sig_scheme scheme;
 	enum ch_hash_alg hash;
 	struct ch_span a;
 	struct ch_span b;
+	enum ch_pss_salt salt;
 };
 
 /* --- the backend --- */
@@ -62,9 +69,8 @@ void ch_verify_key_clear(struct ch_verify_key *k);
 
 /*
  * Verifies `sig` over `digest`, which is sig->hash of the message (for Ed25519: the message). CH_ERR_SIGNATURE if it does not
- * hold, CH_ERR_KEY if scheme and key do not go together, CH_ERR_RANGE if `digest` has not the size of sig->hash. PSS: a salt of
- * any length that fits (TPM 2.0 Part 1, B.7: the TPM uses the largest that fits, FIPS mode the digest's length). r and s of 0 or
- * of the group order and above do not hold.
+ * hold, CH_ERR_KEY if scheme and key do not go together, CH_ERR_RANGE if `digest` has not the size of sig->hash. r and s of
+ * 0 or of the group order and above do not hold.
  */
 CH_MUST_USE enum ch_err ch_verify_digest(const struct ch_verify_key *k, const struct ch_sig *sig,
 					 struct ch_span digest);

@@ -33,6 +33,7 @@ struct state {
 	EVP_MD_CTX *md_ctx;        /* Ed25519 */
 	enum ch_sig_scheme scheme; /* what `ctx` is initialised for */
 	enum ch_hash_alg hash;
+	enum ch_pss_salt salt;
 	size_t bytes; /* RSA: of the modulus; EC: of a coordinate */
 };
 
@@ -219,23 +220,25 @@ static bool scheme_fits(enum ch_key_type type, enum ch_sig_scheme scheme)
 /* Makes the context ready for a scheme and hash, unless it is. */
 static enum ch_err prepare(struct state *s, const struct ch_sig *sig)
 {
-	if (s->scheme == sig->scheme && s->hash == sig->hash)
+	if (s->scheme == sig->scheme && s->hash == sig->hash && s->salt == sig->salt)
 		return CH_OK;
 	const EVP_MD *md = md_of(sig->hash);
 	if (md == NULL)
 		return CH_ERR_UNSUPPORTED;
 	s->scheme = CH_SIG_NONE;
+	int salt = sig->salt == CH_PSS_SALT_ANY ? RSA_PSS_SALTLEN_AUTO : RSA_PSS_SALTLEN_DIGEST;
 	bool ok = EVP_PKEY_verify_init(s->ctx) == 1;
 	if (sig->scheme == CH_SIG_RSASSA)
 		ok = ok && EVP_PKEY_CTX_set_rsa_padding(s->ctx, RSA_PKCS1_PADDING) == 1;
 	if (sig->scheme == CH_SIG_RSAPSS)
 		ok = ok && EVP_PKEY_CTX_set_rsa_padding(s->ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
-		     EVP_PKEY_CTX_set_rsa_pss_saltlen(s->ctx, RSA_PSS_SALTLEN_AUTO) == 1;
+		     EVP_PKEY_CTX_set_rsa_pss_saltlen(s->ctx, salt) == 1;
 	ok = ok && EVP_PKEY_CTX_set_signature_md(s->ctx, md) == 1;
 	if (!ok)
 		return CH_ERR_CRYPTO;
 	s->scheme = sig->scheme;
 	s->hash = sig->hash;
+	s->salt = sig->salt;
 	return CH_OK;
 }
 

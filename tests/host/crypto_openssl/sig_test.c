@@ -67,7 +67,8 @@ static int free_keys(void **state)
 	return 0;
 }
 
-static size_t sign(EVP_PKEY *pkey, const char *hash, bool pss, uint8_t *out, size_t cap)
+/* PSS with the salt that OpenSSL makes by itself, the largest, unless `salt` says another. */
+static size_t sign_salt(EVP_PKEY *pkey, const char *hash, bool pss, int salt, uint8_t *out, size_t cap)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *pctx = NULL;
@@ -75,9 +76,16 @@ static size_t sign(EVP_PKEY *pkey, const char *hash, bool pss, uint8_t *out, siz
 	assert_int_equal(EVP_DigestSignInit_ex(ctx, &pctx, hash, NULL, NULL, pkey, NULL), 1);
 	if (pss)
 		assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING), 1);
+	if (pss)
+		assert_int_equal(EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, salt), 1);
 	assert_int_equal(EVP_DigestSign(ctx, out, &n, message.p, message.n), 1);
 	EVP_MD_CTX_free(ctx);
 	return n;
+}
+
+static size_t sign(EVP_PKEY *pkey, const char *hash, bool pss, uint8_t *out, size_t cap)
+{
+	return sign_salt(pkey, hash, pss, RSA_PSS_SALTLEN_MAX, out, cap);
 }
 
 /* r and s of a signature, each padded to `n` bytes. */
@@ -100,7 +108,7 @@ static void ecdsa_round(const struct ec_key *k, const char *hash, enum ch_hash_a
 	assert_int_equal(ch_verify_key_init(&v, &k->pub), CH_OK);
 	for (size_t i = 0; i < 20; i++) {
 		sign_ec(k->pkey, hash, r, s, n);
-		struct ch_sig sig = { CH_SIG_ECDSA, alg, { r, n }, { s, n } };
+		struct ch_sig sig = { .scheme = CH_SIG_ECDSA, .hash = alg, .a = { r, n }, .b = { s, n } };
 		assert_int_equal(ch_verify_message(&v, &sig, message), CH_OK);
 		assert_int_equal(ch_verify_message(&v, &sig, CH_SPAN_LIT("what it does not say")), CH_ERR_SIGNATURE);
 		r[i] ^= 1;
@@ -128,7 +136,7 @@ static void r_and_s_may_have_any_length(void **state)
 	sign_ec(p256.pkey, "SHA256", r + 68, s + 68, 32);
 	struct ch_verify_key v;
 	assert_int_equal(ch_verify_key_init(&v, &p256.pub), CH_OK);
-	struct ch_sig sig = { CH_SIG_ECDSA, CH_HASH_SHA256, CH_SPAN_OF(r), CH_SPAN_OF(s) };
+	struct ch_sig sig = { .scheme = CH_SIG_ECDSA, .hash = CH_HASH_SHA256, .a = CH_SPAN_OF(r), .b = CH_SPAN_OF(s) };
 	assert_int_equal(ch_verify_message(&v, &sig, message), CH_OK);
 	r[67] = 1; /* 33 bytes: above the order */
 	assert_int_equal(ch_verify_message(&v, &sig, message), CH_ERR_SIGNATURE);
@@ -148,8 +156,12 @@ static void zero_and_the_order_do_not_hold(void **state)
 	struct ch_verify_key v;
 	assert_int_equal(ch_verify_key_init(&v, &p256.pub), CH_OK);
 	for (size_t i = 0; i < CH_COUNT_OF(values); i++) {
-		struct ch_sig bad_r = { CH_SIG_ECDSA, CH_HASH_SHA256, values[i], CH_SPAN_OF(s) };
-		struct ch_sig bad_s = { CH_SIG_ECDSA, CH_HASH_SHA256, CH_SPAN_OF(r), values[i] };
+		struct ch_sig bad_r = {
+			.scheme = CH_SIG_ECDSA, .hash = CH_HASH_SHA256, .a = values[i], .b = CH_SPAN_OF(s)
+		};
+		struct ch_sig bad_s = {
+			.scheme = CH_SIG_ECDSA, .hash = CH_HASH_SHA256, .a = CH_SPAN_OF(r), .b = values[i]
+		};
 		assert_int_equal(ch_verify_message(&v, &bad_r, message), CH_ERR_SIGNATURE);
 		assert_int_equal(ch_verify_message(&v, &bad_s, message), CH_ERR_SIGNATURE);
 	}
@@ -174,7 +186,9 @@ static void one_rsa_key_serves_every_scheme(void **state)
 		size_t n = sign(rsa.pkey, turn[i].name, turn[i].pss, bytes, sizeof(bytes));
 		enum ch_sig_scheme right = turn[i].pss ? CH_SIG_RSAPSS : CH_SIG_RSASSA;
 		enum ch_sig_scheme wrong = turn[i].pss ? CH_SIG_RSASSA : CH_SIG_RSAPSS;
-		struct ch_sig sig = { right, turn[i].alg, { bytes, n }, CH_SPAN_EMPTY };
+		struct ch_sig sig = {
+			.scheme = right, .hash = turn[i].alg, .a = { bytes, n }, .salt = CH_PSS_SALT_ANY
+		};
 		assert_int_equal(ch_verify_message(&v, &sig, message), CH_OK);
 		sig.scheme = wrong;
 		assert_int_equal(ch_verify_message(&v, &sig, message), CH_ERR_SIGNATURE);
@@ -183,6 +197,23 @@ static void one_rsa_key_serves_every_scheme(void **state)
 		assert_int_equal(ch_verify_message(&v, &sig, message), CH_ERR_SIGNATURE);
 		sig.a = CH_SPAN_EMPTY;
 		assert_int_equal(ch_verify_message(&v, &sig, message), CH_ERR_SIGNATURE);
+	}
+	ch_verify_key_clear(&v);
+}
+
+static void a_salt_has_the_length_of_the_digest_unless_said(void **state)
+{
+	(void)state;
+	static const int salt[] = { 0, 31, 32, 33, 222 };
+	uint8_t bytes[256];
+	struct ch_verify_key v;
+	assert_int_equal(ch_verify_key_init(&v, &rsa.pub), CH_OK);
+	for (size_t i = 0; i < CH_COUNT_OF(salt); i++) {
+		size_t n = sign_salt(rsa.pkey, "SHA256", true, salt[i], bytes, sizeof(bytes));
+		struct ch_sig sig = { .scheme = CH_SIG_RSAPSS, .hash = CH_HASH_SHA256, .a = { bytes, n } };
+		assert_int_equal(ch_verify_message(&v, &sig, message), salt[i] == 32 ? CH_OK : CH_ERR_SIGNATURE);
+		sig.salt = CH_PSS_SALT_ANY;
+		assert_int_equal(ch_verify_message(&v, &sig, message), CH_OK);
 	}
 	ch_verify_key_clear(&v);
 }
@@ -200,7 +231,7 @@ static void ed25519(void **state)
 			    0x90, 0xae, 0x67, 0xf7, 0x60, 0x98, 0x4d, 0xc6, 0x59, 0x4a, 0x7c, 0x15, 0xe9,
 			    0x71, 0x6e, 0xd2, 0x8d, 0xc0, 0x27, 0xbe, 0xce, 0xea, 0x1e, 0xc4, 0x0a };
 	struct ch_pub pub = { CH_KEY_ED25519, CH_SPAN_OF(key), CH_SPAN_EMPTY };
-	struct ch_sig sig = { CH_SIG_ED25519, CH_HASH_NONE, CH_SPAN_OF(bytes), CH_SPAN_EMPTY };
+	struct ch_sig sig = { .scheme = CH_SIG_ED25519, .a = CH_SPAN_OF(bytes) };
 	struct ch_verify_key v;
 	assert_int_equal(ch_verify_key_init(&v, &pub), CH_OK);
 	for (size_t i = 0; i < 3; i++)
@@ -222,7 +253,7 @@ static void scheme_and_key_go_together(void **state)
 	struct ch_verify_key ec, r;
 	assert_int_equal(ch_verify_key_init(&ec, &p256.pub), CH_OK);
 	assert_int_equal(ch_verify_key_init(&r, &rsa.pub), CH_OK);
-	struct ch_sig sig = { CH_SIG_RSASSA, CH_HASH_SHA256, CH_SPAN_OF(bytes), CH_SPAN_EMPTY };
+	struct ch_sig sig = { .scheme = CH_SIG_RSASSA, .hash = CH_HASH_SHA256, .a = CH_SPAN_OF(bytes) };
 	assert_int_equal(ch_verify_digest(&ec, &sig, ch_digest_span(&d)), CH_ERR_KEY);
 	sig.scheme = CH_SIG_ED25519;
 	assert_int_equal(ch_verify_digest(&ec, &sig, ch_digest_span(&d)), CH_ERR_KEY);
@@ -352,6 +383,7 @@ int main(void)
 		cmocka_unit_test(r_and_s_may_have_any_length),
 		cmocka_unit_test(zero_and_the_order_do_not_hold),
 		cmocka_unit_test(one_rsa_key_serves_every_scheme),
+		cmocka_unit_test(a_salt_has_the_length_of_the_digest_unless_said),
 		cmocka_unit_test(ed25519),
 		cmocka_unit_test(scheme_and_key_go_together),
 		cmocka_unit_test(a_point_off_the_curve_is_no_key),
