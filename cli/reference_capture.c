@@ -473,7 +473,7 @@ static int capture(struct cli_evidence *e, const struct options *o, uint32_t mas
 	CH_AUTO_FREE void *memory = ch_calloc(size, 1);
 	struct ch_arena arena = ch_arena(memory, size);
 	CH_AUTO_FREE void *events = ch_calloc(e->log.event_count, sizeof(struct ch_event_verdict));
-	uint8_t seen[1] = { 0 };
+	static uint8_t seen[1]; /* as long as the verdict that points to it */
 	verdict.event = events;
 	verdict.seen = seen;
 	if (ch_reference_compile(&ref, &doc, 1, &arena, &why) != CH_OK)

@@ -104,16 +104,16 @@ static bool is_there(const struct ch_boot_verdict *v, const struct ch_reference 
 static void report(struct ch_boot_verdict *v, const struct ch_reference *ref, const struct ch_tcg_event *ev,
 		   enum ch_hash_alg best, const struct ch_event_verdict *out)
 {
-	bool not = out->by == CH_EXPLAINED_NOT;
+	bool unexplained = out->by == CH_EXPLAINED_NOT;
 	struct ch_reason *r =
-		ch_verdict_add(v, CH_LINK_BOOT, out->tier, not ? CH_REASON_UNEXPLAINED : CH_REASON_RULE_WARNING);
+		ch_verdict_add(v, CH_LINK_BOOT, out->tier, unexplained ? CH_REASON_UNEXPLAINED : CH_REASON_RULE_WARNING);
 	r->event = ev->n;
 	r->pcr = ev->pcr;
 	r->alg = best;
 	r->measured = ch_tcg_digest_in(ev, best);
-	r->doc = not ? -1 : out->doc;
+	r->doc = unexplained ? -1 : out->doc;
 	/* What was expected instead: an endorsed event of this register and type that the log does not contain. */
-	for (size_t i = 0; not &&r->wanted == NULL && i < ref->event_count; i++) {
+	for (size_t i = 0; unexplained && r->wanted == NULL && i < ref->event_count; i++) {
 		const struct ch_ref_event *e = &ref->event[i];
 		if (e->pcr != ev->pcr || e->type != ev->type || is_seen(v, i))
 			continue;
