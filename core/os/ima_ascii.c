@@ -116,7 +116,7 @@ static enum ch_err put_old_digest(struct line *l)
 	return err;
 }
 
-/* The name: up to the last space if a signature or buffer follows, else the rest. Names could hold spaces before Linux 4.16. */
+/* The name: up to the last space if a signature or buffer follows, else the rest. A name with spaces is taken whole. */
 static enum ch_err put_name(struct line *l, bool last, bool nul)
 {
 	size_t n = l->rest.n;
