@@ -158,6 +158,11 @@ static void make_reference(struct ch_reference *ref, struct ch_span in)
 		ch_json_object_begin(&j);
 		ch_json_named_hex(&j, "sha256", ch_tcg_digest_in(&ev, CH_HASH_SHA256));
 		ch_json_object_end(&j);
+		/* As `reference capture` writes them: text that the digest covers must still be covered. */
+		struct ch_tcg_what what;
+		ch_tcg_event_decode(&ev, &what);
+		if (what.cover == CH_COVER_ALL || what.cover == CH_COVER_PART)
+			ch_json_named_str(&j, "covers", what.cover == CH_COVER_ALL ? "all" : "part");
 		ch_json_object_end(&j);
 	}
 	ch_json_array_end(&j);

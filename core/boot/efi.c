@@ -4,17 +4,18 @@
 #include "core/base/rd.h"
 #include "core/base/text.h"
 
-const struct ch_efi_guid ch_efi_global_variable = { { 0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0x00, 0xe0,
-						      0x98, 0x03, 0x2b, 0x8c } };
-const struct ch_efi_guid ch_efi_image_security = { { 0xcb, 0xb2, 0x19, 0xd7, 0x3a, 0x3d, 0x96, 0x45, 0xa3, 0xbc, 0xda, 0xd0,
-						     0x0e, 0x67, 0x65, 0x6f } };
-const struct ch_efi_guid ch_efi_shim_lock = { { 0x50, 0xab, 0x5d, 0x60, 0x46, 0xe0, 0x00, 0x43, 0xab, 0xb6, 0x3d, 0xd8, 0x10,
-						0xdd, 0x8b, 0x23 } };
-const struct ch_efi_guid ch_efi_systemd_loader = { { 0x82, 0xb0, 0x67, 0x4a, 0x4c, 0x0a, 0xcf, 0x41, 0xb6, 0xc7, 0x44, 0x0b, 0x29, 0xbb, 0x8c, 0x4f } };
-const struct ch_efi_guid ch_efi_cert_x509 = { { 0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15, 0x5c, 0x2b,
-						0xf0, 0x72 } };
-const struct ch_efi_guid ch_efi_cert_sha256 = { { 0x26, 0x16, 0xc4, 0xc1, 0x4c, 0x50, 0x92, 0x40, 0xac, 0xa9, 0x41, 0xf9, 0x36,
-						  0x93, 0x43, 0x28 } };
+const struct ch_efi_guid ch_efi_global_variable = { { 0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11, 0xaa, 0x0d, 0x00,
+						      0xe0, 0x98, 0x03, 0x2b, 0x8c } };
+const struct ch_efi_guid ch_efi_image_security = { { 0xcb, 0xb2, 0x19, 0xd7, 0x3a, 0x3d, 0x96, 0x45, 0xa3, 0xbc, 0xda,
+						     0xd0, 0x0e, 0x67, 0x65, 0x6f } };
+const struct ch_efi_guid ch_efi_shim_lock = { { 0x50, 0xab, 0x5d, 0x60, 0x46, 0xe0, 0x00, 0x43, 0xab, 0xb6, 0x3d, 0xd8,
+						0x10, 0xdd, 0x8b, 0x23 } };
+const struct ch_efi_guid ch_efi_systemd_loader = { { 0x82, 0xb0, 0x67, 0x4a, 0x4c, 0x0a, 0xcf, 0x41, 0xb6, 0xc7, 0x44,
+						     0x0b, 0x29, 0xbb, 0x8c, 0x4f } };
+const struct ch_efi_guid ch_efi_cert_x509 = { { 0xa1, 0x59, 0xc0, 0xa5, 0xe4, 0x94, 0xa7, 0x4a, 0x87, 0xb5, 0xab, 0x15,
+						0x5c, 0x2b, 0xf0, 0x72 } };
+const struct ch_efi_guid ch_efi_cert_sha256 = { { 0x26, 0x16, 0xc4, 0xc1, 0x4c, 0x50, 0x92, 0x40, 0xac, 0xa9, 0x41,
+						  0xf9, 0x36, 0x93, 0x43, 0x28 } };
 
 bool ch_efi_guid_eq(const struct ch_efi_guid *a, const struct ch_efi_guid *b)
 {
@@ -66,7 +67,8 @@ enum ch_err ch_efi_load_option_parse(struct ch_efi_load_option *lo, struct ch_sp
 	struct ch_span description = ch_span_sub(in, from, r.off - from - 2);
 	struct ch_span path = ch_rd_take(&r, path_size);
 	if (r.bad)
-		return ch_fail(d, CH_ERR_TRUNCATED, r.off, "EFI_LOAD_OPTION.FilePathListLength runs past the end (UEFI 2.10, 3.1.3)");
+		return ch_fail(d, CH_ERR_TRUNCATED, r.off,
+			       "EFI_LOAD_OPTION.FilePathListLength runs past the end (UEFI 2.10, 3.1.3)");
 	*lo = (struct ch_efi_load_option){
 		.attributes = attributes, .description = description, .devpath = path, .optional = ch_rd_rest(&r)
 	};
@@ -165,7 +167,8 @@ enum ch_err ch_efi_gpt_parse(struct ch_efi_gpt *gpt, struct ch_span in, struct c
 	if (r.bad)
 		return ch_fail(d, CH_ERR_TRUNCATED, r.off, "UEFI_GPT_DATA is cut short (PFP 1.06, 10.2.5)");
 	if (!ch_span_starts(header, CH_SPAN_LIT("EFI PART")))
-		return ch_fail(d, CH_ERR_MALFORMED, 0, "the GPT header has no signature \"EFI PART\" (UEFI 2.10, 5.3.2)");
+		return ch_fail(d, CH_ERR_MALFORMED, 0,
+			       "the GPT header has no signature \"EFI PART\" (UEFI 2.10, 5.3.2)");
 	if (count > CH_GPT_ENTRIES_MAX)
 		return ch_fail(d, CH_ERR_LIMIT, GPT_HEADER, "more partitions than CH_GPT_ENTRIES_MAX");
 	struct ch_rd h = ch_rd(ch_span_sub(header, 56, 32));
@@ -179,7 +182,9 @@ enum ch_err ch_efi_gpt_parse(struct ch_efi_gpt *gpt, struct ch_span in, struct c
 	if (!ch_rd_done(&r))
 		return ch_fail(d, r.bad ? CH_ERR_TRUNCATED : CH_ERR_TRAILING, r.off,
 			       "NumberOfPartitions does not fit the size of UEFI_GPT_DATA (PFP 1.06, 10.2.5)");
-	*gpt = (struct ch_efi_gpt){ .disk = disk, .count = (size_t)count, .entries = entries, .entry_size = entry_size };
+	*gpt = (struct ch_efi_gpt){
+		.disk = disk, .count = (size_t)count, .entries = entries, .entry_size = entry_size
+	};
 	return CH_OK;
 }
 

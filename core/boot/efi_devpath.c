@@ -6,10 +6,10 @@
 
 /* Device paths as text (UEFI 2.10, 10.3 and 10.6): a table of nodes, each with the fields that its text shows. */
 
-#define NODE_HEADER   4
-#define END_TYPE      0x7f
-#define END_ENTIRE    0xff
-#define END_INSTANCE  0x01
+#define NODE_HEADER  4
+#define END_TYPE     0x7f
+#define END_ENTIRE   0xff
+#define END_INSTANCE 0x01
 
 static void hex_number(struct ch_wr *w, uint64_t v)
 {
@@ -297,10 +297,11 @@ static const struct {
 	uint8_t type, subtype;
 	void (*put)(struct ch_wr *w, struct ch_rd *body);
 } node[] = {
-	{ 1, 1, pci },        { 1, 3, memory_mapped }, { 1, 4, vendor_hw }, { 2, 1, acpi },      { 3, 2, scsi },
-	{ 3, 5, usb },        { 3, 10, vendor_msg },   { 3, 11, mac },      { 3, 12, ipv4 },     { 3, 13, ipv6 },
-	{ 3, 18, sata },      { 3, 23, nvme },         { 3, 24, uri },      { 4, 1, hard_drive }, { 4, 2, cdrom },
-	{ 4, 3, vendor_media }, { 4, 4, file_path },   { 4, 6, fv_file },   { 4, 7, fv },        { 4, 8, offset_range },
+	{ 1, 1, pci },       { 1, 3, memory_mapped }, { 1, 4, vendor_hw },   { 2, 1, acpi },
+	{ 3, 2, scsi },      { 3, 5, usb },           { 3, 10, vendor_msg }, { 3, 11, mac },
+	{ 3, 12, ipv4 },     { 3, 13, ipv6 },         { 3, 18, sata },       { 3, 23, nvme },
+	{ 3, 24, uri },      { 4, 1, hard_drive },    { 4, 2, cdrom },       { 4, 3, vendor_media },
+	{ 4, 4, file_path }, { 4, 6, fv_file },       { 4, 7, fv },          { 4, 8, offset_range },
 	{ 5, 1, bbs },
 };
 

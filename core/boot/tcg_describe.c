@@ -90,7 +90,8 @@ static bool is_database(const struct ch_tcg_what *what)
 {
 	return ch_tcg_is_variable(what, &ch_efi_global_variable, "PK") ||
 	       ch_tcg_is_variable(what, &ch_efi_global_variable, "KEK") ||
-	       ch_tcg_is_variable(what, &ch_efi_image_security, "db") || ch_tcg_is_variable(what, &ch_efi_image_security, "dbx");
+	       ch_tcg_is_variable(what, &ch_efi_image_security, "db") ||
+	       ch_tcg_is_variable(what, &ch_efi_image_security, "dbx");
 }
 
 static void put_boot_order(struct ch_wr *w, struct ch_span value)
@@ -117,8 +118,9 @@ static void put_value(struct ch_wr *w, const struct ch_tcg_event *ev, const stru
 		ch_efi_cert_subject_put(w, ch_span_sub(what->value, 16, what->value.n - 16));
 	} else if (is_database(what)) {
 		put_database(w, what->value);
-	} else if (ev->type != CH_EV_EFI_VARIABLE_DRIVER_CONFIG && ch_span_starts(what->name, CH_SPAN_LIT("B\0o\0o\0t\0")) &&
-		   what->name.n == 16 && ch_efi_load_option_parse(&lo, what->value, NULL) == CH_OK) {
+	} else if (ev->type != CH_EV_EFI_VARIABLE_DRIVER_CONFIG &&
+		   ch_span_starts(what->name, CH_SPAN_LIT("B\0o\0o\0t\0")) && what->name.n == 16 &&
+		   ch_efi_load_option_parse(&lo, what->value, NULL) == CH_OK) {
 		ch_wr_u8(w, '"');
 		put_utf16(w, lo.description);
 		ch_wr_str(w, "\" ");
@@ -133,7 +135,8 @@ static void put_value(struct ch_wr *w, const struct ch_tcg_event *ev, const stru
 static void put_variable(struct ch_wr *w, const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
 {
 	put_utf16(w, what->name);
-	if (!ch_efi_guid_eq(&what->guid, &ch_efi_global_variable) && !ch_efi_guid_eq(&what->guid, &ch_efi_image_security)) {
+	if (!ch_efi_guid_eq(&what->guid, &ch_efi_global_variable) &&
+	    !ch_efi_guid_eq(&what->guid, &ch_efi_image_security)) {
 		ch_wr_u8(w, '-');
 		ch_efi_guid_put(w, &what->guid);
 	}
@@ -184,7 +187,8 @@ static void describe(const struct ch_tcg_event *ev, const struct ch_tcg_what *wh
 {
 	switch (what->kind) {
 	case CH_TCG_SEPARATOR:
-		ch_wr_str(w, ch_span_all(what->value, 0) || ch_span_all(what->value, 0xff) ? "separator" : "separator: error");
+		ch_wr_str(w, ch_span_all(what->value, 0) || ch_span_all(what->value, 0xff) ? "separator"
+											   : "separator: error");
 		return;
 	case CH_TCG_VARIABLE:
 		put_variable(w, ev, what);
@@ -212,9 +216,9 @@ static void describe(const struct ch_tcg_event *ev, const struct ch_tcg_what *wh
 	case CH_TCG_LABEL:
 		break;
 	}
-	if (what->text.n > 0)
-		put_text(w, what);
-	else
+	size_t before = w->len;
+	put_text(w, what);
+	if (w->len == before)
 		put_opaque(w, ev, what);
 }
 

@@ -199,7 +199,8 @@ static void decode_tagged(const struct ch_tcg_event *ev, struct ch_tcg_what *wha
  */
 static void decode_ipl(const struct ch_tcg_event *ev, struct ch_tcg_what *what, struct parts *p)
 {
-	static const char *const prefix[] = { "grub_cmd: ", "kernel_cmdline: ", "module_cmdline: ", "grub_cmd ", "kernel_cmdline " };
+	static const char *const prefix[] = { "grub_cmd: ", "kernel_cmdline: ", "module_cmdline: ", "grub_cmd ",
+					      "kernel_cmdline " };
 	set_text(what, CH_TCG_LABEL, ev->data);
 	p->value = without_nul(ev->data);
 	if (what->utf16) {
@@ -295,18 +296,42 @@ static bool covers(const struct ch_tcg_event *ev, struct ch_tcg_what *what, stru
 	return true;
 }
 
+/* Digests of images and blobs are of what lies in memory; nothing is covered where nothing is extended. */
+static bool can_cover(const struct ch_tcg_what *what)
+{
+	return what->kind != CH_TCG_IMAGE && what->kind != CH_TCG_BLOB && what->kind != CH_TCG_NO_ACTION;
+}
+
+static bool covers_part(const struct ch_tcg_event *ev, struct ch_tcg_what *what, const struct parts *p)
+{
+	return p->value.p != NULL && p->value.n != ev->data.n && covers(ev, what, p->value, CH_COVER_PART);
+}
+
 void ch_tcg_event_decode(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 {
 	struct parts p;
 	decode(ev, what, &p);
-	/* Digests of images and blobs are of what lies in memory. */
-	if (what->kind == CH_TCG_IMAGE || what->kind == CH_TCG_BLOB || what->kind == CH_TCG_NO_ACTION)
+	if (!can_cover(what))
 		return;
-	if (!covers(ev, what, ev->data, CH_COVER_ALL) && p.value.p != NULL && p.value.n != ev->data.n)
-		(void)covers(ev, what, p.value, CH_COVER_PART);
+	if (!covers(ev, what, ev->data, CH_COVER_ALL))
+		(void)covers_part(ev, what, &p);
 	/* A label that turns out to be what was measured is a text. */
 	if (what->kind == CH_TCG_LABEL && (what->cover == CH_COVER_ALL || what->cover == CH_COVER_PART))
 		what->kind = CH_TCG_TEXT;
+}
+
+bool ch_tcg_event_covers(const struct ch_tcg_event *ev, enum ch_tcg_cover how)
+{
+	struct ch_tcg_what what;
+	struct parts p;
+	decode(ev, &what, &p);
+	if (!can_cover(&what))
+		return how == CH_COVER_NONE;
+	if (how == CH_COVER_ALL)
+		(void)covers(ev, &what, ev->data, CH_COVER_ALL);
+	else
+		(void)covers_part(ev, &what, &p);
+	return what.cover == how;
 }
 
 bool ch_tcg_is_variable(const struct ch_tcg_what *what, const struct ch_efi_guid *guid, const char *name)
@@ -315,7 +340,8 @@ bool ch_tcg_is_variable(const struct ch_tcg_what *what, const struct ch_efi_guid
 	if (what->kind != CH_TCG_VARIABLE || !ch_efi_guid_eq(&what->guid, guid))
 		return false;
 	while (name[n] != '\0') {
-		if (2 * n + 1 >= what->name.n || what->name.p[2 * n] != (uint8_t)name[n] || what->name.p[2 * n + 1] != 0)
+		if (2 * n + 1 >= what->name.n || what->name.p[2 * n] != (uint8_t)name[n] ||
+		    what->name.p[2 * n + 1] != 0)
 			return false;
 		n++;
 	}
