@@ -97,6 +97,9 @@ struct ch_tcg_what {
  */
 void ch_tcg_event_decode(const struct ch_tcg_event *ev, struct ch_tcg_what *what);
 
+/* True if ch_tcg_event_decode would find `how` (CH_COVER_ALL or CH_COVER_PART): hashes that candidate only. */
+bool ch_tcg_event_covers(const struct ch_tcg_event *ev, enum ch_tcg_cover how);
+
 /* The same without hashing: `cover` and `covered` stay CH_COVER_NONE and empty. */
 void ch_tcg_event_decode_only(const struct ch_tcg_event *ev, struct ch_tcg_what *what);
 
