@@ -26,7 +26,7 @@ static void add(struct candidates *to, struct ch_span bytes)
 	to->c[to->count++] = (struct candidate){ .bytes = bytes, .covered = bytes };
 }
 
-/* The data of a variable, its structure without the byte that old shims log in addition, its value alone. */
+/* The data of a variable, all of it but the last byte where old shims log bytes after the structure, its value alone. */
 static void add_variable(struct candidates *to, const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
 {
 	size_t used = VARIABLE_HEADER + what->name.n + what->value.n;
@@ -35,7 +35,7 @@ static void add_variable(struct candidates *to, const struct ch_tcg_event *ev, c
 	if (value_first)
 		add(to, what->value);
 	if (used < ev->data.n)
-		add(to, ch_span_sub(ev->data, 0, used));
+		add(to, ch_span_sub(ev->data, 0, ev->data.n - 1));
 	add(to, ev->data);
 	if (!value_first && what->value.n > 0)
 		add(to, what->value);

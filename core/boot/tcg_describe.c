@@ -68,6 +68,10 @@ static void describe_image(const struct ch_tcg_what *what, struct ch_wr *w)
 	struct ch_span where;
 	struct ch_span file;
 	ch_efi_devpath_split(what->devpath, &where, &file);
+	if (where.n == 0 && file.n == 0 && what->base == 0 && what->length == 0) {
+		ch_wr_str(w, "an image of which the log says nothing");
+		return;
+	}
 	if (where.n == 0 && file.n == 0) {
 		ch_wr_str(w, "image in memory, ");
 		put_where(w, what);

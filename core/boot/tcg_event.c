@@ -10,6 +10,13 @@
 #define TRENCHBOOT_FIRST 0x502u
 #define TRENCHBOOT_LAST  0x504u
 
+/*
+ * shim and GRUB took the size of a structure with its padding for the size of what is before its last field, and so log a few
+ * bytes of memory more than the event has: shim before 15.3 in both kinds of event, later ones after a device path.
+ */
+#define SHIM_EXCESS_VARIABLE 6u
+#define SHIM_EXCESS_IMAGE    9u
+
 /* --- small questions --- */
 
 void ch_tcg_defect(struct ch_tcg_what *what, const char *defect)
@@ -85,8 +92,7 @@ static void decode_variable(const struct ch_tcg_event *ev, struct ch_tcg_what *w
 		return;
 	}
 	what->value = ch_rd_take(&r, (size_t)bytes);
-	/* shim before 15.3 logs one byte more than it measures */
-	if (ch_rd_left(&r) > (ev->type == CH_EV_EFI_VARIABLE_AUTHORITY ? 1u : 0u)) {
+	if (ch_rd_left(&r) > (ev->type == CH_EV_EFI_VARIABLE_AUTHORITY ? SHIM_EXCESS_VARIABLE : 0)) {
 		ch_tcg_defect(what, "bytes after the value of UEFI_VARIABLE_DATA (PFP 1.06, 10.2.6)");
 		return;
 	}
@@ -266,7 +272,7 @@ static void decode_action(const struct ch_tcg_event *ev, struct ch_tcg_what *wha
 		ch_tcg_defect(what, "an action is not printable text (PFP 1.06, 10.4.3)");
 		return;
 	}
-	if (is_coreboot(what->text))
+	if (ev->type == CH_EV_ACTION && is_coreboot(what->text))
 		what->source = "coreboot";
 	else
 		what->kind = CH_TCG_ACTION;
