@@ -3,7 +3,7 @@
 
 prefix ?= /usr/local
 
-.PHONY: help run build check lint fuzz cross bench e2e install clean
+.PHONY: help run build check lint fuzz cross bench e2e install format clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -53,6 +53,11 @@ install:
 	@tools/build.sh build-install --prefix=$(prefix) -Dtests=false
 	@meson install -C build-install --no-rebuild --quiet $(if $(DESTDIR),--destdir $(DESTDIR))
 	@echo "installed under $(DESTDIR)$(prefix)"
+
+#: make format   clang-format on every source
+format:
+	@tools/deps.sh lint
+	@git ls-files '*.[ch]' | xargs clang-format -i
 
 #: make clean    remove every build folder
 clean:

@@ -24,6 +24,7 @@ enum warn {
 	WARN_SEPARATOR = 1 << 4,
 	WARN_DIGEST = 1 << 5,
 	WARN_DEFECT = 1 << 6,
+	WARN_HCRTM = 1 << 7,
 };
 
 static const struct {
@@ -36,12 +37,14 @@ static const struct {
 	{ WARN_TYPE, "the type is not known" },
 	{ WARN_ORDER, "an EFI application was measured before the firmware said that it calls one" },
 	{ WARN_SEPARATOR, "a second separator in its PCR" },
+	{ WARN_HCRTM, "H-CRTM is always the first extension of PCR 0, but the log has others before it" },
 	{ WARN_DIGEST, "no register received it, yet it carries a digest" },
 };
 
 /* What was seen in the events before. */
 struct review {
 	bool calling;       /* "Calling EFI Application from Boot Option" */
+	bool pcr0;          /* PCR 0 was extended, not counting H-CRTM */
 	uint32_t separator; /* bit n: PCR n has its separator */
 };
 
@@ -80,6 +83,10 @@ static unsigned review_event(struct review *r, const struct ch_tcg_event *ev, co
 			set |= WARN_SEPARATOR;
 		r->separator |= (uint32_t)1 << ev->pcr;
 	}
+	if (ev->pcr == 0 && ev->type == CH_EV_EFI_HCRTM_EVENT)
+		set |= r->pcr0 ? WARN_HCRTM : 0;
+	else if (ev->pcr == 0)
+		r->pcr0 = true;
 	if (ev->pcr == PCR_APPLICATIONS) {
 		if (ev->type == CH_EV_EFI_ACTION &&
 		    ch_span_starts(ev->data, CH_SPAN_LIT("Calling EFI Application from Boot Option")))

@@ -16,15 +16,6 @@ static const struct {
 	{ 907, "an Arm CCA token collection (tag 907) is not supported" },
 };
 
-/* Starts like a JSON object. */
-static bool is_json(struct ch_span in)
-{
-	size_t i = 0;
-	while (i < in.n && (in.p[i] == ' ' || in.p[i] == '\n' || in.p[i] == '\r' || in.p[i] == '\t'))
-		i++;
-	return i < in.n && in.p[i] == '{';
-}
-
 /* Only characters of a text file in ASCII, which no random key is. */
 static bool is_text(struct ch_span in)
 {
@@ -36,29 +27,40 @@ static bool is_text(struct ch_span in)
 	return true;
 }
 
+/* Starts like a JSON object or, if all of it is text, an array. */
+static bool is_json(struct ch_span in)
+{
+	size_t i = 0;
+	while (i < in.n && (in.p[i] == ' ' || in.p[i] == '\n' || in.p[i] == '\r' || in.p[i] == '\t'))
+		i++;
+	return i < in.n && (in.p[i] == '{' || (in.p[i] == '[' && is_text(in)));
+}
+
 /* Refuses what is well-formed, but no COSE message; CH_OK for all else, which ch_cose_parse will judge. */
 static enum ch_err kind_check(struct ch_span in, struct ch_diag *d)
 {
 	ch_diag_clear(d);
-	size_t blank = 0;
-	while (blank < in.n &&
-	       (in.p[blank] == ' ' || in.p[blank] == '\n' || in.p[blank] == '\r' || in.p[blank] == '\t'))
-		blank++;
-	if (blank < in.n && in.p[blank] == '{')
+	if (is_json(in))
 		return ch_fail(d, CH_ERR_UNSUPPORTED, 0, "JSON: only tokens in CBOR are supported");
 	if (ch_span_starts(in, CH_SPAN_LIT("eyJ")))
 		return ch_fail(d, CH_ERR_UNSUPPORTED, 0, "a JSON Web Token: only tokens in CBOR are supported");
 	if (ch_span_starts(in, CH_SPAN_LIT("\x30\x82")) || ch_span_starts(in, CH_SPAN_LIT("-----BEGIN ")))
 		return ch_fail(d, CH_ERR_UNSUPPORTED, 0, "DER or PEM: only tokens in CBOR are supported");
 	struct ch_cbor r = ch_cbor(in, CH_CBOR_ANY);
-	bool map = ch_cbor_peek(&r) == CH_CBOR_MAP;
-	uint64_t tag = ch_cbor_peek(&r) == CH_CBOR_TAG ? ch_cbor_tag(&r) : 0;
-	if (map && ch_cbor_wellformed(in, NULL) == CH_OK)
+	struct ch_cbor_item it;
+	if (!ch_cbor_next(&r, &it) || ch_cbor_wellformed(in, NULL) != CH_OK)
+		return CH_OK;
+	if (it.type == CH_CBOR_MAP)
 		return ch_fail(d, CH_ERR_UNSUPPORTED, 0, "a CBOR map without signature or MAC: not a token");
-	for (size_t i = 0; i < CH_COUNT_OF(other_kinds); i++) {
-		if (tag == other_kinds[i].tag && ch_cbor_wellformed(in, NULL) == CH_OK)
+	if (it.type == CH_CBOR_ARRAY && (it.indefinite || it.value != 4))
+		return ch_fail(d, CH_ERR_UNSUPPORTED, 0, "a CBOR array that is no COSE message: not a token");
+	for (size_t i = 0; i < CH_COUNT_OF(other_kinds) && it.type == CH_CBOR_TAG; i++) {
+		if (it.value == other_kinds[i].tag)
 			return ch_fail(d, CH_ERR_UNSUPPORTED, 0, other_kinds[i].rule);
 	}
+	bool cose = it.value >= 96 ? it.value <= 98 : it.value >= 16 && it.value <= 18;
+	if (it.type == CH_CBOR_TAG && !cose)
+		return ch_fail(d, CH_ERR_UNSUPPORTED, 0, "a tag that is not one of COSE: not a token");
 	return CH_OK;
 }
 

@@ -59,14 +59,16 @@ static enum role role_of(const struct capture *c, const struct ch_tcg_event *ev,
 {
 	if (!ev->extended || ev->pcr >= CH_PCR_COUNT || (c->pcrs >> ev->pcr & 1) == 0)
 		return ROLE_NONE;
+	bool value = what->cover == CH_COVER_ALL ||
+		     (what->cover == CH_COVER_PART && what->kind == CH_TCG_VARIABLE && ch_span_eq(what->covered, what->value));
+	if (value && ev->pcr == 1 && ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder"))
+		return ROLE_ORDER;
+	if (value && ev->pcr == 1 && is_option(what))
+		return ROLE_OPTION;
 	if (what->cover != CH_COVER_ALL)
 		return ROLE_DIGEST;
 	if (ev->pcr == 7 && ev->type == CH_EV_EFI_VARIABLE_DRIVER_CONFIG && c->secure_boot && is_database(what))
 		return ROLE_SECURE_BOOT;
-	if (ev->pcr == 1 && ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder"))
-		return ROLE_ORDER;
-	if (ev->pcr == 1 && is_option(what))
-		return ROLE_OPTION;
 	if (ev->pcr == 5 && what->kind == CH_TCG_GPT)
 		return ROLE_GPT;
 	if (ev->pcr == 4 && ev->type == CH_EV_EFI_ACTION)
@@ -109,6 +111,8 @@ static void put_digest(struct capture *c, const struct ch_tcg_event *ev, const s
 	ch_json_object_end(j);
 	/* The firmware's own code: no good boot is without it. */
 	ch_json_named_bool(j, "required", ev->pcr == 0 && ev->type != CH_EV_SEPARATOR);
+	if (what->cover == CH_COVER_ALL || what->cover == CH_COVER_PART)
+		ch_json_named_str(j, "covers", what->cover == CH_COVER_ALL ? "all" : "part");
 	ch_json_named_span(j, "what", ch_span(text, w.len));
 	ch_json_object_end(j);
 }
@@ -469,7 +473,7 @@ static int capture(struct cli_evidence *e, const struct options *o, uint32_t mas
 	CH_AUTO_FREE void *memory = ch_calloc(size, 1);
 	struct ch_arena arena = ch_arena(memory, size);
 	CH_AUTO_FREE void *events = ch_calloc(e->log.event_count, sizeof(struct ch_event_verdict));
-	uint8_t seen[1] = { 0 };
+	static uint8_t seen[1]; /* as long as the verdict that points to it */
 	verdict.event = events;
 	verdict.seen = seen;
 	if (ch_reference_compile(&ref, &doc, 1, &arena, &why) != CH_OK)

@@ -11,7 +11,7 @@ FLAGS=(-mcpu=cortex-m3 -mthumb -Os -g0 -std=c11 -ffreestanding -nostdinc
 	-isystem "$("$CC" -print-file-name=include)" -isystem "$("$CC" -print-file-name=include-fixed)"
 	-isystem tools/lint/freestanding/include -I.
 	-Wall -Wextra -Wconversion -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wimplicit-fallthrough
-	-Wstack-usage=4096 -Werror -Wno-error=stack-usage= -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns)
+	-Wstack-usage=4096 -Werror -Wno-error=stack-usage= -fno-diagnostics-show-caret -ffunction-sections -fdata-sections -fno-tree-loop-distribute-patterns)
 
 rm -rf "$OUT"
 mkdir -p "$OUT"
@@ -27,4 +27,8 @@ find core tools/lint/freestanding -name '*.c' | sort |
 	xargs -P "$JOBS" -I{} bash -c 'compile "$@"' - {} "$CC" "${FLAGS[@]}"
 # Every object is linked whole, so whatever else it needed would be undefined here. libgcc: the compiler's own arithmetic.
 mapfile -t objects < <(find "$OUT" -name '*.o' | sort)
-"$CC" -mcpu=cortex-m3 -mthumb -nostdlib -Wl,-e,0 -Wl,--no-gc-sections -o "$OUT/core.elf" "${objects[@]}" -lgcc
+if ! out=$("$CC" -mcpu=cortex-m3 -mthumb -nostdlib -Wl,-e,0 -Wl,--no-gc-sections -o "$OUT/core.elf" "${objects[@]}" -lgcc 2>&1); then
+	printf '%s\n' "$out" | sed -nE 's/^(.*[/ ])?([a-z0-9_]+\.[co]):?\(.*undefined reference to (.*)/\2: core needs \3, which a microcontroller does not have/p' |
+		awk '!seen[$4]++'
+	die "core does not link by itself"
+fi

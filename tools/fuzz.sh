@@ -4,7 +4,7 @@
 #: tools/fuzz.sh [--seconds N] [TARGET…]   run each for N seconds (60), from its seeds and what build-fuzz/ has found before
 #: tools/fuzz.sh --planted [TARGET…]       weaken the parser by fuzz/planted/TARGET.patch in a copy: it must crash within 60 s
 #: tools/fuzz.sh --coverage [TARGET…]      line coverage of each parser by seeds and unit tests; at least 95 % or in fuzz/coverage-exceptions
-#: tools/fuzz.sh --long [TARGET…]          until 2 million executions and 10 CPU-minutes without a new edge; lines of docs/results/fuzz.md
+#: tools/fuzz.sh --long [TARGET…]          until 2 million executions and 10 CPU-minutes without a new edge; rows of docs/results/fuzz.md
 #: tools/fuzz.sh --minimise TARGET         merge what build-fuzz/ has found into fuzz/corpus/TARGET, only what adds coverage
 # Ends with "N passed, N failed"; a target is one test. A crashing input is kept in build-fuzz/crash/.
 . "$(dirname "$0")/lib.sh"
@@ -159,7 +159,7 @@ one_long() {
 		now=$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1 | cut -c6-)
 		[ "${now:-0}" -eq "$cov" ] || last=$cpu cov=$now
 		execs=$(grep -oE '^#[0-9]+' "$log" | tail -n 1 | tr -d '#')
-		if [ "${execs:-0}" -ge 2000000 ] && [ $((cpu - last)) -ge 600 ]; then
+		if [ "${execs:-0}" -ge "${LONG_EXECUTIONS:-2000000}" ] && [ $((cpu - last)) -ge "${LONG_IDLE:-600}" ]; then
 			ok=0
 			break
 		fi
@@ -172,8 +172,7 @@ one_long() {
 		echo "$t: FAILED; the input is in build-fuzz/crash/"
 		return 1
 	fi
-	# The row of docs/results/fuzz.md.
-	printf '| %s | %s | %s | %s | %s |\n' "$t" "$execs" "$cov" "$cpu" $((cpu - last))
+	printf '| %s | %s | %s | %s | %s | %s |\n' "$t" "$execs" "$cov" "$cpu" $((cpu - last)) "$(git rev-parse --short HEAD 2>/dev/null || echo unknown)" | tee "$OUT/log/$t.row"
 	return $ok
 }
 
@@ -220,6 +219,27 @@ each() {
 	rm -rf "$dir"
 }
 
+# Rows of this run replace those of the same targets in docs/results/fuzz.md; the others stay.
+results() {
+	local file=docs/results/fuzz.md rows
+	rows=$(mktemp)
+	{
+		for t in "${targets[@]}"; do cat "$OUT/log/$t.row" 2>/dev/null || true; done
+		grep -E '^\| [a-z0-9_]+ \| [0-9]' "$file" 2>/dev/null || true
+	} | awk -F'|' '!seen[$2]++' | sort >"$rows"
+	mkdir -p docs/results
+	{
+		printf '# Fuzzing\n\nWritten by `tools/fuzz.sh --long`: each target runs until it has made 2 million executions and 10 minutes of CPU time have\n'
+		printf 'passed without a new edge, or until 40 minutes of CPU time are spent. Edges are what libFuzzer counts as cov, in target and parser.\n'
+		printf '%s, libFuzzer with AddressSanitizer and UndefinedBehaviorSanitizer.\n\n' "$($CLANG --version | head -n 1)"
+		printf '| target | executions | edges | CPU s | of them without a new edge | commit |\n|---|---|---|---|---|---|\n'
+		cat "$rows"
+	} >"$file.new"
+	mv "$file.new" "$file"
+	rm -f "$rows"
+	echo "written: $file"
+}
+
 coverage() {
 	local lcov="$OUT/cover/all.lcov" objects=() file floor percent hit all why
 	library cover "$COVER"
@@ -264,10 +284,8 @@ coverage)
 	step "compiling with sanitizers"
 	library asan "$SANITIZE -fsanitize=fuzzer-no-link"
 	step "${#targets[@]} fuzz targets: $mode"
-	if [ "$mode" = long ]; then
-		printf '| target | executions | edges | CPU s | of them without a new edge |\n|---|---|---|---|---|\n'
-	fi
 	each "one_$mode"
+	[ "$mode" != long ] || results
 	;;
 esac
 echo

@@ -80,6 +80,8 @@ static void add_text(struct candidates *to, const struct ch_tcg_event *ev, const
 static void find_candidates(struct candidates *to, const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
 {
 	to->count = 0;
+	if (!ev->extended)
+		return;
 	switch (what->kind) {
 	case CH_TCG_NO_ACTION:
 	case CH_TCG_IMAGE:
@@ -124,32 +126,46 @@ static bool is_hash(enum ch_hash_alg alg, const struct candidate *c, struct ch_s
 	return ch_span_eq(ch_digest_span(&out), digest);
 }
 
+/* What the digests of an event say of one candidate. */
+static enum ch_tcg_cover judge(const struct ch_tcg_event *ev, const struct candidate *c)
+{
+	size_t computed = 0;
+	size_t matched = 0;
+	for (size_t i = 0; i < ev->digest_count; i++) {
+		if (!ch_hash_available(ev->digest[i].alg))
+			continue;
+		computed++;
+		matched += is_hash(ev->digest[i].alg, c, ev->digest[i].value);
+	}
+	if (matched == 0)
+		return CH_COVER_NONE;
+	if (matched < computed)
+		return CH_COVER_CONFLICT;
+	return c->covered.n == ev->data.n ? CH_COVER_ALL : CH_COVER_PART;
+}
+
 void ch_tcg_cover(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 {
 	struct candidates of;
 	what->cover = CH_COVER_NONE;
 	what->covered = CH_SPAN_EMPTY;
-	if (!ev->extended)
-		return;
+	find_candidates(&of, ev, what);
+	for (size_t i = 0; i < of.count && what->cover == CH_COVER_NONE; i++) {
+		what->cover = judge(ev, &of.c[i]);
+		if (what->cover == CH_COVER_ALL || what->cover == CH_COVER_PART)
+			what->covered = of.c[i].covered;
+	}
+}
+
+bool ch_tcg_is_covered(const struct ch_tcg_event *ev, const struct ch_tcg_what *what, enum ch_tcg_cover how)
+{
+	struct candidates of;
 	find_candidates(&of, ev, what);
 	for (size_t i = 0; i < of.count; i++) {
-		const struct candidate *c = &of.c[i];
-		size_t computed = 0;
-		size_t matched = 0;
-		for (size_t b = 0; b < ev->digest_count; b++) {
-			if (!ch_hash_available(ev->digest[b].alg))
-				continue;
-			computed++;
-			matched += is_hash(ev->digest[b].alg, c, ev->digest[b].value);
-		}
-		if (matched == 0)
-			continue;
-		if (matched < computed) {
-			what->cover = CH_COVER_CONFLICT;
-			return;
-		}
-		what->cover = c->covered.n == ev->data.n ? CH_COVER_ALL : CH_COVER_PART;
-		what->covered = c->covered;
-		return;
+		bool all = of.c[i].covered.n == ev->data.n;
+		enum ch_tcg_cover found = all == (how == CH_COVER_ALL) ? judge(ev, &of.c[i]) : CH_COVER_NONE;
+		if (found != CH_COVER_NONE)
+			return found == how;
 	}
+	return false;
 }

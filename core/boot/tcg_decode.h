@@ -6,7 +6,9 @@
 
 /* Between the files that decode and describe events; nobody else includes it. */
 
-/* Leaves CH_TCG_OPAQUE with `defect` and nothing else. */
+#define CH_TCG_PCR_UKI 11 /* systemd-stub: sections of a unified kernel image */
+
+/* Leaves CH_TCG_OPAQUE with `defect` and the source, and nothing else. */
 void ch_tcg_defect(struct ch_tcg_what *what, const char *defect);
 /* `s` without its trailing NULs. */
 struct ch_span ch_tcg_strip_nul(struct ch_span s);
@@ -25,6 +27,8 @@ void ch_tcg_decode_tag(const struct ch_tcg_event *ev, struct ch_tcg_what *what);
 
 /* Computes `cover` and `covered` of a decoded event. */
 void ch_tcg_cover(const struct ch_tcg_event *ev, struct ch_tcg_what *what);
+/* True if ch_tcg_cover would find CH_COVER_ALL or CH_COVER_PART, as asked; hashes only what decides that. */
+bool ch_tcg_is_covered(const struct ch_tcg_event *ev, const struct ch_tcg_what *what, enum ch_tcg_cover how);
 
 /* Appends what a UEFI variable says. */
 void ch_tcg_describe_variable(const struct ch_tcg_event *ev, const struct ch_tcg_what *what, struct ch_wr *w);

@@ -147,37 +147,43 @@ static void describe_no_action(const struct ch_tcg_what *what, struct ch_wr *w)
 	}
 }
 
-static void describe_text(const struct ch_tcg_event *ev, const struct ch_tcg_what *what, struct ch_wr *w)
-{
-	if (ch_span_starts(ev->data, CH_SPAN_LIT("grub_cmd")))
-		ch_wr_str(w, "GRUB command: ");
-	else if (ch_span_starts(ev->data, CH_SPAN_LIT("module_cmdline")) ||
-		 ch_span_starts(ev->data, CH_SPAN_LIT("grub_module_cmdline")))
-		ch_wr_str(w, "module command line: ");
-	else
-		ch_wr_str(w, "kernel command line: ");
-	put_text(w, what);
-}
-
-static void describe_label(const struct ch_tcg_event *ev, const struct ch_tcg_what *what, struct ch_wr *w)
+/* What comes before a text: by the event alone, not by what its digest covers, so that an event has one line. */
+static const char *text_prefix(const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
 {
 	static const struct {
+		const char *start;
+		const char *prefix;
+	} by_data[] = {
+		{ "grub_cmd", "GRUB command: " },
+		{ "kernel_cmdline: ", "kernel command line: " },
+		{ "grub_kernel_cmdline ", "kernel command line: " },
+		{ "module_cmdline: ", "module command line: " },
+		{ "grub_module_cmdline ", "module command line: " },
+	};
+	static const struct {
 		const char *source;
-		const char *before;
-	} row[] = {
+		const char *prefix;
+	} by_source[] = {
 		{ "grub", "file " },
 		{ "shim", "shim: " },
 		{ "coreboot", "coreboot: " },
 		{ "trenchboot", "secure launch: " },
 	};
-	struct ch_span source = ch_span_str(what->source != NULL ? what->source : "");
-	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
-		if (ch_span_eq(source, ch_span_str(row[i].source)))
-			ch_wr_str(w, row[i].before);
+	if (ev->type == CH_EV_IPL && what->utf16) {
+		if (ev->pcr == CH_TCG_PCR_UKI)
+			return "UKI section ";
+		return ch_span_eq(ch_span_str(what->source), CH_SPAN_LIT("systemd-boot")) ? "kernel command line: "
+											  : "";
 	}
-	if (what->utf16 && ev->type == CH_EV_IPL && what->text.n > 1 && what->text.p[0] == '.')
-		ch_wr_str(w, "UKI section ");
-	put_text(w, what);
+	for (size_t i = 0; ev->type == CH_EV_IPL && i < CH_COUNT_OF(by_data); i++) {
+		if (ch_span_starts(ev->data, ch_span_str(by_data[i].start)))
+			return by_data[i].prefix;
+	}
+	for (size_t i = 0; i < CH_COUNT_OF(by_source); i++) {
+		if (ch_span_eq(ch_span_str(what->source), ch_span_str(by_source[i].source)))
+			return by_source[i].prefix;
+	}
+	return "";
 }
 
 static void describe_separator(const struct ch_tcg_what *what, struct ch_wr *w)
@@ -244,10 +250,9 @@ static void describe(const struct ch_tcg_event *ev, const struct ch_tcg_what *wh
 		describe_version(what, w);
 		break;
 	case CH_TCG_TEXT:
-		describe_text(ev, what, w);
-		break;
 	case CH_TCG_LABEL:
-		describe_label(ev, what, w);
+		ch_wr_str(w, text_prefix(ev, what));
+		put_text(w, what);
 		break;
 	}
 }

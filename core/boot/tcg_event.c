@@ -21,7 +21,7 @@
 
 void ch_tcg_defect(struct ch_tcg_what *what, const char *defect)
 {
-	*what = (struct ch_tcg_what){ .kind = CH_TCG_OPAQUE, .defect = defect };
+	*what = (struct ch_tcg_what){ .kind = CH_TCG_OPAQUE, .source = what->source, .defect = defect };
 }
 
 struct ch_span ch_tcg_strip_nul(struct ch_span s)
@@ -344,6 +344,15 @@ void ch_tcg_event_decode(const struct ch_tcg_event *ev, struct ch_tcg_what *what
 {
 	ch_tcg_event_decode_only(ev, what);
 	ch_tcg_cover(ev, what);
+	if (what->kind == CH_TCG_LABEL && (what->cover == CH_COVER_ALL || what->cover == CH_COVER_PART))
+		what->kind = CH_TCG_TEXT;
+}
+
+bool ch_tcg_event_covers(const struct ch_tcg_event *ev, enum ch_tcg_cover how)
+{
+	struct ch_tcg_what what;
+	ch_tcg_event_decode_only(ev, &what);
+	return ch_tcg_is_covered(ev, &what, how);
 }
 
 /* --- questions about a decoded event --- */

@@ -9,7 +9,6 @@
 
 #define PCR_GRUB_TEXT   8
 #define PCR_GRUB_FILE   9
-#define PCR_UKI         11
 #define PCR_KERNEL_CONF 12
 #define PCR_SHIM        14
 
@@ -44,7 +43,7 @@ static bool try_grub(struct ch_span text, struct ch_tcg_what *what)
 static void decode_systemd(uint32_t pcr, struct ch_span text, struct ch_tcg_what *what)
 {
 	static const uint8_t initrd[] = { 'i', 0, 'n', 0, 'i', 0, 't', 0, 'r', 0, 'd', 0 };
-	bool named = pcr == PCR_UKI;
+	bool named = pcr == CH_TCG_PCR_UKI;
 	if (pcr == PCR_KERNEL_CONF && text.n > sizeof(initrd))
 		named = ch_span_eq(ch_span_sub(text, text.n - sizeof(initrd), sizeof(initrd)), CH_SPAN_OF(initrd)) &&
 			text.p[text.n - sizeof(initrd) - 2] == ' ';
@@ -57,7 +56,7 @@ static void decode_systemd(uint32_t pcr, struct ch_span text, struct ch_tcg_what
 void ch_tcg_decode_ipl(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 {
 	struct ch_span data = ev->data;
-	what->source = NULL;
+	what->source = "boot loader";
 	/* systemd-boot before version 240 left the last byte of the NUL character out of the event. */
 	size_t even = data.n % 2 == 0 || data.p[data.n - 1] != 0 ? data.n : data.n - 1;
 	if (data.n > 2 && ch_tcg_is_utf16(ch_span_sub(data, 0, even))) {
@@ -69,7 +68,7 @@ void ch_tcg_decode_ipl(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 		return;
 	if (!ch_tcg_is_ascii(text))
 		return;
-	const char *source = NULL;
+	const char *source = what->source;
 	if (ev->pcr == PCR_SHIM)
 		source = "shim";
 	else if (ev->pcr == PCR_GRUB_FILE || ev->pcr == PCR_GRUB_TEXT)
@@ -98,7 +97,7 @@ void ch_tcg_decode_tag(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 	uint32_t id = ch_rd_le32(&r);
 	size_t size = ch_rd_le32(&r);
 	struct ch_span text = ch_rd_take(&r, size);
-	what->source = NULL;
+	what->source = "unknown";
 	if (!ch_rd_done(&r)) {
 		ch_tcg_defect(what, "taggedEventDataSize does not end where the event ends (PFP 1.06, 10.4.2.1)");
 		return;

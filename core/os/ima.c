@@ -71,7 +71,7 @@ static enum ch_err decode_digest(struct ch_ima_entry *e, struct ch_span s, bool 
 			       "the prefix of a file digest is \"alg:\", in version 2 \"ima:alg:\" or \"verity:alg:\"");
 	struct ch_span digest = ch_span(nul + 1, s.n - prefix - 1);
 	size_t size = ch_hash_size(ch_hash_by_name(alg));
-	/* Kernels up to 5.14 log 20 zeros for a violation, whatever the algorithm they name. */
+	/* Some kernels log 20 zeros for a violation, whatever the algorithm they name. */
 	bool old_violation = e->violation && digest.n == CH_IMA_OLD_DIGEST;
 	if (digest.n == 0 || digest.n > CH_DIGEST_MAX || (size != 0 && digest.n != size && !old_violation))
 		return ch_fail(d, CH_ERR_RANGE, off + prefix + 1,

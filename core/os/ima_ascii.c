@@ -34,14 +34,17 @@ static void skip(struct line *l, size_t n)
 	l->off += n;
 }
 
-/* Takes up to the next space, which is taken too. Without one: everything. */
-static struct ch_span take_word(struct line *l)
+/* What is left, up to the next space. */
+static struct ch_span word(const struct line *l)
 {
 	const uint8_t *space = l->rest.n > 0 ? memchr(l->rest.p, ' ', l->rest.n) : NULL;
-	size_t n = space != NULL ? (size_t)(space - l->rest.p) : l->rest.n;
-	struct ch_span word = ch_span(l->rest.p, n);
-	skip(l, space != NULL ? n + 1 : n);
-	return word;
+	return ch_span(l->rest.p, space != NULL ? (size_t)(space - l->rest.p) : l->rest.n);
+}
+
+/* Goes on behind a word and the space after it. */
+static void skip_word(struct line *l, struct ch_span w)
+{
+	skip(l, w.n < l->rest.n ? w.n + 1 : w.n);
 }
 
 /* The kernel writes "%2d": one or two digits, the first may be a space. */
@@ -54,8 +57,10 @@ static bool take_pcr(struct line *l, uint32_t *pcr)
 	if (tens < '0' || tens > '9' || ones < '0' || ones > '9')
 		return false;
 	*pcr = (uint32_t)(tens - '0') * 10 + (uint32_t)(ones - '0');
+	if (*pcr >= CH_PCR_COUNT)
+		return false;
 	skip(l, 3);
-	return *pcr < CH_PCR_COUNT;
+	return true;
 }
 
 /* Appends the bytes of hexadecimal digits. */
@@ -85,21 +90,33 @@ static enum ch_err put_digest(struct line *l)
 {
 	uint8_t prefix[CH_IMA_NAME_MAX];
 	struct ch_wr w = ch_wr(prefix, sizeof(prefix));
-	const uint8_t *space = l->rest.n > 0 ? memchr(l->rest.p, ' ', l->rest.n) : NULL;
-	size_t word = space != NULL ? (size_t)(space - l->rest.p) : l->rest.n;
-	size_t n = word;
-	while (n > 0 && l->rest.p[n - 1] != ':')
+	struct ch_span text = word(l);
+	size_t n = text.n;
+	while (n > 0 && text.p[n - 1] != ':')
 		n--;
-	ch_wr_put(&w, ch_span(l->rest.p, n));
+	ch_wr_put(&w, ch_span(text.p, n));
 	ch_wr_u8(&w, 0);
-	if (n == 0 || space == NULL || w.bad)
+	if (n == 0 || text.n == l->rest.n || w.bad)
 		return refuse(l, CH_ERR_MALFORMED, "a file digest is \"algorithm:hex\", and a name follows it");
-	enum ch_err err = put_field(l, ch_wr_span(&w), ch_span(l->rest.p + n, word - n));
-	skip(l, word + 1);
+	enum ch_err err = put_field(l, ch_wr_span(&w), ch_span(text.p + n, text.n - n));
+	if (err == CH_OK)
+		skip_word(l, text);
 	return err;
 }
 
-/* The name: up to the last space if a signature or buffer follows, else the rest. Names could hold spaces before Linux 4.16. */
+/* 40 digits, without a length in the data. */
+static enum ch_err put_old_digest(struct line *l)
+{
+	struct ch_span text = word(l);
+	if (text.n != (size_t)2 * CH_IMA_OLD_DIGEST)
+		return refuse(l, CH_ERR_RANGE, "a file digest of template ima has 40 hexadecimal digits");
+	enum ch_err err = put_hex(l, text);
+	if (err == CH_OK)
+		skip_word(l, text);
+	return err;
+}
+
+/* The name: up to the last space if a signature or buffer follows, else the rest. A name with spaces is taken whole. */
 static enum ch_err put_name(struct line *l, bool last, bool nul)
 {
 	size_t n = l->rest.n;
@@ -121,13 +138,9 @@ static enum ch_err put_name(struct line *l, bool last, bool nul)
 
 static enum ch_err put_template_field(struct line *l, enum ch_ima_field field, bool last)
 {
-	struct ch_span word;
 	switch (field) {
 	case CH_IMA_D:
-		word = take_word(l);
-		if (word.n != (size_t)2 * CH_IMA_OLD_DIGEST)
-			return refuse(l, CH_ERR_RANGE, "a file digest of template ima has 40 hexadecimal digits");
-		return put_hex(l, word);
+		return put_old_digest(l);
 	case CH_IMA_D_NG:
 	case CH_IMA_D_NGV2:
 		return put_digest(l);
@@ -136,20 +149,13 @@ static enum ch_err put_template_field(struct line *l, enum ch_ima_field field, b
 		return put_name(l, last, field == CH_IMA_N_NG);
 	case CH_IMA_SIG:
 	case CH_IMA_BUF:
-		word = l->rest;
-		l->rest = CH_SPAN_EMPTY;
-		return put_field(l, CH_SPAN_EMPTY, word);
+		return put_field(l, CH_SPAN_EMPTY, l->rest);
 	}
 	return CH_ERR_INTERNAL;
 }
 
-static enum ch_err put_template(struct line *l, const struct ch_ima_entry *e)
+static enum ch_err put_template(struct line *l, const struct ch_ima_template *t)
 {
-	const struct ch_ima_template *t = ch_ima_template(e->template_name);
-	if (t == NULL && memchr(e->template_name.p, '|', e->template_name.n) == NULL)
-		return refuse(l, CH_ERR_MALFORMED, "the template is none of the kernel's");
-	if (t == NULL || t->count == 0)
-		return refuse(l, CH_ERR_UNSUPPORTED, "the data of this template cannot be rebuilt from text");
 	for (size_t i = 0; i < t->count; i++) {
 		enum ch_err err = put_template_field(l, (enum ch_ima_field)t->field[i], i + 1 == t->count);
 		if (err != CH_OK)
@@ -160,20 +166,35 @@ static enum ch_err put_template(struct line *l, const struct ch_ima_entry *e)
 	return CH_OK;
 }
 
-/* Number of bytes of the template hash, decoded to the start of the scratch memory. */
+/* The template hash goes to the start of the scratch memory, the data behind it. */
 static enum ch_err take_hash(struct line *l, struct ch_ima_entry *e)
 {
-	size_t off = l->off;
-	struct ch_span hex = take_word(l);
+	struct ch_span hex = word(l);
 	uint8_t *to = l->data.p;
 	if (hex.n != 40 && hex.n != 64 && hex.n != 96 && hex.n != 128)
-		return ch_fail(l->d, CH_ERR_RANGE, off, "a template hash has 40, 64, 96 or 128 hexadecimal digits");
+		return refuse(l, CH_ERR_RANGE, "a template hash has 40, 64, 96 or 128 hexadecimal digits");
 	enum ch_err err = put_hex(l, hex);
 	if (err != CH_OK)
 		return err;
 	if (l->data.bad)
-		return ch_fail(l->d, CH_ERR_NOSPACE, off, "no scratch memory for the ascii form");
+		return refuse(l, CH_ERR_NOSPACE, "no scratch memory for the ascii form");
 	e->template_hash = ch_span(to, hex.n / 2);
+	skip_word(l, hex);
+	ch_ima_judge_hash(e);
+	return CH_OK;
+}
+
+static enum ch_err take_template(struct line *l, struct ch_ima_entry *e, const struct ch_ima_template **t)
+{
+	e->template_name = word(l);
+	*t = ch_ima_template(e->template_name);
+	if (!ch_ima_name_fits(e->template_name))
+		return refuse(l, CH_ERR_ENCODING, "a template name is printable ASCII, of 1 to 128 bytes");
+	if (*t == NULL && memchr(e->template_name.p, '|', e->template_name.n) == NULL)
+		return refuse(l, CH_ERR_MALFORMED, "the template is none of the kernel's");
+	if (*t == NULL || (*t)->count == 0)
+		return refuse(l, CH_ERR_UNSUPPORTED, "the data of this template cannot be rebuilt from text");
+	skip_word(l, e->template_name);
 	return CH_OK;
 }
 
@@ -193,17 +214,14 @@ enum ch_err ch_ima_line(const struct ch_ima_iter *it, struct ch_ima_entry *e, si
 	if (!take_pcr(&l, &e->pcr))
 		return refuse(&l, CH_ERR_MALFORMED,
 			      "a line begins with a PCR index of two places, 0 to 23, and a space");
+	const struct ch_ima_template *t = NULL;
 	enum ch_err err = take_hash(&l, e);
-	if (err != CH_OK)
-		return err;
-	ch_ima_judge_hash(e);
-	size_t off = l.off;
-	e->template_name = take_word(&l);
-	if (!ch_ima_name_fits(e->template_name))
-		return ch_fail(d, CH_ERR_ENCODING, off, "a template name is printable ASCII, of 1 to 128 bytes");
+	if (err == CH_OK)
+		err = take_template(&l, e, &t);
 	size_t from = l.data.len;
 	size_t fields = l.off;
-	err = put_template(&l, e);
+	if (err == CH_OK)
+		err = put_template(&l, t);
 	if (err != CH_OK)
 		return err;
 	e->data = ch_span(it->scratch + from, l.data.len - from);

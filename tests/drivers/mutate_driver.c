@@ -74,6 +74,7 @@ static void event_facts(struct ch_hash *h, const struct fixed *f, const struct c
 		fact_number(h, (uint64_t)out->by);
 		fact_number(h, (uint64_t)out->tier);
 		fact_number(h, out->doc);
+		fact(h, what.covered.p, what.covered.n);
 		if (what.cover != CH_COVER_ALL)
 			continue;
 		uint8_t text[CH_TCG_DESCRIBE_MAX + 8];

@@ -30,7 +30,6 @@ OUR_RULES = (
     "a measured event without a digest",
     "pcrIndex is above 23",
     "StartupLocality",
-    "H-CRTM event after PCR 0 was extended",
     "digestSize is not that of the algorithm",
     "the Spec ID event names an algorithm twice",
     "the Spec ID event names no algorithm",

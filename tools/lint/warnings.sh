@@ -13,7 +13,8 @@ for cc in gcc clang; do
 	}
 	rm -f "$dir.log"
 	if ! out=$(ninja -C "$dir" -j "$JOBS" -k 0 2>&1); then
-		printf '%s\n' "$out" | grep -E '(error|undefined|FAILED):?' | sed "s|^\.\./||; s|^|$cc: |" || true
+		printf '%s\n' "$out" | grep -E 'error:|undefined reference' | sed -E "s|^\.\./\|^/usr/bin/ld: ||; s|^$PWD/[^.]*/\.\./||; s|^|$cc: |" |
+			awk '/undefined/ { if (seen[$NF]++) next } n++ < 30' || true
 		bad=1
 	fi
 done
