@@ -5,6 +5,8 @@
 #include "cli/cmd.h"
 #include "cli/tpm_files.h"
 #include "core/boot/appraise.h"
+#include "core/platform/tpm_pcrs.h"
+#include "core/platform/tpm_signature.h"
 
 /* The evidence of one boot as `appraise` and `reference capture` take it: files named by options, read, then parsed. */
 
@@ -13,12 +15,12 @@ struct cli_evidence {
 	struct ch_buf msg_in, sig_in, pub_in, log_in, ima_in, pcrs_in, last_in;
 	struct ch_tpm_attest quote;
 	struct ch_sig quote_sig;
-	struct cli_pub key_file;
+	struct cli_tpm_key key_file;
 	struct ch_verify_key key;
 	struct ch_tcg_log log;
 	struct ch_pcrs values;
 	struct ch_boot_last counters;
-	uint8_t nonce_bytes[CH_DIGEST_MAX];
+	struct cli_tpm_nonce challenge;
 	uint8_t scratch[CH_IMA_DATA_MAX];
 	struct ch_boot_evidence evidence; /* borrows from all of the above */
 };
@@ -35,7 +37,7 @@ struct cli_evidence {
 	}
 
 /* Reads all files that were named; says which required option is missing. -1 to go on, else an exit code. */
-int cli_evidence_read(struct cli_evidence *e, const char *command);
+int cli_evidence_read(struct cli_evidence *e);
 /* Parses what was read and makes the key ready. -1 to go on, else an exit code after a message. */
 int cli_evidence_parse(struct cli_evidence *e);
 void cli_evidence_clear(struct cli_evidence *e);

@@ -11,6 +11,8 @@
 #define CH_JSON_DEPTH_MAX 64          /* nested arrays and objects */
 #define CH_JSON_BYTES_MAX 0x7fffffffu /* one text: offsets are 32 bits */
 #define CH_CBOR_DEPTH_MAX 16          /* nested arrays, maps and tags */
+#define CH_CBOR_PAIRS_MAX 128         /* pairs of one map whose keys are compared with each other */
+#define CH_COSE_LABELS_MAX 16         /* header parameters in one COSE bucket */
 #define CH_DER_DEPTH_MAX  16
 
 /* core/boot */
@@ -27,11 +29,14 @@
 /* core/os */
 #define CH_IMA_ENTRIES_MAX 4000000
 #define CH_IMA_DATA_MAX    0x10000 /* template data of one entry */
+#define CH_IMA_NAME_MAX    128     /* a template's name, or its format where it has none */
 
 /* core/platform */
 #define CH_TPM_STRUCT_MAX 4096  /* one TPM structure, generous for RSA-4096 */
 #define CH_CERT_MAX       16384 /* one certificate */
 #define CH_CHAIN_MAX      4     /* EK certificate, two intermediates, root */
 #define CH_PSA_SW_MAX     32    /* software components of one token */
+#define CH_PSA_CLAIMS_MAX 64    /* claims of one token, known and unknown */
+#define CH_PSA_FAULTS_MAX 32    /* broken rules that are told; all are counted */
 
 #endif

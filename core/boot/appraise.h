@@ -81,6 +81,7 @@ struct ch_event_verdict {
 	X(MISSING, "event-missing", "an event that every good boot has is not in the log")                             \
 	X(SEPARATOR, "separator", "the separator of this register is missing, is there twice, or reports an error")    \
 	X(ORDER, "event-order", "Secure Boot configuration was measured after its register's separator")              \
+	X(TEXT, "event-text", "the log's text of this event is not what was measured")                                 \
 	X(COVER, "digest-conflict", "the event's digests are not of the same content")                                 \
 	X(SB_OFF, "secure-boot-off", "Secure Boot is off")                                                             \
 	X(SB_UNKNOWN, "secure-boot-unknown", "no event that its digest covers tells the state of Secure Boot")         \

@@ -23,6 +23,22 @@ static const struct ch_ref_event *endorsed(const struct ch_reference *ref, enum 
 	return e;
 }
 
+/* The log may not say something else of an endorsed event than it said when it was endorsed. */
+static void judge_text(struct ch_boot_verdict *v, const struct ch_ref_event *e, const struct ch_tcg_event *ev)
+{
+	struct ch_tcg_what what;
+	if (e->covers == CH_REF_COVERS_ANY)
+		return;
+	ch_tcg_event_decode(ev, &what);
+	if (what.cover == (e->covers == CH_REF_COVERS_ALL ? CH_COVER_ALL : CH_COVER_PART))
+		return;
+	struct ch_reason *r = ch_verdict_add(v, CH_LINK_BOOT, CH_TIER_CONTRAINDICATED, CH_REASON_TEXT);
+	r->event = ev->n;
+	r->pcr = ev->pcr;
+	r->wanted = e;
+	r->doc = e->doc;
+}
+
 static struct ch_event_verdict explain(struct ch_boot_verdict *v, const struct ch_reference *ref,
 				       const struct ch_tcg_event *ev, enum ch_hash_alg best)
 {
@@ -43,6 +59,7 @@ static struct ch_event_verdict explain(struct ch_boot_verdict *v, const struct c
 		if (e != NULL) {
 			size_t n = (size_t)(e - ref->event);
 			v->seen[n / 8] |= (uint8_t)(1u << n % 8);
+			judge_text(v, e, ev);
 			return (struct ch_event_verdict){ .by = by[i], .tier = CH_TIER_AFFIRMING, .doc = e->doc };
 		}
 	}

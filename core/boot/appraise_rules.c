@@ -191,13 +191,17 @@ static bool is_partition_table(const struct ch_tcg_event *ev)
 static bool matches(const struct ch_reference *ref, const struct ch_ref_rule *r, const struct ch_tcg_event *ev,
 		    const struct ch_tcg_what *what)
 {
-	/* Some firmware measures only the value of a variable: then nothing says which variable it was, and no rule applies. */
+	/*
+	 * Firmware before PFP 1.05 measures only the value of a boot variable, so its name is a hint. The rules below look at the
+	 * value alone: whatever it is called, it is a list of allowed options, or an allowed option.
+	 */
 	bool whole = what->cover == CH_COVER_ALL;
+	bool value = whole || (what->kind == CH_TCG_VARIABLE && ch_span_eq(what->covered, what->value));
 	switch (r->kind) {
 	case CH_RULE_BOOT_ORDER:
-		return whole && is_boot_variable(ev) && boot_order(ref, r, what);
+		return value && is_boot_variable(ev) && boot_order(ref, r, what);
 	case CH_RULE_BOOT_OPTION:
-		return whole && is_boot_variable(ev) && boot_option(ref, r, what);
+		return value && is_boot_variable(ev) && boot_option(ref, r, what);
 	case CH_RULE_GPT:
 		return whole && is_partition_table(ev) && gpt(ref, r, what);
 	case CH_RULE_TEXT:

@@ -59,6 +59,9 @@ struct ch_efi_siglist_iter ch_efi_siglist_iter(struct ch_span in);
 /* The next entry; false when there is none or the bytes break the format (see _check). */
 bool ch_efi_siglist_next(struct ch_efi_siglist_iter *it, struct ch_efi_sig *sig);
 
+/* Appends "CN=…", the common name of a certificate's subject, escaped. For people only: nothing is judged by it. */
+void ch_efi_cert_subject_put(struct ch_wr *w, struct ch_span cert);
+
 /* A GPT as UEFI_GPT_DATA carries it (PFP 1.06, 10.2.5). */
 struct ch_efi_gpt_entry {
 	struct ch_efi_guid type;

@@ -5,7 +5,7 @@
 #include "core/base/limits.h"
 #include "core/crypto/hash.h"
 
-/* Registers that a dynamic launch resets to zero (PC Client PTP 1.05, 3.6.2); before one they hold all ones. */
+/* Registers that a dynamic launch resets to zero (PC Client PTP, "PCR initial and reset values"); before one they hold all ones. */
 #define CH_PCR_DRTM_FIRST 17
 #define CH_PCR_DRTM_LAST  22
 

@@ -29,13 +29,17 @@ struct ch_ref_doc {
 	struct ch_span name;
 };
 
+/* What a document says of the text beside an endorsed digest: with ANY it is not looked at. */
+enum ch_ref_covers { CH_REF_COVERS_ANY, CH_REF_COVERS_ALL, CH_REF_COVERS_PART };
+
 /* One event that a document endorses. */
 struct ch_ref_event {
 	uint32_t type;
 	uint8_t pcr;
 	uint8_t doc;
 	bool required;
-	struct ch_span what; /* for people; decides nothing */
+	enum ch_ref_covers covers; /* how much of the event's text the digests must cover */
+	struct ch_span what;       /* for people; decides nothing */
 };
 
 /* One digest of an event, a node of the index. */

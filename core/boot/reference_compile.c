@@ -159,6 +159,15 @@ static enum ch_err event_what(struct compile *c, size_t value, void *to)
 	return read_string(c, value, &((struct ch_ref_event *)to)->what);
 }
 
+static enum ch_err event_covers(struct compile *c, size_t value, void *to)
+{
+	static const char *const word[] = { "any", "all", "part" };
+	size_t i = 0;
+	enum ch_err err = read_word(c, value, word, CH_COUNT_OF(word), &i, "covers is all, part or any");
+	((struct ch_ref_event *)to)->covers = (enum ch_ref_covers)i;
+	return err;
+}
+
 static enum ch_err comment(struct compile *c, size_t value, void *to)
 {
 	struct ch_span ignored;
@@ -198,7 +207,7 @@ static enum ch_err event_digests(struct compile *c, size_t value, void *to)
 
 static const struct field event_field[] = {
 	{ "pcr", event_pcr, true },         { "type", event_type, true },
-	{ "digests", event_digests, true }, { "required", event_required, false },
+	{ "digests", event_digests, true }, { "required", event_required, false }, { "covers", event_covers, false },
 	{ "what", event_what, false },      { "type_name", comment, false },
 };
 
@@ -531,7 +540,8 @@ static enum ch_err doc_pcr(struct compile *c, size_t value, void *to)
 	(void)to;
 	uint8_t pcr = 0;
 	enum ch_err err = read_pcr_number(c, value, &pcr);
-	c->ref->pcr_mask |= (uint32_t)1 << pcr;
+	if (err == CH_OK)
+		c->ref->pcr_mask |= (uint32_t)1 << pcr;
 	return err;
 }
 

@@ -249,11 +249,12 @@ static enum ch_err check_locality(struct parse *p, const struct ch_tcg_event *ev
 			       "StartupLocality is not 0, 3 or 4 (PFP 1.06, 10.4.5.3)");
 	if (p->locality_seen)
 		return ch_fail(p->d, CH_ERR_DUPLICATE, ev->off, "a second StartupLocality event (PFP 1.06, 10.4.5.3)");
-	if (p->pcr0_extended || p->hcrtm_seen)
+	if (p->pcr0_extended)
 		return ch_fail(p->d, CH_ERR_MALFORMED, ev->off,
 			       "a StartupLocality event after PCR 0 was extended (PFP 1.06, 10.4.5.3)");
 	p->locality_seen = true;
-	p->log->startup_locality = locality;
+	if (!p->hcrtm_seen)
+		p->log->startup_locality = locality;
 	return CH_OK;
 }
 
@@ -272,10 +273,10 @@ static enum ch_err check_start(struct parse *p, const struct ch_tcg_event *ev)
 		p->pcr0_extended = true;
 		return CH_OK;
 	}
-	if (p->pcr0_extended)
-		return ch_fail(p->d, CH_ERR_MALFORMED, ev->off,
-			       "an H-CRTM event after PCR 0 was extended (TPM 2.0 Part 1, 34.3)");
-	/* The H-CRTM sequence decides, whatever the locality of TPM2_Startup (TPM 2.0 Part 1, 34.3). */
+	/*
+	 * The H-CRTM sequence decides, whatever the locality of TPM2_Startup (TPM 2.0 Part 1, 34.3). It always is the first
+	 * extension, so a log that has it later does not replay to any TPM: that needs no rule here.
+	 */
 	p->hcrtm_seen = true;
 	p->log->startup_locality = 4;
 	return CH_OK;

@@ -62,8 +62,8 @@ struct ch_tcg_event {
 /*
  * Validates all of `in` and fills `log`, whose spans borrow from `in`. An empty input, a record cut short, a digest of an
  * undeclared algorithm or of the wrong size, an algorithm twice in a record, or missing in one and present in others, a PCR
- * index above 23 of an extended event, a StartupLocality or H-CRTM event that comes after PCR 0 was extended, a second
- * StartupLocality: each is an error, with offset, event number and rule in `d`.
+ * index above 23 of an extended event, a StartupLocality event that comes after PCR 0 was extended (by anything but H-CRTM), a
+ * second one: each is an error, with offset, event number and rule in `d`.
  * Bytes after the last record are an error unless they are zeros in a coreboot log. CH_ERR_UNSUPPORTED: a confidential-computing
  * log padded with 0xff, an ACPI CCEL table, a coreboot table of another version.
  */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* PFP 1.06, 3.3.3: the locality of TPM2_Startup, or 4 after an H-CRTM sequence, is in the last byte of PCR 0. */
+/* TPM 2.0 Part 1, 34.3: the locality of TPM2_Startup, or 4 after an H-CRTM sequence, is in the last byte of PCR 0. */
 static void set_start(const struct ch_tcg_log *log, struct ch_pcr_bank *bank)
 {
 	if (log->startup_locality != 0) {

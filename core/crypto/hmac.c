@@ -10,6 +10,12 @@ static size_t block_size(enum ch_hash_alg alg)
 
 enum ch_err ch_hmac(enum ch_hash_alg alg, struct ch_span key, struct ch_span data, struct ch_digest *out)
 {
+	return ch_hmac_parts(alg, key, &data, 1, out);
+}
+
+enum ch_err ch_hmac_parts(enum ch_hash_alg alg, struct ch_span key, const struct ch_span *part, size_t count,
+			  struct ch_digest *out)
+{
 	*out = (struct ch_digest){ 0 };
 	if (!ch_hash_available(alg))
 		return CH_ERR_UNSUPPORTED;
@@ -31,7 +37,8 @@ enum ch_err ch_hmac(enum ch_hash_alg alg, struct ch_span key, struct ch_span dat
 	if (err != CH_OK)
 		return err;
 	ch_hash_update(&h, ch_span(pad, block));
-	ch_hash_update(&h, data);
+	for (size_t i = 0; i < count; i++)
+		ch_hash_update(&h, part[i]);
 	ch_hash_final(&h, &inner);
 	for (size_t i = 0; i < block; i++)
 		pad[i] ^= 0x36 ^ 0x5c;

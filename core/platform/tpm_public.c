@@ -148,9 +148,9 @@ enum ch_err ch_tpm_public_parse(struct ch_tpm_public *pub, struct ch_span in, st
 	*pub = (struct ch_tpm_public){ .name_alg = CH_HASH_NONE };
 	struct ch_tpm_public out = { .name_alg = CH_HASH_NONE };
 	struct ch_tpm_rd t = ch_tpm_rd(in);
-	/* No TPMT_PUBLIC is 2 bytes longer than the number of its type (1 or 35), so the size field cannot be mistaken for it. */
+	/* A TPMT_PUBLIC begins with 1 or 35 and is longer than that, so its type cannot be mistaken for a size. */
 	struct ch_rd peek = t.r;
-	bool sized = in.n >= 2 && ch_rd_be16(&peek) == in.n - 2;
+	bool sized = in.n > 2 + CH_TPM_ALG_ECC && ch_rd_be16(&peek) == in.n - 2;
 	if (sized)
 		t.r = peek;
 	area_parse(&t, &out);
@@ -201,8 +201,9 @@ enum ch_err ch_tpm_public_check_ak(const struct ch_tpm_public *pub, struct ch_di
 	bool rsa = pub->key.type == CH_KEY_RSA;
 	if (rsa ? pub->scheme != CH_TPM_ALG_RSASSA && pub->scheme != CH_TPM_ALG_RSAPSS
 		: pub->scheme != CH_TPM_ALG_ECDSA)
-		return ch_fail(d, CH_ERR_UNTRUSTED, 0,
-			       "the attestation key's scheme is none of ECDSA, RSASSA, RSAPSS (Part 2, 12.2.3.5 and 12.2.3.6)");
+		return ch_fail(
+			d, CH_ERR_UNTRUSTED, 0,
+			"the attestation key's scheme is none of ECDSA, RSASSA, RSAPSS (Part 2, 12.2.3.5 and 12.2.3.6)");
 	if (!ch_tpm_hash_verifies((uint16_t)pub->scheme_hash))
 		return ch_fail(d, CH_ERR_UNTRUSTED, 0,
 			       "the attestation key's scheme has a hash that we do not verify (Part 2, 11.2.1)");

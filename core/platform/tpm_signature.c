@@ -21,7 +21,7 @@ enum ch_err ch_tpm_signature_parse(struct ch_sig *sig, struct ch_span in, struct
 {
 	ch_diag_clear(d);
 	*sig = (struct ch_sig){ .scheme = CH_SIG_NONE };
-	struct ch_sig out = { .scheme = CH_SIG_NONE };
+	struct ch_sig out = { .scheme = CH_SIG_NONE, .salt = CH_PSS_SALT_ANY };
 	struct ch_tpm_rd t = ch_tpm_rd(in);
 	out.scheme = scheme_of(ch_tpm_u16(&t, "TPMT_SIGNATURE.sigAlg (Part 2, 11.3.4)"));
 	ch_tpm_require(&t, out.scheme != CH_SIG_NONE, CH_ERR_UNSUPPORTED,

@@ -237,15 +237,15 @@ static void put_event(struct ch_json_wr *j, const struct ch_ear_input *in, const
 	struct ch_tcg_event quoted = *ev;
 	ch_quote_filter(in->evidence->quote, &quoted);
 	ch_tcg_event_decode(&quoted, &what);
-	bool covered =
-		ev->extended && quoted.digest_count > 0 && (what.cover == CH_COVER_ALL || what.cover == CH_COVER_PART);
+	static const char *const cover[] = { "none", "all", "part", "conflict" };
+	bool vouched = ev->extended && quoted.digest_count > 0;
 	ch_json_object_begin(j);
 	ch_json_named_u64(j, "n", ev->n);
 	ch_json_named_u64(j, "pcr", ev->pcr);
 	ch_json_named_u64(j, "type", ev->type);
 	ch_json_named_str(j, "type_name", ch_tcg_type_str(ev->type));
 	named_what(j, "what", ev, &what);
-	ch_json_named_bool(j, "what_covered", covered);
+	ch_json_named_str(j, "covered", vouched ? cover[what.cover] : "none");
 	ch_json_named_str(j, "explained", ch_explained_str(out->by));
 	named_opt_span(j, "by", by_doc ? in->reference->doc[out->doc].name : CH_SPAN_EMPTY);
 	ch_json_named_str(j, "rule", out->rule);

@@ -15,9 +15,9 @@ struct ch_pubkey {
 };
 
 /*
- * Reads a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7): P-256, P-384 and P-521 by name with an uncompressed point, RSA, Ed25519.
+ * Reads a SubjectPublicKeyInfo (RFC 5280, 4.1.2.7): P-256, P-384 and P-521 by name, RSA, Ed25519.
  * CH_ERR_MALFORMED if it is not one, CH_ERR_ENCODING if it is not the DER that the key itself encodes to (trailing bytes,
- * BER, a compressed point, explicit curve parameters), CH_ERR_UNSUPPORTED for another kind of key. `k` is a key on success only.
+ * BER, explicit curve parameters), CH_ERR_UNSUPPORTED for another kind of key. `k` is a key on success only.
  */
 CH_MUST_USE enum ch_err ch_pubkey_from_der(struct ch_pubkey *k, struct ch_span der);
 

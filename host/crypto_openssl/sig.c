@@ -33,6 +33,7 @@ struct state {
 	EVP_MD_CTX *md_ctx;        /* Ed25519 */
 	enum ch_sig_scheme scheme; /* what `ctx` is initialised for */
 	enum ch_hash_alg hash;
+	enum ch_pss_salt salt;
 	size_t bytes; /* RSA: of the modulus; EC: of a coordinate */
 };
 
@@ -114,11 +115,11 @@ static bool push_rsa(OSSL_PARAM_BLD *bld, const struct ch_pub *pub, BIGNUM **n, 
 static bool push_ec(OSSL_PARAM_BLD *bld, const struct ch_pub *pub, const char *group, uint8_t *point)
 {
 	size_t coord = ch_key_coord(pub->type);
-	if (pub->a.n != coord || pub->b.n != coord)
+	if (pub->a.n == 0 || pub->a.n > coord || pub->b.n == 0 || pub->b.n > coord)
 		return false;
 	point[0] = POINT_CONVERSION_UNCOMPRESSED;
-	ch_span_copy(point + 1, coord, pub->a);
-	ch_span_copy(point + 1 + coord, coord, pub->b);
+	ch_span_copy(point + 1 + coord - pub->a.n, pub->a.n, pub->a);
+	ch_span_copy(point + 1 + 2 * coord - pub->b.n, pub->b.n, pub->b);
 	return OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) == 1 &&
 	       OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * coord) == 1;
 }
@@ -142,7 +143,7 @@ static EVP_PKEY *pkey_from(const struct ch_pub *pub, size_t alg)
 		return pub->a.n == 32 && pub->b.n == 0
 			       ? EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, pub->a.p, pub->a.n)
 			       : NULL;
-	uint8_t point[1 + 2 * COORD_MAX];
+	uint8_t point[1 + 2 * COORD_MAX] = { 0 };
 	BIGNUM *n = NULL;
 	BIGNUM *e = NULL;
 	EVP_PKEY *pkey = NULL;
@@ -219,23 +220,25 @@ static bool scheme_fits(enum ch_key_type type, enum ch_sig_scheme scheme)
 /* Makes the context ready for a scheme and hash, unless it is. */
 static enum ch_err prepare(struct state *s, const struct ch_sig *sig)
 {
-	if (s->scheme == sig->scheme && s->hash == sig->hash)
+	if (s->scheme == sig->scheme && s->hash == sig->hash && s->salt == sig->salt)
 		return CH_OK;
 	const EVP_MD *md = md_of(sig->hash);
 	if (md == NULL)
 		return CH_ERR_UNSUPPORTED;
 	s->scheme = CH_SIG_NONE;
+	int salt = sig->salt == CH_PSS_SALT_ANY ? RSA_PSS_SALTLEN_AUTO : RSA_PSS_SALTLEN_DIGEST;
 	bool ok = EVP_PKEY_verify_init(s->ctx) == 1;
 	if (sig->scheme == CH_SIG_RSASSA)
 		ok = ok && EVP_PKEY_CTX_set_rsa_padding(s->ctx, RSA_PKCS1_PADDING) == 1;
 	if (sig->scheme == CH_SIG_RSAPSS)
 		ok = ok && EVP_PKEY_CTX_set_rsa_padding(s->ctx, RSA_PKCS1_PSS_PADDING) == 1 &&
-		     EVP_PKEY_CTX_set_rsa_pss_saltlen(s->ctx, RSA_PSS_SALTLEN_AUTO) == 1;
+		     EVP_PKEY_CTX_set_rsa_pss_saltlen(s->ctx, salt) == 1;
 	ok = ok && EVP_PKEY_CTX_set_signature_md(s->ctx, md) == 1;
 	if (!ok)
 		return CH_ERR_CRYPTO;
 	s->scheme = sig->scheme;
 	s->hash = sig->hash;
+	s->salt = sig->salt;
 	return CH_OK;
 }
 

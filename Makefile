@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# A thin front: Meson builds, tools/ does the rest. On a fresh Debian 12, as root, each target installs what it needs first.
+
+prefix ?= /usr/local
+
+.PHONY: help run build check lint fuzz cross bench e2e install format clean
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make build    compile; leaves build/chainhold
+build:
+	@tools/deps.sh build
+	@tools/build.sh build
+
+#: make run      judge a recorded good boot and two recorded attacks
+run: build
+	@tools/demo.sh
+
+#: make check    unit tests and system tests; ends with "N passed, N failed"
+check:
+	@tools/deps.sh build check
+	@tools/check.sh
+
+#: make lint     every gate: layers, sizes, banned calls, formatting, analysers, freestanding build, documents
+lint:
+	@tools/deps.sh build lint
+	@tools/lint.sh
+
+#: make fuzz     every fuzz target for 60 s (tools/fuzz.sh --help: planted bugs, coverage, long runs)
+fuzz:
+	@tools/deps.sh build fuzz
+	@tools/fuzz.sh --seconds 60
+
+#: make cross    arm64 and armhf builds, core on s390x; unit tests under qemu-user
+cross:
+	@tools/deps.sh build cross
+	@tools/cross.sh
+
+#: make bench    benchmarks, and the code size of core/ on a Cortex-M3
+bench:
+	@tools/deps.sh build bench
+	@tools/bench.sh
+
+#: make e2e      the tests that drive real components (swtpm, tpm2-tools)
+e2e: build
+	@tools/deps.sh check
+	@tools/check.sh --e2e
+
+#: make install  binary, man pages, completion, schemas, documents (prefix=/usr/local, DESTDIR=)
+install:
+	@tools/deps.sh build
+	@tools/build.sh build-install --prefix=$(prefix) -Dtests=false
+	@meson install -C build-install --no-rebuild --quiet $(if $(DESTDIR),--destdir $(DESTDIR))
+	@echo "installed under $(DESTDIR)$(prefix)"
+
+#: make format   clang-format on every source
+format:
+	@tools/deps.sh lint
+	@git ls-files '*.[ch]' | xargs clang-format -i
+
+#: make clean    remove every build folder
+clean:
+	rm -rf build build-*

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Gate: what the binaries import is what they can do. chainhold verifies and never signs; core imports nothing of a system.
+. "$(dirname "$0")/../lib.sh"
+
+bad=0
+# forbid BINARY PATTERN WHY
+forbid() {
+	local hits
+	hits=$(nm -D --undefined-only "$1" | awk '{ print $2 }' | sed 's/@.*//' | grep -E "^($2)\$" || true)
+	[ -n "$hits" ] || return 0
+	bad=1
+	printf '%s\n' "$hits" | sed "s|^|$1: imports |; s|\$|: $3|"
+}
+forbid build/chainhold 'EVP_DigestSign.*|EVP_Sign.*|EVP_PKEY_sign.*|EVP_PKEY_(de|en)crypt.*|EVP_PKEY_derive.*|EVP_PKEY_(key|param)gen.*|EVP_PKEY_Q_keygen|RSA_(sign|private).*|ECDSA_(do_)?sign.*|CMS_sign.*|X509.*_sign.*|PEM_read.*PrivateKey.*|d2i_.*PrivateKey.*' \
+	'this program handles public keys only'
+forbid build/chainhold 'socket|connect|bind|listen|accept4?|getaddrinfo|SSL_.*' 'this program has no network'
+forbid build/chainhold 'system|popen|posix_spawnp?|exec[vl].*|fork|vfork|dlopen' 'this program starts no other'
+
+own='ch_[a-z0-9_]*'
+libc='mem(set|cpy|move|cmp|chr)|str(len|cmp|ncmp|chr)|__stack_chk_fail|__(memset|memcpy|memmove)_chk|_GLOBAL_OFFSET_TABLE_'
+if [ ! -f build/core/libchainhold-core.a ]; then
+	echo "build/core/libchainhold-core.a is missing: make build"
+	bad=1
+else
+	hits=$(nm --undefined-only build/core/libchainhold-core.a | awk 'NF == 2 && $1 == "U" { print $2 }' | sort -u | grep -vE "^($own|$libc)\$" || true)
+	if [ -n "$hits" ]; then
+		bad=1
+		printf '%s\n' "$hits" | sed 's/^/core imports /; s/$/: core is pure (no system, no library)/'
+	fi
+fi
+exit $bad
