@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # build.sh: everything that the captures need, in the working folder: two signed releases, the update bundle of the second.
+# shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 # rootfstype=ramfs: IMA's tcb policy leaves tmpfs out, and with it a tmpfs that the initramfs was unpacked into.
 cmdline="console=ttyS0 quiet panic=5 rootfstype=ramfs ima_policy=tcb ima_hash=sha256 ima_template=ima-ng"

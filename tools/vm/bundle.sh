@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # bundle.sh OUT UKI VERSION: a RAUC bundle (verity) whose one image is a slot with this UKI.
+# shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 content=$(mktemp -d)
 trap 'rm -rf "$content"' EXIT

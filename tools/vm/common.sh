@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh disable=SC2034
 # Read by the other scripts of this folder: the working folder, and what they share.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # disk.sh OUT UKI-A UKI-B DISK-GUID A-GUID B-GUID DATA-GUID: GPT with the slots A and B (FAT) and a data partition (ext4).
+# shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 out=$1
 data_mib=32

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # initramfs.sh OUT VERSION: the gateway's whole system as an lz4 cpio archive, the same bytes for the same input.
+# shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 out=$1
 version=$2

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # sources.sh: the Debian root that programs are taken from, the kernel, the keys. Needs root (mmdebstrap) and a Debian mirror.
+# shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 
 packages=systemd,systemd-sysv,udev,dbus,rauc,rauc-service,efibootmgr,tpm2-tools,libtss2-tcti-device0,kmod,busybox-static

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # systemd.sh OUT DISK-GUID UKI-PARTITION-GUID ROOT-PARTITION-GUID: a disk whose UKI starts systemd, first in the initramfs and then
 # in an ext4 root, so that systemd-pcrphase extends PCR 11 four times after the event log has ended. After build.sh.
+# shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 out=$1
 esp_mib=96

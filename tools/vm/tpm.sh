@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # tpm.sh STATE-FOLDER NAME: a new software TPM with a SHA-256 bank and EK and platform certificates of the working folder's own CA.
+# shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 ca=$work/ca
 mkdir -p "$ca"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # uki.sh OUT INITRD VERSION CMDLINE: systemd's stub with the sections that it measures into PCR 11, signed by the db key.
+# shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 out=$1
 initrd=$2
