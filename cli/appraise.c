@@ -121,8 +121,10 @@ static void put_link(struct ch_wr *w, const struct ch_ear_input *in, enum ch_lin
 
 static void put_counts(struct ch_wr *w, const struct ch_boot_verdict *v)
 {
-	static const enum ch_explained shown[] = { CH_EXPLAINED_BASELINE, CH_EXPLAINED_RELEASE, CH_EXPLAINED_RULE,
-						   CH_EXPLAINED_PINNED,   CH_EXPLAINED_NOT,     CH_EXPLAINED_NOT_QUOTED };
+	static const enum ch_explained shown[] = {
+		CH_EXPLAINED_BASELINE, CH_EXPLAINED_RELEASE, CH_EXPLAINED_RULE,
+		CH_EXPLAINED_PINNED,   CH_EXPLAINED_NOT,     CH_EXPLAINED_NOT_QUOTED
+	};
 	char text[256];
 	size_t at = 0;
 	for (size_t i = 0; i < CH_COUNT_OF(shown); i++) {
@@ -136,8 +138,8 @@ static void put_counts(struct ch_wr *w, const struct ch_boot_verdict *v)
 	cli_field(w, "events", CLI_PLAIN, at > 0 ? text : "none");
 	if (v->ima_entries == 0)
 		return;
-	(void)snprintf(text, sizeof(text), "%zu entries, %zu quoted, %zu after the quote", v->ima_entries, v->ima_quoted,
-		       v->ima_entries - v->ima_quoted);
+	(void)snprintf(text, sizeof(text), "%zu entries, %zu quoted, %zu after the quote", v->ima_entries,
+		       v->ima_quoted, v->ima_entries - v->ima_quoted);
 	cli_field(w, "IMA list", CLI_PLAIN, text);
 }
 
@@ -147,8 +149,10 @@ static void put_page(struct ch_wr *w, const struct ch_ear_input *in)
 	static const char *const secure_boot[] = { "unknown", "off", "on" };
 	cli_put(w, CLI_HEAD, "Appraisal of a boot\n");
 	cli_field(w, "signature", v->signature_ok ? CLI_GOOD : CLI_BAD, v->signature_ok ? "ok" : "bad");
-	cli_field(w, "log", v->explains ? CLI_GOOD : CLI_BAD, v->explains ? "explains the quote" : "does not explain the quote");
-	cli_field(w, "Secure Boot", v->secure_boot == CH_SECURE_BOOT_ON ? CLI_GOOD : CLI_WARN, secure_boot[v->secure_boot]);
+	cli_field(w, "log", v->explains ? CLI_GOOD : CLI_BAD,
+		  v->explains ? "explains the quote" : "does not explain the quote");
+	cli_field(w, "Secure Boot", v->secure_boot == CH_SECURE_BOOT_ON ? CLI_GOOD : CLI_WARN,
+		  secure_boot[v->secure_boot]);
 	put_counts(w, v);
 	ch_wr_u8(w, '\n');
 	put_link(w, in, CH_LINK_BOOT);
@@ -216,10 +220,11 @@ int cmd_appraise(int argc, char **argv)
 	};
 	const struct cli_usage usage = {
 		.args = "[--json] --reference FILE… --msg FILE --sig FILE --pub FILE --eventlog FILE [--ima FILE] [--nonce HEX]",
-		.about = "Judges one boot: the quote's signature and nonce, whether the logs replay to the quoted registers, Secure Boot and its\n"
-			 "keys, and whether every event is explained by a baseline, a release, a rule or a pinned value.\n\n"
-			 "Exit status: 0 affirming, or a warning without --strict; 1 contraindicated or malformed; 2 usage; 3 unsupported;\n"
-			 "4 input or output failed.",
+		.about =
+			"Judges one boot: the quote's signature and nonce, whether the logs replay to the quoted registers, Secure Boot and its\n"
+			"keys, and whether every event is explained by a baseline, a release, a rule or a pinned value.\n\n"
+			"Exit status: 0 affirming, or a warning without --strict; 1 contraindicated or malformed; 2 usage; 3 unsupported;\n"
+			"4 input or output failed.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
 	};

@@ -31,7 +31,7 @@ system() {
 		return
 	fi
 	rm -f build/pytest.xml
-	$PYTHON -m pytest -q -rs --tb=short -p no:cacheprovider --junitxml=build/pytest.xml "$@" </dev/null || rc=$?
+	$PYTHON -m pytest -q -rfEs --tb=short -p no:cacheprovider --junitxml=build/pytest.xml "$@" </dev/null || rc=$?
 	counts=$(tools/junit.sh pytest build/pytest.xml "$rc")
 	echo "   system: $(tools/junit.sh words "$counts")"
 	# shellcheck disable=SC2086

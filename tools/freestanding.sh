@@ -28,7 +28,7 @@ find core tools/lint/freestanding -name '*.c' | sort |
 # Every object is linked whole, so whatever else it needed would be undefined here. libgcc: the compiler's own arithmetic.
 mapfile -t objects < <(find "$OUT" -name '*.o' | sort)
 if ! out=$("$CC" -mcpu=cortex-m3 -mthumb -nostdlib -Wl,-e,0 -Wl,--no-gc-sections -o "$OUT/core.elf" "${objects[@]}" -lgcc 2>&1); then
-	printf '%s\n' "$out" | sed -nE 's/^.*[/ ]([a-z0-9_]+\.[co]):?\(.*undefined reference to (.*)/\1: core needs \2, which a microcontroller does not have/p' |
+	printf '%s\n' "$out" | sed -nE 's/^(.*[/ ])?([a-z0-9_]+\.[co]):?\(.*undefined reference to (.*)/\2: core needs \3, which a microcontroller does not have/p' |
 		awk '!seen[$4]++'
 	die "core does not link by itself"
 fi

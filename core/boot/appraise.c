@@ -123,7 +123,6 @@ enum ch_err ch_boot_appraise(struct ch_boot_verdict *v, const struct ch_boot_evi
 	if (err != CH_OK)
 		return err;
 	ch_appraise_events(v, ev, ref);
-	ch_appraise_secure_boot(v, ev, ref);
 	ch_appraise_ima(v, ev, ref);
 	return CH_OK;
 }

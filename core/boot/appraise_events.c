@@ -3,7 +3,23 @@
 
 /* Every event explained in exactly one of four ways; and what a log must not lack. */
 
-#define SEPARATOR_PCRS 8 /* PCR 0..7 end their firmware part with a separator (PFP 1.06, 2.3.4) */
+#define PCR_SECURE_BOOT 7
+#define SEPARATOR_PCRS  8 /* PCR 0..7 end their firmware part with a separator (PFP 1.06, 2.3.4) */
+
+/* An event under judgement: its content is decoded, and so hashed, at most once. */
+struct subject {
+	const struct ch_tcg_event *ev;
+	bool decoded;
+	struct ch_tcg_what what;
+};
+
+static const struct ch_tcg_what *what_of(struct subject *x)
+{
+	if (!x->decoded)
+		ch_tcg_event_decode(x->ev, &x->what);
+	x->decoded = true;
+	return &x->what;
+}
 
 /*
  * An event that documents of this kind endorse: by its digest in the best quoted bank, and not contradicted by a digest that the
@@ -24,42 +40,39 @@ static const struct ch_ref_event *endorsed(const struct ch_reference *ref, enum 
 }
 
 /* The log may not say something else of an endorsed event than it said when it was endorsed. */
-static void judge_text(struct ch_boot_verdict *v, const struct ch_ref_event *e, const struct ch_tcg_event *ev)
+static void judge_text(struct ch_boot_verdict *v, const struct ch_ref_event *e, const struct subject *x)
 {
-	struct ch_tcg_what what;
 	if (e->covers == CH_REF_COVERS_ANY)
 		return;
-	ch_tcg_event_decode(ev, &what);
-	if (what.cover == (e->covers == CH_REF_COVERS_ALL ? CH_COVER_ALL : CH_COVER_PART))
+	enum ch_tcg_cover wanted = e->covers == CH_REF_COVERS_ALL ? CH_COVER_ALL : CH_COVER_PART;
+	if (x->decoded ? x->what.cover == wanted : ch_tcg_event_covers(x->ev, wanted))
 		return;
 	struct ch_reason *r = ch_verdict_add(v, CH_LINK_BOOT, CH_TIER_CONTRAINDICATED, CH_REASON_TEXT);
-	r->event = ev->n;
-	r->pcr = ev->pcr;
+	r->event = x->ev->n;
+	r->pcr = x->ev->pcr;
 	r->wanted = e;
 	r->doc = e->doc;
 }
 
-static struct ch_event_verdict explain(struct ch_boot_verdict *v, const struct ch_reference *ref,
-				       const struct ch_tcg_event *ev, enum ch_hash_alg best)
+static struct ch_event_verdict explain(struct ch_boot_verdict *v, const struct ch_reference *ref, struct subject *x,
+				       enum ch_hash_alg best)
 {
 	static const enum ch_ref_kind order[] = { CH_REF_BASELINE, CH_REF_RELEASE, CH_REF_PINNED };
 	static const enum ch_explained by[] = { CH_EXPLAINED_BASELINE, CH_EXPLAINED_RELEASE, CH_EXPLAINED_PINNED };
 	struct ch_event_verdict out = { .by = CH_EXPLAINED_NOT, .tier = CH_TIER_CONTRAINDICATED };
 	for (size_t i = 0; i < CH_COUNT_OF(order); i++) {
 		if (order[i] == CH_REF_PINNED) {
-			struct ch_tcg_what what;
-			ch_tcg_event_decode(ev, &what);
-			if (what.cover == CH_COVER_CONFLICT)
+			if (what_of(x)->cover == CH_COVER_CONFLICT)
 				ch_verdict_add(v, CH_LINK_BOOT, CH_TIER_CONTRAINDICATED, CH_REASON_COVER)->event =
-					ev->n;
-			if (ch_appraise_rule(ref, ev, &what, &out))
+					x->ev->n;
+			if (ch_appraise_rule(ref, x->ev, what_of(x), &out))
 				return out;
 		}
-		const struct ch_ref_event *e = endorsed(ref, order[i], ev, best);
+		const struct ch_ref_event *e = endorsed(ref, order[i], x->ev, best);
 		if (e != NULL) {
 			size_t n = (size_t)(e - ref->event);
 			v->seen[n / 8] |= (uint8_t)(1u << n % 8);
-			judge_text(v, e, ev);
+			judge_text(v, e, x);
 			return (struct ch_event_verdict){ .by = by[i], .tier = CH_TIER_AFFIRMING, .doc = e->doc };
 		}
 	}
@@ -91,16 +104,16 @@ static bool is_there(const struct ch_boot_verdict *v, const struct ch_reference 
 static void report(struct ch_boot_verdict *v, const struct ch_reference *ref, const struct ch_tcg_event *ev,
 		   enum ch_hash_alg best, const struct ch_event_verdict *out)
 {
-	bool not = out->by == CH_EXPLAINED_NOT;
-	struct ch_reason *r =
-		ch_verdict_add(v, CH_LINK_BOOT, out->tier, not ? CH_REASON_UNEXPLAINED : CH_REASON_RULE_WARNING);
+	bool unexplained = out->by == CH_EXPLAINED_NOT;
+	struct ch_reason *r = ch_verdict_add(v, CH_LINK_BOOT, out->tier,
+					     unexplained ? CH_REASON_UNEXPLAINED : CH_REASON_RULE_WARNING);
 	r->event = ev->n;
 	r->pcr = ev->pcr;
 	r->alg = best;
 	r->measured = ch_tcg_digest_in(ev, best);
-	r->doc = not ? -1 : out->doc;
+	r->doc = unexplained ? -1 : out->doc;
 	/* What was expected instead: an endorsed event of this register and type that the log does not contain. */
-	for (size_t i = 0; not &&r->wanted == NULL && i < ref->event_count; i++) {
+	for (size_t i = 0; unexplained && r->wanted == NULL && i < ref->event_count; i++) {
 		const struct ch_ref_event *e = &ref->event[i];
 		if (e->pcr != ev->pcr || e->type != ev->type || is_seen(v, i))
 			continue;
@@ -144,14 +157,13 @@ struct separators {
 	bool bad[SEPARATOR_PCRS];
 };
 
-static void note_structure(struct ch_boot_verdict *v, struct separators *s, const struct ch_tcg_event *ev)
+static void note_structure(struct ch_boot_verdict *v, struct separators *s, struct subject *x)
 {
+	const struct ch_tcg_event *ev = x->ev;
 	if (ev->pcr >= SEPARATOR_PCRS)
 		return;
 	if (ev->type == CH_EV_SEPARATOR) {
-		struct ch_tcg_what what;
-		ch_tcg_event_decode(ev, &what);
-		bool ok = what.cover == CH_COVER_ALL && ev->data.n == 4 &&
+		bool ok = what_of(x)->cover == CH_COVER_ALL && ev->data.n == 4 &&
 			  (ch_span_all(ev->data, 0) || ch_span_all(ev->data, 0xff));
 		s->bad[ev->pcr] |= !ok;
 		s->count[ev->pcr] = (uint8_t)(s->count[ev->pcr] < 2 ? s->count[ev->pcr] + 1 : 2);
@@ -191,6 +203,7 @@ static bool has_firmware_part(const struct ch_boot_evidence *ev)
 void ch_appraise_events(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev, const struct ch_reference *ref)
 {
 	struct separators seps = { 0 };
+	struct ch_secure_boot_seen sb = { 0 };
 	struct ch_tcg_event e;
 	for (struct ch_tcg_iter it = ch_tcg_iter(ev->log); ch_tcg_next(&it, &e);) {
 		struct ch_event_verdict *out = &v->event[e.n];
@@ -201,14 +214,18 @@ void ch_appraise_events(struct ch_boot_verdict *v, const struct ch_boot_evidence
 		if (!e.extended || best == CH_HASH_NONE)
 			continue;
 		ch_quote_filter(ev->quote, &e);
-		note_structure(v, &seps, &e);
-		*out = explain(v, ref, &e, best);
+		struct subject x = { .ev = &e };
+		note_structure(v, &seps, &x);
+		if (e.pcr == PCR_SECURE_BOOT && e.type == CH_EV_EFI_VARIABLE_DRIVER_CONFIG)
+			ch_appraise_secure_boot_event(&sb, v, ref, &e, what_of(&x));
+		*out = explain(v, ref, &x, best);
 	}
 	for (struct ch_tcg_iter it = ch_tcg_iter(ev->log); ch_tcg_next(&it, &e);) {
 		const struct ch_event_verdict *out = &v->event[e.n];
 		if (out->tier == CH_TIER_WARNING || out->by == CH_EXPLAINED_NOT)
 			report(v, ref, &e, ch_quote_best_bank(ev->quote, e.pcr), out);
 	}
+	ch_appraise_secure_boot_end(&sb, v, ref);
 	judge_missing(v, ref);
 	judge_registers(v, ev, ref);
 	if (has_firmware_part(ev))

@@ -180,7 +180,8 @@ static bool database(const struct ch_reference *ref, const struct ch_tcg_event *
 
 static bool is_boot_variable(const struct ch_tcg_event *ev)
 {
-	return ev->pcr == PCR_BOOT_CONFIG && (ev->type == CH_EV_EFI_VARIABLE_BOOT || ev->type == CH_EV_EFI_VARIABLE_BOOT2);
+	return ev->pcr == PCR_BOOT_CONFIG &&
+	       (ev->type == CH_EV_EFI_VARIABLE_BOOT || ev->type == CH_EV_EFI_VARIABLE_BOOT2);
 }
 
 static bool is_partition_table(const struct ch_tcg_event *ev)

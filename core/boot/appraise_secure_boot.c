@@ -88,63 +88,51 @@ static bool which_database(const struct ch_tcg_what *what, enum ch_ref_db *db)
 	return false;
 }
 
-/* One configuration event of PCR 7. `seen` notes the databases that could be read. */
-static void judge_event(struct judge *j, bool seen[static CH_REF_DB_COUNT], bool *state_seen)
+void ch_appraise_secure_boot_event(struct ch_secure_boot_seen *seen, struct ch_boot_verdict *v,
+				   const struct ch_reference *ref, const struct ch_tcg_event *ev,
+				   const struct ch_tcg_what *what)
 {
-	struct ch_tcg_what what;
-	ch_tcg_event_decode(j->ev, &what);
-	if (what.cover != CH_COVER_ALL)
+	struct judge j = { .v = v, .ref = ref, .ev = ev };
+	if (what->cover != CH_COVER_ALL)
 		return;
-	if (ch_tcg_is_variable(&what, &ch_efi_global_variable, "SecureBoot")) {
-		bool on = what.value.n == 1 && what.value.p[0] == 1;
-		bool off = what.value.n == 1 && what.value.p[0] == 0;
-		if (!*state_seen && (on || off))
-			j->v->secure_boot = on ? CH_SECURE_BOOT_ON : CH_SECURE_BOOT_OFF;
+	if (ch_tcg_is_variable(what, &ch_efi_global_variable, "SecureBoot")) {
+		bool on = what->value.n == 1 && what->value.p[0] == 1;
+		bool off = what->value.n == 1 && what->value.p[0] == 0;
+		if (!seen->state && (on || off))
+			v->secure_boot = on ? CH_SECURE_BOOT_ON : CH_SECURE_BOOT_OFF;
 		/* One event says on, another off: the worse counts. */
 		if (off)
-			j->v->secure_boot = CH_SECURE_BOOT_OFF;
-		*state_seen = true;
+			v->secure_boot = CH_SECURE_BOOT_OFF;
+		seen->state = true;
 		return;
 	}
-	if (!j->ref->secure_boot_judged || !which_database(&what, &j->db))
+	if (!ref->secure_boot_judged || !which_database(what, &j.db))
 		return;
-	if (ch_efi_siglist_check(what.value, NULL) != CH_OK) {
-		(void)add(j, CH_REASON_SB_FORMAT);
+	if (ch_efi_siglist_check(what->value, NULL) != CH_OK) {
+		(void)add(&j, CH_REASON_SB_FORMAT);
 		return;
 	}
-	seen[j->db] = true;
-	if (j->db == CH_REF_DBX)
-		judge_required(j, what.value);
+	seen->db[j.db] = true;
+	if (j.db == CH_REF_DBX)
+		judge_required(&j, what->value);
 	else
-		judge_allowed(j, what.value);
+		judge_allowed(&j, what->value);
 }
 
-void ch_appraise_secure_boot(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev,
-			     const struct ch_reference *ref)
+void ch_appraise_secure_boot_end(const struct ch_secure_boot_seen *seen, struct ch_boot_verdict *v,
+				 const struct ch_reference *ref)
 {
 	struct judge j = { .v = v, .ref = ref };
-	struct ch_tcg_event e;
-	bool seen[CH_REF_DB_COUNT] = { false };
-	bool state_seen = false;
-	j.ev = &e;
-	for (struct ch_tcg_iter it = ch_tcg_iter(ev->log); ch_tcg_next(&it, &e);) {
-		if (e.pcr != PCR_SECURE_BOOT || e.type != CH_EV_EFI_VARIABLE_DRIVER_CONFIG)
-			continue;
-		ch_quote_filter(ev->quote, &e);
-		if (e.digest_count > 0)
-			judge_event(&j, seen, &state_seen);
-	}
-	if (!ref->secure_boot_judged)
+	if (!ref->secure_boot_judged || !ref->secure_boot_required)
 		return;
-	j.ev = NULL;
-	if (ref->secure_boot_required && v->secure_boot != CH_SECURE_BOOT_ON) {
+	if (v->secure_boot != CH_SECURE_BOOT_ON) {
 		bool off = v->secure_boot == CH_SECURE_BOOT_OFF;
 		ch_verdict_add(v, CH_LINK_BOOT, CH_TIER_CONTRAINDICATED, off ? CH_REASON_SB_OFF : CH_REASON_SB_UNKNOWN)
 			->pcr = PCR_SECURE_BOOT;
 	}
-	for (size_t db = 0; db < CH_REF_DB_COUNT && ref->secure_boot_required; db++) {
+	for (size_t db = 0; db < CH_REF_DB_COUNT; db++) {
 		j.db = (enum ch_ref_db)db;
-		if (!seen[db])
+		if (!seen->db[db])
 			(void)add(&j, CH_REASON_SB_FORMAT);
 	}
 }

@@ -66,7 +66,7 @@ struct ch_ref_rule {
 	enum ch_tier tier; /* of an event that the rule explains */
 	uint8_t doc;
 	uint8_t pcr;
-	uint32_t type;     /* CH_RULE_TEXT */
+	uint32_t type;           /* CH_RULE_TEXT */
 	size_t text, text_count; /* in ch_reference.text: patterns, entries, words */
 	size_t part, part_count; /* in ch_reference.part */
 };
@@ -116,8 +116,8 @@ struct ch_reference {
 	size_t digest_index_size;
 	uint32_t *file_index;
 	size_t file_index_size;
-	uint32_t pcr_mask;           /* registers that a quote must cover */
-	bool secure_boot_judged;     /* a document has a secure_boot section */
+	uint32_t pcr_mask;       /* registers that a quote must cover */
+	bool secure_boot_judged; /* a document has a secure_boot section */
 	bool secure_boot_required;
 	bool ima_judged;             /* a document has an ima section */
 	bool ima_boot_aggregate;     /* the first entry must be the boot aggregate of this boot */
@@ -126,9 +126,9 @@ struct ch_reference {
 
 /* Names where in a document something is wrong. */
 struct ch_ref_diag {
-	size_t doc;        /* index in `docs` */
-	size_t off;        /* byte offset in its text */
-	const char *rule;  /* static text */
+	size_t doc;       /* index in `docs` */
+	size_t off;       /* byte offset in its text */
+	const char *rule; /* static text */
 };
 
 /*
@@ -159,7 +159,8 @@ const struct ch_ref_file *ch_reference_file(const struct ch_reference *ref, stru
 const struct ch_ref_file *ch_reference_file_by_path(const struct ch_reference *ref, struct ch_span path);
 
 /* Looks for an entry of a signature database; NULL if it is not in the set. */
-const struct ch_ref_sig *ch_reference_sig(const struct ch_reference *ref, enum ch_ref_db db, const uint8_t sha256[static 32]);
+const struct ch_ref_sig *ch_reference_sig(const struct ch_reference *ref, enum ch_ref_db db,
+					  const uint8_t sha256[static 32]);
 
 /* The identity of a signature database entry: see struct ch_ref_sig. CH_ERR_CRYPTO if SHA-256 fails. */
 CH_MUST_USE enum ch_err ch_ref_sig_identity(const struct ch_efi_sig *sig, uint8_t sha256[static 32]);

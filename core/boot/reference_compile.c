@@ -207,8 +207,9 @@ static enum ch_err event_digests(struct compile *c, size_t value, void *to)
 
 static const struct field event_field[] = {
 	{ "pcr", event_pcr, true },         { "type", event_type, true },
-	{ "digests", event_digests, true }, { "required", event_required, false }, { "covers", event_covers, false },
-	{ "what", event_what, false },      { "type_name", comment, false },
+	{ "digests", event_digests, true }, { "required", event_required, false },
+	{ "covers", event_covers, false },  { "what", event_what, false },
+	{ "type_name", comment, false },
 };
 
 static enum ch_err read_event(struct compile *c, size_t value, void *to)

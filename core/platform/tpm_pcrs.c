@@ -96,7 +96,7 @@ static enum ch_err dump_take(struct dump *m, struct ch_pcr_bank *bank, uint32_t 
 	}
 	size_t at = m->r.off;
 	if (m->left > m->slots)
-		return ch_fail(d, CH_ERR_RANGE, at, "TPML_DIGEST.count is above 8 (Part 2, TPML_DIGEST)");
+		return ch_fail(d, CH_ERR_RANGE, at - 4, "TPML_DIGEST.count is above 8 (Part 2, 10.9.5)");
 	size_t n = ch_rd_le16(&m->r);
 	struct ch_span slot = ch_rd_take(&m->r, CH_DIGEST_MAX);
 	m->left--;

@@ -25,8 +25,8 @@ struct ch_ear_input {
 	const struct ch_boot_verdict *verdict;
 	const struct ch_boot_evidence *evidence;
 	const struct ch_reference *reference;
-	int64_t issued_at;  /* seconds since 1970 */
-	const char *build;  /* "chainhold 0.1.0" */
+	int64_t issued_at; /* seconds since 1970 */
+	const char *build; /* "chainhold 0.1.0" */
 };
 
 /* What a person wants to read of one reason. The spans borrow from verdict, evidence and reference values. */

@@ -27,9 +27,9 @@ struct bucket {
 	bool has_iv;
 	bool has_partial_iv;
 	size_t count;
-	struct ch_span label[CH_COSE_LABELS_MAX];
 	struct ch_span crit; /* the array as encoded; empty if there is none */
 	size_t crit_at;
+	struct ch_span label[CH_COSE_LABELS_MAX];
 };
 
 static bool holds(const struct bucket *b, struct ch_span label)
