@@ -97,7 +97,7 @@ static void check_at(const struct ch_ek_chain *chain, size_t at, const struct se
 static bool names_issuer(const struct ch_x509 *child, const struct ch_x509 *issuer)
 {
 	if (issuer->form != CH_X509_CERTIFICATE || ch_x509_name_empty(child->issuer) ||
-	    !ch_span_eq(child->issuer, issuer->subject))
+	    !ch_x509_name_eq(child->issuer, issuer->subject))
 		return false;
 	return child->authority_key_id.n == 0 || issuer->subject_key_id.n == 0 ||
 	       ch_span_eq(child->authority_key_id, issuer->subject_key_id);

@@ -110,6 +110,7 @@ static void read_san(struct ch_x509 *c, const struct ch_x509_ext *ext, struct ch
 		ch_der_require(&names, ++count <= CH_CERT_LIST_MAX, CH_ERR_LIMIT,
 			       "more than CH_CERT_LIST_MAX general names");
 	}
+	ch_der_require(&names, count > 0, CH_ERR_MISSING, "GeneralNames without a name (RFC 5280, 4.2.1.6)");
 	ch_der_leave(d, &names, NULL);
 }
 
