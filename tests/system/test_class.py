@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices of one class differ, and stay explained: other disks, boot orders, processes, slots, releases, revocation lists."""
 
+import json
+
 import pytest
 
 from test_appraise import appraise, evidence, ids, nonce, reasons, reference, run, status  # noqa: F401 (a fixture among them)
@@ -39,7 +41,7 @@ def test_two_units_of_one_class_are_both_affirming(reference):
 
 
 def test_it_takes_the_rules_to_explain_the_second_unit(reference, tmp_path):
-    import json
+
     doc = json.loads(reference("class-unit1").read_text())
     doc["rules"] = [r for r in doc["rules"] if r["rule"] != "gpt"]
     strict = tmp_path / "strict.json"
@@ -89,3 +91,15 @@ def test_without_the_rule_the_phases_are_a_mismatch(reference):
 def test_diff_of_two_releases_names_what_changed(release_1, release_2):
     code, out, _ = run(["reference", "diff", release_1, release_2])
     assert code == 1 and ".initrd" in out and "PCR 11" in out
+
+
+@pytest.mark.parametrize("boot", ["class-unit1", "class-unit2", "class-unit1-dbx", "class-unit1-trial", "class-unit1-slotb"])
+def test_inspect_quote_says_that_the_logs_explain(boot):
+    code, out, err = run(["inspect", "quote", "--json", "--nonce", nonce(boot), *evidence(boot)])
+    assert code == 0 and '"log": "explains"' in out, err
+
+
+def test_inspect_quote_knows_no_phases_and_names_the_register():
+    code, out, _ = run(["inspect", "quote", "--json", *evidence("class-unit1-systemd")])
+    answer = json.loads(out)
+    assert code == 1 and answer["log"] == "mismatch" and answer["mismatching_pcrs"] == {"sha256": [11]}
