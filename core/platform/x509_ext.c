@@ -68,7 +68,7 @@ static struct ch_span read_general_name(struct ch_der_rd *names, uint32_t *odd)
 		ch_der_leave(names, &in, "bytes after directoryName (RFC 5280, 4.2.1.6)");
 		return ch_der_ok(names) ? name : CH_SPAN_EMPTY;
 	}
-	struct ch_der v = ch_der_any(names);
+	struct ch_der v = ch_der_skip(names);
 	ch_der_require(names, (v.tag & 0xc0) == 0x80 && (v.tag & 0x1f) <= 8, CH_ERR_MALFORMED,
 		       "a GeneralName of none of its nine kinds (RFC 5280, 4.2.1.6)");
 	return CH_SPAN_EMPTY;
@@ -181,9 +181,9 @@ static void read_authority_key_id(struct ch_x509 *c, const struct ch_x509_ext *e
 	if (ch_der_peek(&seq) == CH_DER_CONTEXT(0))
 		c->authority_key_id = ch_der_any(&seq).body;
 	if (ch_der_peek(&seq) == CH_DER_CONTEXT_IN(1))
-		(void)ch_der_any(&seq);
+		(void)ch_der_skip(&seq);
 	if (ch_der_peek(&seq) == CH_DER_CONTEXT(2))
-		(void)ch_der_any(&seq);
+		(void)ch_der_skip(&seq);
 	ch_der_leave(d, &seq, "an unknown field of AuthorityKeyIdentifier (RFC 5280, 4.2.1.1)");
 }
 

@@ -34,7 +34,6 @@ static bool is_string(uint8_t tag)
 	case CH_DER_PRINTABLE_STRING:
 	case CH_DER_T61_STRING:
 	case CH_DER_IA5_STRING:
-	case CH_DER_VISIBLE_STRING:
 	case CH_DER_UNIVERSAL_STRING:
 	case CH_DER_BMP_STRING:
 		return true;
@@ -62,7 +61,10 @@ static struct ch_der read_attribute(struct ch_der_rd *set, struct ch_span *oid, 
 	struct ch_der_rd seq = ch_der_inside(set, v);
 	*whole = v.whole;
 	*oid = ch_der_oid(&seq, "AttributeTypeAndValue has no type (RFC 5280, 4.1.2.4)");
-	struct ch_der value = ch_der_any(&seq);
+	struct ch_der value = is_string(ch_der_peek(&seq)) ? ch_der_any(&seq) : ch_der_skip(&seq);
+	ch_der_require(&seq, is_string(value.tag) || value.tag == CH_DER_BIT_STRING || value.tag == CH_DER_SEQUENCE,
+		       CH_ERR_UNSUPPORTED,
+		       "an attribute value is neither a string nor a BIT STRING or SEQUENCE (X.520)");
 	ch_der_require(&seq, !is_string(value.tag) || ch_der_string_valid(value.tag, value.body), CH_ERR_ENCODING,
 		       "an attribute value has a character that its string type does not have (X.690, 8.23)");
 	ch_der_leave(set, &seq, "bytes after an attribute value (RFC 5280, 4.1.2.4)");

@@ -18,6 +18,8 @@ struct maker {
 	struct ch_span subject;             /* a Name in place of subject_cn */
 	struct ch_span spki;                /* in place of the key's */
 	int version;                        /* 0: 3; 1: none is written */
+	struct ch_span unique;              /* bytes after the key, or after the attributes: unique identifiers */
+	struct ch_span holder;              /* contents of an attribute certificate's Holder */
 	bool sha1;
 	bool attribute; /* an attribute certificate */
 	EVP_PKEY *key, *signer;
@@ -189,7 +191,7 @@ static inline void put_attribute(struct ch_wr *w, const struct maker *m)
 	put_tlv(&names, CH_DER_SEQUENCE, span_wr(&four));
 	ch_wr_put(&names, CH_SPAN_LIT("\x02\x01\x05"));
 	put_tlv(&base, CH_DER_CONTEXT_IN(0), span_wr(&names));
-	put_tlv(w, CH_DER_SEQUENCE, span_wr(&base));
+	put_tlv(w, CH_DER_SEQUENCE, m->holder.n > 0 ? m->holder : span_wr(&base));
 	name.len = four.len = names.len = 0;
 	put_name(&name, m->issuer_o, m->issuer_cn != NULL ? m->issuer_cn : "root");
 	put_tlv(&four, CH_DER_CONTEXT_IN(4), span_wr(&name));
@@ -202,6 +204,7 @@ static inline void put_attribute(struct ch_wr *w, const struct maker *m)
 	ch_wr_put(w,
 		  CH_SPAN_LIT("\x30\x16\x30\x14\x06\x05\x67\x81\x05\x02\x17\x31\x0b\x30\x09\x02\x01\x01\x02\x01\x01\x02"
 			      "\x01\x09"));
+	ch_wr_put(w, m->unique);
 	if (m->ext_n > 0)
 		put_tlv(w, CH_DER_SEQUENCE, ch_span(m->ext, m->ext_n));
 }
@@ -225,6 +228,7 @@ static inline void put_certificate(struct ch_wr *w, const struct maker *m)
 		ch_wr_put(w, m->spki);
 	else
 		put_spki(w, m->key);
+	ch_wr_put(w, m->unique);
 	if (m->ext_n > 0) {
 		put_tlv(&exts, CH_DER_SEQUENCE, ch_span(m->ext, m->ext_n));
 		put_tlv(w, CH_DER_CONTEXT_IN(3), span_wr(&exts));

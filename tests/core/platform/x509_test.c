@@ -147,8 +147,8 @@ static void names_are_written_as_rfc_4514_says(void **state)
 		{ CH_SPAN_LIT("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x05\x13\x01"
 			      "1"),
 		  "2.5.4.5=1" },
-		{ CH_SPAN_LIT("\x30\x0e\x31\x0c\x30\x0a\x06\x05\x67\x81\x05\x05\x01\x02\x01\x07"),
-		  "2.23.133.5.1=#020107" },
+		{ CH_SPAN_LIT("\x30\x10\x31\x0e\x30\x0c\x06\x05\x67\x81\x05\x05\x01\x30\x03\x02\x01\x07"),
+		  "2.23.133.5.1=#3003020107" },
 		{ CH_SPAN_LIT("\x30\x13\x31\x11\x30\x0f\x06\x0a\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19\x16\x01"
 			      "x"),
 		  "DC=x" },
@@ -191,6 +191,8 @@ static void broken_names_are_refused(void **state)
 	assert_int_equal(NAME_ERR("\x30\x02\x31\x00"), CH_ERR_MISSING);
 	assert_int_equal(NAME_ERR("\x30\x04\x31\x02\x30\x00"), CH_ERR_MISSING);
 	assert_int_equal(NAME_ERR("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01\xff"), CH_ERR_ENCODING);
+	assert_int_equal(NAME_ERR("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x02\x01\x07"), CH_ERR_UNSUPPORTED);
+	assert_int_equal(NAME_ERR("\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x03\x01\x01"), CH_ERR_ENCODING);
 	assert_int_equal(NAME_ERR("\x30\x0e\x31\x0c\x30\x0a\x06\x03\x55\x04\x03\x0c\x01x\x05\x00"), CH_ERR_TRAILING);
 	uint8_t many[2 + (CH_CERT_NAME_MAX + 1) * 12] = { 0x30, 0x82 };
 	struct ch_wr w = ch_wr(many, sizeof(many));
@@ -499,6 +501,50 @@ static void attribute_certificates_are_read(void **state)
 	assert_int_equal(read_ok(make(&m)).ext_count, 0);
 }
 
+static void unique_identifiers_are_of_later_versions(void **state)
+{
+	(void)state;
+	struct maker m = usual();
+	m.unique = CH_SPAN_LIT("\x81\x02\x00\x01\x82\x02\x01\x02");
+	(void)read_ok(make(&m));
+	m.version = 2;
+	(void)read_ok(make(&m));
+	m.version = 1;
+	assert_int_equal(read_bad(make(&m)), CH_ERR_MALFORMED);
+	m.version = 0;
+	m.unique = CH_SPAN_LIT("\x81\x02\x01\x01");
+	assert_int_equal(read_bad(make(&m)), CH_ERR_ENCODING);
+	m.unique = CH_SPAN_LIT("\x82\x02\x00\x01\x81\x02\x00\x01");
+	assert_int_equal(read_bad(make(&m)), CH_ERR_TRAILING);
+}
+
+#define EK_CA                                                  \
+	"\x30\x10\x31\x0e\x30\x0c\x06\x03\x55\x04\x03\x0c\x05" \
+	"EK CA"
+#define EK_NAME "\x30\x14\xa4\x12" EK_CA
+
+static void holders_are_named_in_several_ways(void **state)
+{
+	(void)state;
+	struct maker m = usual();
+	m.attribute = true;
+	/* with issuerUID, with entityName, with objectDigestInfo; issuerUniqueID after the attributes */
+	m.holder = CH_SPAN_LIT("\xa0\x1d" EK_NAME "\x02\x01\x05\x03\x02\x00\x01"
+			       "\xa1\x14\xa4\x12" EK_CA "\xa2\x00");
+	m.unique = CH_SPAN_LIT("\x03\x02\x00\x01");
+	struct ch_x509 c = read_ok(make(&m));
+	name_is(c.subject, "CN=EK CA");
+	name_is(c.holder_issuer, "CN=EK CA");
+	m.holder = CH_SPAN_LIT("\xa1\x14\xa4\x12" EK_CA);
+	assert_int_equal(read_ok(make(&m)).holder_serial.n, 0);
+	m.holder = CH_SPAN_LIT("\xa3\x00");
+	assert_int_equal(read_bad(make(&m)), CH_ERR_TRAILING);
+	m.holder = CH_SPAN_LIT("\xa0\x17\x30\x14\xa4\x12" EK_CA "\x05\x00");
+	assert_true(read_bad(make(&m)) != CH_OK);
+	m.holder = CH_SPAN_LIT("\xa1\x00");
+	assert_int_equal(read_bad(make(&m)), CH_ERR_MISSING);
+}
+
 static void the_size_is_bounded(void **state)
 {
 	(void)state;
@@ -530,6 +576,8 @@ int main(void)
 		cmocka_unit_test(the_signature_covers_the_certificate),
 		cmocka_unit_test(the_two_signature_algorithms_are_one),
 		cmocka_unit_test(attribute_certificates_are_read),
+		cmocka_unit_test(unique_identifiers_are_of_later_versions),
+		cmocka_unit_test(holders_are_named_in_several_ways),
 		cmocka_unit_test(the_size_is_bounded),
 	};
 	return cmocka_run_group_tests_name("x509", tests, keys_make, keys_free);
