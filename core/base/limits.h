@@ -8,12 +8,12 @@
  */
 
 /* core/wire */
-#define CH_JSON_DEPTH_MAX 64          /* nested arrays and objects */
-#define CH_JSON_BYTES_MAX 0x7fffffffu /* one text: offsets are 32 bits */
-#define CH_CBOR_DEPTH_MAX 16          /* nested arrays, maps and tags */
-#define CH_CBOR_PAIRS_MAX 128         /* pairs of one map whose keys are compared with each other */
-#define CH_COSE_LABELS_MAX 16         /* header parameters in one COSE bucket */
-#define CH_DER_DEPTH_MAX  16
+#define CH_JSON_DEPTH_MAX  64          /* nested arrays and objects */
+#define CH_JSON_BYTES_MAX  0x7fffffffu /* one text: offsets are 32 bits */
+#define CH_CBOR_DEPTH_MAX  16          /* nested arrays, maps and tags */
+#define CH_CBOR_PAIRS_MAX  128         /* pairs of one map whose keys are compared with each other */
+#define CH_COSE_LABELS_MAX 16          /* header parameters in one COSE bucket */
+#define CH_DER_DEPTH_MAX   16
 
 /* core/boot */
 #define CH_PCR_COUNT         24        /* TPM 2.0 Part 2, PC Client: PCR 0..23 */
@@ -24,7 +24,7 @@
 #define CH_DEVPATH_NODES_MAX 64
 #define CH_SIGLIST_MAX       4096 /* EFI_SIGNATURE_DATA entries in one variable */
 #define CH_GPT_ENTRIES_MAX   256
-#define CH_REPLAY_SEARCH_MAX 0x200000  /* digests computed to find the quoted part of an IMA list */
+#define CH_REPLAY_SEARCH_MAX 0x200000 /* digests computed to find the quoted part of an IMA list */
 
 /* core/os */
 #define CH_IMA_ENTRIES_MAX 4000000

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/text.h"
 
-#include "core/base/rd.h"
-
 size_t ch_utf8_decode(struct ch_span s, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -89,34 +87,50 @@ void ch_text_escape(struct ch_wr *w, struct ch_span s)
 	}
 }
 
+uint32_t ch_utf16le_next(struct ch_rd *r)
+{
+	uint32_t c = ch_rd_le16(r);
+	if (c < 0xd800 || c > 0xdfff)
+		return c;
+	struct ch_rd ahead = *r;
+	uint32_t low = ch_rd_left(r) >= 2 ? ch_rd_le16(&ahead) : 0;
+	if (c > 0xdbff || low < 0xdc00 || low > 0xdfff)
+		return 0xfffd;
+	*r = ahead;
+	return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+}
+
 void ch_utf16le_put(struct ch_wr *w, struct ch_span s)
 {
 	struct ch_rd r = ch_rd(s);
 	while (ch_rd_left(&r) >= 2) {
-		uint32_t c = ch_rd_le16(&r);
+		uint32_t c = ch_utf16le_next(&r);
 		if (c == 0)
 			return;
-		if (c >= 0xd800 && c <= 0xdbff && ch_rd_left(&r) >= 2) {
-			struct ch_rd ahead = r;
-			uint32_t low = ch_rd_le16(&ahead);
-			if (low >= 0xdc00 && low <= 0xdfff) {
-				c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-				r = ahead;
-			}
-		}
 		ch_utf8_put(w, c);
 	}
 }
 
-static int hex_value(uint8_t c)
+void ch_utf16le_escape(struct ch_wr *w, struct ch_span s)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	struct ch_rd r = ch_rd(s);
+	while (ch_rd_left(&r) >= 2) {
+		uint8_t utf8[4];
+		struct ch_wr one = ch_wr(utf8, sizeof(utf8));
+		uint32_t c = ch_utf16le_next(&r);
+		if (c == 0)
+			return;
+		ch_utf8_put(&one, c);
+		ch_text_escape(w, ch_wr_span(&one));
+	}
+}
+
+/* 0 to 15, or something above. */
+static unsigned hex_value(uint8_t c)
+{
+	unsigned digit = (unsigned)c - '0';
+	unsigned letter = ((unsigned)c | 0x20) - 'a';
+	return digit <= 9 ? digit : letter <= 5 ? letter + 10 : 16;
 }
 
 enum ch_err ch_hex_decode(uint8_t *to, size_t n, struct ch_span hex)
@@ -124,9 +138,9 @@ enum ch_err ch_hex_decode(uint8_t *to, size_t n, struct ch_span hex)
 	if (hex.n % 2 != 0 || hex.n / 2 != n)
 		return CH_ERR_RANGE;
 	for (size_t i = 0; i < n; i++) {
-		int hi = hex_value(hex.p[2 * i]);
-		int lo = hex_value(hex.p[2 * i + 1]);
-		if (hi < 0 || lo < 0)
+		unsigned hi = hex_value(hex.p[2 * i]);
+		unsigned lo = hex_value(hex.p[2 * i + 1]);
+		if ((hi | lo) > 15)
 			return CH_ERR_ENCODING;
 		to[i] = (uint8_t)(hi << 4 | lo);
 	}

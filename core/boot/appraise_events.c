@@ -105,8 +105,8 @@ static void report(struct ch_boot_verdict *v, const struct ch_reference *ref, co
 		   enum ch_hash_alg best, const struct ch_event_verdict *out)
 {
 	bool unexplained = out->by == CH_EXPLAINED_NOT;
-	struct ch_reason *r =
-		ch_verdict_add(v, CH_LINK_BOOT, out->tier, unexplained ? CH_REASON_UNEXPLAINED : CH_REASON_RULE_WARNING);
+	struct ch_reason *r = ch_verdict_add(v, CH_LINK_BOOT, out->tier,
+					     unexplained ? CH_REASON_UNEXPLAINED : CH_REASON_RULE_WARNING);
 	r->event = ev->n;
 	r->pcr = ev->pcr;
 	r->alg = best;

@@ -2,6 +2,7 @@
 """Appraisal of recorded boots, good ones and attacks. docs/attacks.md has the table that these tests show."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -327,6 +328,9 @@ def test_the_page_names_the_event(reference):
 
 # --- every single step of change ---
 
+# 8: one bit of each byte; 1: every bit.
+STRIDE = os.environ.get("CHAINHOLD_MUTATION_STRIDE", "8")
+
 BAD = [("sboff-good", "sboff-tampered-cmdline"), ("sbon-good", "sbon-attackerkey-tampered"), ("sbon-good", "sboff-good"),
        ("sbon-good", "sbon-good-runtime-exec")]
 
@@ -335,7 +339,7 @@ BAD = [("sboff-good", "sboff-tampered-cmdline"), ("sbon-good", "sbon-attackerkey
 def test_no_flip_cut_or_appended_byte_goes_unnoticed(reference, reference_boot, boot):
     at = FIXTURES / boot
     kind = "bad" if (reference_boot, boot) in BAD else "good"
-    done = subprocess.run([ROOT / "build" / "tests" / "mutate_driver", kind, "8", reference(reference_boot), at / "quote-ecc.msg", at / "quote-ecc.sig",
+    done = subprocess.run([ROOT / "build" / "tests" / "mutate_driver", kind, STRIDE, reference(reference_boot), at / "quote-ecc.msg", at / "quote-ecc.sig",
                            at / "ak-ecc.pem", at / "binary_bios_measurements", at / "ima.binary-at-quote-ecc", nonce(boot)],
                           capture_output=True, text=True, check=False)
     print(done.stdout)
