@@ -23,6 +23,7 @@
 #define CH_TCG_LOG_MAX       0x1000000 /* 16 MiB: firmware reserves 64 KiB to 1 MiB */
 #define CH_DEVPATH_NODES_MAX 64
 #define CH_SIGLIST_MAX       4096 /* EFI_SIGNATURE_DATA entries in one variable */
+#define CH_BOOT_ORDER_MAX    256  /* entries of BootOrder that a rule looks at */
 #define CH_GPT_ENTRIES_MAX   256
 #define CH_REPLAY_SEARCH_MAX 0x200000 /* digests computed to find the quoted part of an IMA list */
 

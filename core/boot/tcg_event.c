@@ -109,12 +109,12 @@ static void decode_image(const struct ch_tcg_event *ev, struct ch_tcg_what *what
 	what->length = ch_rd_le64(&r);
 	(void)ch_rd_le64(&r); /* ImageLinkTimeAddress */
 	uint64_t size = ch_rd_le64(&r);
-	if (r.bad || size != ch_rd_left(&r)) {
+	if (r.bad || size > ch_rd_left(&r) || ch_rd_left(&r) - size > SHIM_EXCESS_IMAGE) {
 		ch_tcg_defect(what,
 			      "LengthOfDevicePath does not end where UEFI_IMAGE_LOAD_EVENT ends (PFP 1.06, 10.2.3)");
 		return;
 	}
-	what->devpath = ch_rd_rest(&r);
+	what->devpath = ch_rd_take(&r, (size_t)size);
 	if (what->devpath.n > 0 && ch_efi_devpath_check(what->devpath) != CH_OK) {
 		ch_tcg_defect(what, "DevicePath of UEFI_IMAGE_LOAD_EVENT is not a device path (UEFI 2.10, 10.3.1)");
 		return;
@@ -178,8 +178,7 @@ static void decode_blob(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 static void decode_blob2(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 {
 	if (!try_blob2(ev->data, what))
-		ch_tcg_defect(what,
-			      "UEFI_PLATFORM_FIRMWARE_BLOB2 does not end where its event ends (PFP 1.06, 10.2)");
+		ch_tcg_defect(what, "UEFI_PLATFORM_FIRMWARE_BLOB2 does not end where its event ends (PFP 1.06, 10.2)");
 }
 
 /* EV_POST_CODE: a name that the profile gives ("POST CODE", "ACPI DATA", …) or a blob (PFP 1.06, 10.4.1). */

@@ -258,6 +258,21 @@ def test_a_required_event_that_is_missing(reference, tmp_path):
     assert code == 1 and ids(s) == {"event-missing"} and reasons(s)[0]["expected_what"] == "a newer firmware"
 
 
+def test_two_firmware_versions_are_alternatives(reference, tmp_path):
+    """Each baseline requires its own S-CRTM; a device has one of them."""
+    def older(doc):
+        doc["name"] = "older"
+        for e in doc["events"]:
+            if e["required"]:
+                e["digests"] = {"sha256": "cd" * 32}
+
+    old = edited(reference("sbon-good"), tmp_path, older)
+    code, s = appraise([old, reference("sbon-good")], "sbon-good")
+    assert (code, status(s)) == (0, {"boot": "affirming", "os": "affirming"}), reasons(s)
+    code, s = appraise(old, "sbon-good")
+    assert code == 1 and "event-missing" in ids(s)
+
+
 def test_an_event_that_nobody_endorsed_is_named(reference, tmp_path):
     def change(doc):
         doc["events"] = [e for e in doc["events"] if not (e["pcr"] == 4 and e["type"] == 0x80000003)]
