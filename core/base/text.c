@@ -125,15 +125,12 @@ void ch_utf16le_escape(struct ch_wr *w, struct ch_span s)
 	}
 }
 
-static int hex_value(uint8_t c)
+/* 0 to 15, or something above. */
+static unsigned hex_value(uint8_t c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
+	unsigned digit = (unsigned)c - '0';
+	unsigned letter = ((unsigned)c | 0x20) - 'a';
+	return digit <= 9 ? digit : letter <= 5 ? letter + 10 : 16;
 }
 
 enum ch_err ch_hex_decode(uint8_t *to, size_t n, struct ch_span hex)
@@ -141,9 +138,9 @@ enum ch_err ch_hex_decode(uint8_t *to, size_t n, struct ch_span hex)
 	if (hex.n % 2 != 0 || hex.n / 2 != n)
 		return CH_ERR_RANGE;
 	for (size_t i = 0; i < n; i++) {
-		int hi = hex_value(hex.p[2 * i]);
-		int lo = hex_value(hex.p[2 * i + 1]);
-		if (hi < 0 || lo < 0)
+		unsigned hi = hex_value(hex.p[2 * i]);
+		unsigned lo = hex_value(hex.p[2 * i + 1]);
+		if ((hi | lo) > 15)
 			return CH_ERR_ENCODING;
 		to[i] = (uint8_t)(hi << 4 | lo);
 	}

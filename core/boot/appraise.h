@@ -118,6 +118,8 @@ struct ch_reason {
 	struct ch_span measured;           /* borrowed from evidence or verdict */
 	struct ch_span expected;           /* borrowed from reference values or evidence; empty if nothing was */
 	struct ch_span subject;            /* a path, the subject of a certificate, "PK", …; untrusted text */
+	struct ch_span cert;               /* the certificate or other entry of a signature database; empty if there is none */
+	uint8_t cert_id[32];               /* its identity, to which `measured` then points */
 	const struct ch_ref_event *wanted; /* the event that was expected, or NULL */
 	int doc;                           /* reference document that says so, or -1 */
 };

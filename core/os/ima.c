@@ -138,21 +138,26 @@ enum ch_err ch_ima_decode(struct ch_ima_entry *e, size_t base, struct ch_diag *d
 	if (!ch_rd_done(&r))
 		return ch_fail(d, CH_ERR_TRAILING, base + r.off, "the fields do not fill the template data");
 	/* SM3 and SHA3-256 have the size of SHA-256; such a kernel uses one of them for files and templates alike. */
-	enum ch_hash_alg alg = ch_hash_by_name(e->file_alg);
-	if (e->template_alg == CH_HASH_SHA256 && ch_hash_size(alg) == e->template_hash.n)
-		e->template_alg = alg;
+	if (e->template_alg == CH_HASH_SHA256) {
+		enum ch_hash_alg alg = ch_hash_by_name(e->file_alg);
+		if (ch_hash_size(alg) == e->template_hash.n)
+			e->template_alg = alg;
+	}
 	e->known = true;
 	return CH_OK;
 }
 
 void ch_ima_judge_hash(struct ch_ima_entry *e)
 {
-	static const enum ch_hash_alg by_size[] = { CH_HASH_SHA1, CH_HASH_SHA256, CH_HASH_SHA384, CH_HASH_SHA512 };
+	static const struct {
+		uint8_t size;
+		enum ch_hash_alg alg;
+	} by_size[] = { { 20, CH_HASH_SHA1 }, { 32, CH_HASH_SHA256 }, { 48, CH_HASH_SHA384 }, { 64, CH_HASH_SHA512 } };
 	e->violation = ch_span_all(e->template_hash, 0);
 	e->template_alg = CH_HASH_NONE;
 	for (size_t i = 0; i < CH_COUNT_OF(by_size); i++) {
-		if (ch_hash_size(by_size[i]) == e->template_hash.n)
-			e->template_alg = by_size[i];
+		if (by_size[i].size == e->template_hash.n)
+			e->template_alg = by_size[i].alg;
 	}
 }
 
@@ -215,7 +220,7 @@ static enum ch_err read_frame(const struct ch_ima_iter *it, struct ch_ima_entry 
 		return ch_fail(d, CH_ERR_LIMIT, at, "a template name has at most 128 bytes");
 	at = r.off;
 	e->template_name = ch_rd_take(&r, n);
-	if (!r.bad && !ch_ima_name_fits(e->template_name))
+	if (!r.bad && ch_ima_template(e->template_name) == NULL && !ch_ima_name_fits(e->template_name))
 		return ch_fail(d, CH_ERR_ENCODING, at,
 			       "a template name is printable ASCII without spaces, and not empty");
 	at = r.off;

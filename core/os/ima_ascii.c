@@ -85,15 +85,23 @@ static enum ch_err put_field(struct line *l, struct ch_span prefix, struct ch_sp
 	return put_hex(l, hex);
 }
 
+/* The number of bytes up to and with the last colon; 0 without one. */
+static size_t after_colon(struct ch_span s)
+{
+	const uint8_t *colon;
+	size_t n = 0;
+	while (n < s.n && (colon = memchr(s.p + n, ':', s.n - n)) != NULL)
+		n = (size_t)(colon - s.p) + 1;
+	return n;
+}
+
 /* "alg:hex" becomes "alg:" NUL digest. */
 static enum ch_err put_digest(struct line *l)
 {
 	uint8_t prefix[CH_IMA_NAME_MAX];
 	struct ch_wr w = ch_wr(prefix, sizeof(prefix));
 	struct ch_span text = word(l);
-	size_t n = text.n;
-	while (n > 0 && text.p[n - 1] != ':')
-		n--;
+	size_t n = after_colon(text);
 	ch_wr_put(&w, ch_span(text.p, n));
 	ch_wr_u8(&w, 0);
 	if (n == 0 || text.n == l->rest.n || w.bad)
@@ -188,7 +196,7 @@ static enum ch_err take_template(struct line *l, struct ch_ima_entry *e, const s
 {
 	e->template_name = word(l);
 	*t = ch_ima_template(e->template_name);
-	if (!ch_ima_name_fits(e->template_name))
+	if (*t == NULL && !ch_ima_name_fits(e->template_name))
 		return refuse(l, CH_ERR_ENCODING, "a template name is printable ASCII, of 1 to 128 bytes");
 	if (*t == NULL && memchr(e->template_name.p, '|', e->template_name.n) == NULL)
 		return refuse(l, CH_ERR_MALFORMED, "the template is none of the kernel's");
