@@ -170,7 +170,8 @@ static void make_reference(struct ch_reference *ref, struct ch_span in)
 	static struct ch_json doc;
 	struct ch_ref_diag d;
 	size_t cap = ch_json_nodes_max(w.len);
-	need(ch_json_parse(&doc, ch_wr_span(&w), ch_calloc(cap, sizeof(struct ch_json_node)), cap, NULL) == CH_OK, "document");
+	need(ch_json_parse(&doc, ch_wr_span(&w), ch_calloc(cap, sizeof(struct ch_json_node)), cap, NULL) == CH_OK,
+	     "document");
 	size_t size = ch_reference_arena_size(&doc, 1);
 	struct ch_arena arena = ch_arena(ch_calloc(size, 1), size);
 	need(ch_reference_compile(ref, &doc, 1, &arena, &d) == CH_OK, "reference");
@@ -214,17 +215,15 @@ static void appraise(struct bench *b, bool encode)
 	need(ch_tpm_attest_parse(&quote, b->msg, &d) == CH_OK && ch_tpm_signature_parse(&sig, b->sig, &d) == CH_OK &&
 		     ch_tcg_log_parse(&log, b->log, &d) == CH_OK,
 	     "parse");
-	const struct ch_boot_evidence ev = { .msg = b->msg,
-					     .quote = &quote,
-					     .sig = &sig,
-					     .key = &b->key,
-					     .log = &log,
-					     .nonce = CH_SPAN_OF(nonce) };
+	const struct ch_boot_evidence ev = {
+		.msg = b->msg, .quote = &quote, .sig = &sig, .key = &b->key, .log = &log, .nonce = CH_SPAN_OF(nonce)
+	};
 	for (size_t i = 0; i < sizeof(b->seen); i++)
 		b->seen[i] = 0;
 	verdict.event = events;
 	verdict.seen = b->seen;
-	need(ch_boot_appraise(&verdict, &ev, &b->ref, &d) == CH_OK && verdict.tier[CH_LINK_BOOT] == CH_TIER_AFFIRMING, "appraise");
+	need(ch_boot_appraise(&verdict, &ev, &b->ref, &d) == CH_OK && verdict.tier[CH_LINK_BOOT] == CH_TIER_AFFIRMING,
+	     "appraise");
 	if (!encode)
 		return;
 	struct ch_wr w = ch_wr(b->ear, sizeof(b->ear));
@@ -273,7 +272,8 @@ int main(int argc, char **argv)
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	uint8_t *spki = NULL;
 	int n = i2d_PUBKEY(key, &spki);
-	need(n > 0 && ch_pubkey_from_der(&pub, ch_span(spki, (size_t)n)) == CH_OK && ch_verify_key_init(&b.key, &pub.pub) == CH_OK,
+	need(n > 0 && ch_pubkey_from_der(&pub, ch_span(spki, (size_t)n)) == CH_OK &&
+		     ch_verify_key_init(&b.key, &pub.pub) == CH_OK,
 	     "key");
 	b.log = make_log(argc > 1 ? argv[1] : "tests/fixtures");
 	b.msg = make_quote(b.log, msg, sizeof(msg));

@@ -33,6 +33,33 @@ static void put_indented(struct ch_wr *w, const char *label, struct ch_span text
 	ch_wr_u8(w, '\n');
 }
 
+/* Text that was escaped when it was written down: its backslashes stay. */
+static void put_escaped(struct ch_wr *w, const char *label, struct ch_span text)
+{
+	ch_wr_str(w, "      ");
+	cli_put(w, CLI_DIM, label);
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '\\') {
+			ch_wr_u8(w, '\\');
+			continue;
+		}
+		size_t end = i;
+		while (end < text.n && text.p[end] != '\\')
+			end++;
+		ch_text_escape(w, ch_span_sub(text, i, end - i));
+		i = end - 1;
+	}
+	ch_wr_u8(w, '\n');
+}
+
+static void put_cert(struct ch_wr *w, const struct ch_reason *r)
+{
+	uint8_t text[CH_TCG_DESCRIBE_MAX];
+	struct ch_wr t = ch_wr(text, sizeof(text));
+	ch_reason_cert_put(&t, r);
+	put_escaped(w, "entry     ", ch_span(text, t.len));
+}
+
 static void put_digest(struct ch_wr *w, const char *label, enum ch_hash_alg alg, struct ch_span digest)
 {
 	if (digest.n == 0 || digest.n > CH_DIGEST_MAX)
@@ -91,14 +118,17 @@ static void put_reason(struct ch_wr *w, const struct ch_ear_input *in, const str
 		bool covered = f.what.cover == CH_COVER_ALL || f.what.cover == CH_COVER_PART;
 		ch_wr_str(w, covered ? "\n" : " (the log says so; the digest does not cover it)\n");
 	}
-	put_indented(w, f.has_entry ? "measured  " : "", f.has_entry ? f.entry.path : r->subject);
+	if (r->cert.n > 0)
+		put_cert(w, r);
+	else
+		put_indented(w, "measured  ", f.has_entry ? f.entry.path : r->subject);
 	if (f.has_entry)
 		put_digest(w, "digest    ", r->alg, f.entry.file_digest);
 	else
 		put_digest(w, "digest    ", r->alg, r->measured);
 	put_digest(w, "expected  ", r->alg, r->expected);
 	if (r->wanted != NULL)
-		put_indented(w, "expected  ", r->wanted->what);
+		put_escaped(w, "expected  ", r->wanted->what);
 	if (f.from != NULL) {
 		ch_wr_str(w, "      ");
 		cli_put(w, CLI_DIM, "from      ");
@@ -121,8 +151,10 @@ static void put_link(struct ch_wr *w, const struct ch_ear_input *in, enum ch_lin
 
 static void put_counts(struct ch_wr *w, const struct ch_boot_verdict *v)
 {
-	static const enum ch_explained shown[] = { CH_EXPLAINED_BASELINE, CH_EXPLAINED_RELEASE, CH_EXPLAINED_RULE,
-						   CH_EXPLAINED_PINNED,   CH_EXPLAINED_NOT,     CH_EXPLAINED_NOT_QUOTED };
+	static const enum ch_explained shown[] = {
+		CH_EXPLAINED_BASELINE, CH_EXPLAINED_RELEASE, CH_EXPLAINED_RULE,
+		CH_EXPLAINED_PINNED,   CH_EXPLAINED_NOT,     CH_EXPLAINED_NOT_QUOTED
+	};
 	char text[256];
 	size_t at = 0;
 	for (size_t i = 0; i < CH_COUNT_OF(shown); i++) {
@@ -136,8 +168,8 @@ static void put_counts(struct ch_wr *w, const struct ch_boot_verdict *v)
 	cli_field(w, "events", CLI_PLAIN, at > 0 ? text : "none");
 	if (v->ima_entries == 0)
 		return;
-	(void)snprintf(text, sizeof(text), "%zu entries, %zu quoted, %zu after the quote", v->ima_entries, v->ima_quoted,
-		       v->ima_entries - v->ima_quoted);
+	(void)snprintf(text, sizeof(text), "%zu entries, %zu quoted, %zu after the quote", v->ima_entries,
+		       v->ima_quoted, v->ima_entries - v->ima_quoted);
 	cli_field(w, "IMA list", CLI_PLAIN, text);
 }
 
@@ -147,8 +179,10 @@ static void put_page(struct ch_wr *w, const struct ch_ear_input *in)
 	static const char *const secure_boot[] = { "unknown", "off", "on" };
 	cli_put(w, CLI_HEAD, "Appraisal of a boot\n");
 	cli_field(w, "signature", v->signature_ok ? CLI_GOOD : CLI_BAD, v->signature_ok ? "ok" : "bad");
-	cli_field(w, "log", v->explains ? CLI_GOOD : CLI_BAD, v->explains ? "explains the quote" : "does not explain the quote");
-	cli_field(w, "Secure Boot", v->secure_boot == CH_SECURE_BOOT_ON ? CLI_GOOD : CLI_WARN, secure_boot[v->secure_boot]);
+	cli_field(w, "log", v->explains ? CLI_GOOD : CLI_BAD,
+		  v->explains ? "explains the quote" : "does not explain the quote");
+	cli_field(w, "Secure Boot", v->secure_boot == CH_SECURE_BOOT_ON ? CLI_GOOD : CLI_WARN,
+		  secure_boot[v->secure_boot]);
 	put_counts(w, v);
 	ch_wr_u8(w, '\n');
 	put_link(w, in, CH_LINK_BOOT);
@@ -216,10 +250,11 @@ int cmd_appraise(int argc, char **argv)
 	};
 	const struct cli_usage usage = {
 		.args = "[--json] --reference FILE… --msg FILE --sig FILE --pub FILE --eventlog FILE [--ima FILE] [--nonce HEX]",
-		.about = "Judges one boot: the quote's signature and nonce, whether the logs replay to the quoted registers, Secure Boot and its\n"
-			 "keys, and whether every event is explained by a baseline, a release, a rule or a pinned value.\n\n"
-			 "Exit status: 0 affirming, or a warning without --strict; 1 contraindicated or malformed; 2 usage; 3 unsupported;\n"
-			 "4 input or output failed.",
+		.about =
+			"Judges one boot: the quote's signature and nonce, whether the logs replay to the quoted registers, Secure Boot and its\n"
+			"keys, and whether every event is explained by a baseline, a release, a rule or a pinned value.\n\n"
+			"Exit status: 0 affirming, or a warning without --strict; 1 contraindicated or malformed; 2 usage; 3 unsupported;\n"
+			"4 input or output failed.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
 	};

@@ -107,7 +107,8 @@ static bool last_counters(struct ch_boot_last *last, const struct ch_json *j)
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(field); i++) {
 		size_t value;
-		if (ch_json_member(j, at, field[i].name, &value) != CH_OK || ch_json_u64(j, value, field[i].to) != CH_OK)
+		if (ch_json_member(j, at, field[i].name, &value) != CH_OK ||
+		    ch_json_u64(j, value, field[i].to) != CH_OK)
 			return false;
 	}
 	last->reset_count = (uint32_t)reset;
@@ -128,7 +129,8 @@ static int parse_last(struct cli_evidence *e)
 	if (err != CH_OK)
 		return cli_refused(e->last, "value", err, &d);
 	if (!last_counters(&e->counters, &j)) {
-		cli_say("%s: not a result of 'chainhold appraise --json': the counters of submods.boot are missing", e->last);
+		cli_say("%s: not a result of 'chainhold appraise --json': the counters of submods.boot are missing",
+			e->last);
 		return CLI_FAILS;
 	}
 	e->evidence.last = &e->counters;

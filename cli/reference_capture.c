@@ -18,15 +18,15 @@ struct capture {
 	const struct ch_boot_evidence *ev;
 	const struct ch_boot_verdict *verdict;
 	struct ch_json_wr *j;
-	uint32_t pcrs;                     /* registers to write */
-	bool secure_boot;                  /* PCR 7 is among them */
-	const char *database;              /* the one that put_database writes */
+	uint32_t pcrs;        /* registers to write */
+	bool secure_boot;     /* PCR 7 is among them */
+	const char *database; /* the one that put_database writes */
 };
 
 /* --- the words of systemd-pcrphase, for the search in the replay --- */
 
-#define PHASE_DOCUMENT                                                                                                 \
-	"{\"format\":\"chainhold-reference/1\",\"kind\":\"baseline\",\"name\":\"capture\",\"pcrs\":[],\"rules\":[{\"rule\":\"pcrphase\","  \
+#define PHASE_DOCUMENT                                                                                                                    \
+	"{\"format\":\"chainhold-reference/1\",\"kind\":\"baseline\",\"name\":\"capture\",\"pcrs\":[],\"rules\":[{\"rule\":\"pcrphase\"," \
 	"\"pcr\":11,\"match\":[\"enter-initrd\",\"leave-initrd\",\"sysinit\",\"ready\",\"shutdown\",\"final\"]}]}"
 
 static const char *const phase_word[] = { "enter-initrd", "leave-initrd", "sysinit", "ready", "shutdown", "final" };
@@ -52,15 +52,16 @@ static bool is_database(const struct ch_tcg_what *what)
 	return ch_tcg_is_variable(what, &ch_efi_global_variable, "SecureBoot") ||
 	       ch_tcg_is_variable(what, &ch_efi_global_variable, "PK") ||
 	       ch_tcg_is_variable(what, &ch_efi_global_variable, "KEK") ||
-	       ch_tcg_is_variable(what, &ch_efi_image_security, "db") || ch_tcg_is_variable(what, &ch_efi_image_security, "dbx");
+	       ch_tcg_is_variable(what, &ch_efi_image_security, "db") ||
+	       ch_tcg_is_variable(what, &ch_efi_image_security, "dbx");
 }
 
 static enum role role_of(const struct capture *c, const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
 {
 	if (!ev->extended || ev->pcr >= CH_PCR_COUNT || (c->pcrs >> ev->pcr & 1) == 0)
 		return ROLE_NONE;
-	bool value = what->cover == CH_COVER_ALL ||
-		     (what->cover == CH_COVER_PART && what->kind == CH_TCG_VARIABLE && ch_span_eq(what->covered, what->value));
+	bool value = what->cover == CH_COVER_ALL || (what->cover == CH_COVER_PART && what->kind == CH_TCG_VARIABLE &&
+						     ch_span_eq(what->covered, what->value));
 	if (value && ev->pcr == 1 && ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder"))
 		return ROLE_ORDER;
 	if (value && ev->pcr == 1 && is_option(what))
@@ -165,8 +166,8 @@ static bool is_hex_run(struct ch_span s, size_t at, size_t n)
 static bool is_guid_at(struct ch_span s, size_t at)
 {
 	static const uint8_t dash[] = { 8, 13, 18, 23 };
-	bool is = is_hex_run(s, at, 8) && is_hex_run(s, at + 9, 4) && is_hex_run(s, at + 14, 4) && is_hex_run(s, at + 19, 4) &&
-		  is_hex_run(s, at + 24, 12);
+	bool is = is_hex_run(s, at, 8) && is_hex_run(s, at + 9, 4) && is_hex_run(s, at + 14, 4) &&
+		  is_hex_run(s, at + 19, 4) && is_hex_run(s, at + 24, 12);
 	for (size_t i = 0; i < CH_COUNT_OF(dash) && is; i++)
 		is = s.p[at + dash[i]] == '-';
 	return is;
@@ -184,7 +185,8 @@ static void put_pattern(struct ch_json_wr *j, struct ch_span s)
 			in_hd = true;
 		if (s.p[i] == ')')
 			in_hd = false;
-		bool mac = i >= 4 && (memcmp(s.p + i - 4, "MAC(", 4) == 0 || memcmp(s.p + i - 4, "MAC:", 4) == 0) && is_hex_run(s, i, 12);
+		bool mac = i >= 4 && (memcmp(s.p + i - 4, "MAC(", 4) == 0 || memcmp(s.p + i - 4, "MAC:", 4) == 0) &&
+			   is_hex_run(s, i, 12);
 		if (in_hd && is_guid_at(s, i)) {
 			ch_wr_u8(&w, '*');
 			i += 36;
@@ -300,7 +302,10 @@ static void put_database(struct capture *c, const struct ch_tcg_event *ev, const
 		if (ch_ref_sig_identity(&sig, id) != CH_OK)
 			continue;
 		ch_json_object_begin(c->j);
-		ch_json_named_str(c->j, "type", x509 ? "x509" : ch_efi_guid_eq(&sig.type, &ch_efi_cert_sha256) ? "sha256" : "other");
+		ch_json_named_str(c->j, "type",
+				  x509                                             ? "x509"
+				  : ch_efi_guid_eq(&sig.type, &ch_efi_cert_sha256) ? "sha256"
+										   : "other");
 		ch_json_named_hex(c->j, "sha256", CH_SPAN_OF(id));
 		if (x509) {
 			uint8_t text[256];
@@ -502,14 +507,16 @@ int cmd_reference_capture(int argc, char **argv)
 	const struct cli_opt opt[] = {
 		{ "name", "NAME", "name of the reference values, shown in verdicts", CLI_VALUE, &o.name },
 		{ "kind", "KIND", "baseline (default), release or pinned", CLI_VALUE, &o.kind },
-		{ "registers", "LIST", "PCRs to take, such as 0-7,14; default: all that are quoted", CLI_VALUE, &o.registers },
+		{ "registers", "LIST", "PCRs to take, such as 0-7,14; default: all that are quoted", CLI_VALUE,
+		  &o.registers },
 		CLI_EVIDENCE_OPTIONS(&e),
 	};
 	const struct cli_usage usage = {
 		.args = "--name NAME [--kind KIND] --msg FILE --sig FILE --pub FILE --eventlog FILE [--ima FILE]",
-		.about = "Makes reference values from a boot that you know to be good and prints them as JSON. The quote must hold and the\n"
-			 "log must explain it. What differs between good devices of one class (boot order, disk GUIDs, MAC addresses)\n"
-			 "becomes a rule, everything else is endorsed by its digest. Read the result before you rely on it.",
+		.about =
+			"Makes reference values from a boot that you know to be good and prints them as JSON. The quote must hold and the\n"
+			"log must explain it. What differs between good devices of one class (boot order, disk GUIDs, MAC addresses)\n"
+			"becomes a rule, everything else is endorsed by its digest. Read the result before you rely on it.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
 	};

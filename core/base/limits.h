@@ -8,12 +8,12 @@
  */
 
 /* core/wire */
-#define CH_JSON_DEPTH_MAX 64          /* nested arrays and objects */
-#define CH_JSON_BYTES_MAX 0x7fffffffu /* one text: offsets are 32 bits */
-#define CH_CBOR_DEPTH_MAX 16          /* nested arrays, maps and tags */
-#define CH_CBOR_PAIRS_MAX 128         /* pairs of one map whose keys are compared with each other */
-#define CH_COSE_LABELS_MAX 16         /* header parameters in one COSE bucket */
-#define CH_DER_DEPTH_MAX  16
+#define CH_JSON_DEPTH_MAX  64          /* nested arrays and objects */
+#define CH_JSON_BYTES_MAX  0x7fffffffu /* one text: offsets are 32 bits */
+#define CH_CBOR_DEPTH_MAX  16          /* nested arrays, maps and tags */
+#define CH_CBOR_PAIRS_MAX  128         /* pairs of one map whose keys are compared with each other */
+#define CH_COSE_LABELS_MAX 16          /* header parameters in one COSE bucket */
+#define CH_DER_DEPTH_MAX   16
 
 /* core/boot */
 #define CH_PCR_COUNT         24        /* TPM 2.0 Part 2, PC Client: PCR 0..23 */
@@ -23,8 +23,9 @@
 #define CH_TCG_LOG_MAX       0x1000000 /* 16 MiB: firmware reserves 64 KiB to 1 MiB */
 #define CH_DEVPATH_NODES_MAX 64
 #define CH_SIGLIST_MAX       4096 /* EFI_SIGNATURE_DATA entries in one variable */
+#define CH_BOOT_ORDER_MAX    256  /* entries of BootOrder that a rule looks at */
 #define CH_GPT_ENTRIES_MAX   256
-#define CH_REPLAY_SEARCH_MAX 0x200000  /* digests computed to find the quoted part of an IMA list */
+#define CH_REPLAY_SEARCH_MAX 0x200000 /* digests computed to find the quoted part of an IMA list */
 
 /* core/os */
 #define CH_IMA_ENTRIES_MAX 4000000
@@ -35,6 +36,11 @@
 #define CH_TPM_STRUCT_MAX 4096  /* one TPM structure, generous for RSA-4096 */
 #define CH_CERT_MAX       16384 /* one certificate */
 #define CH_CHAIN_MAX      4     /* EK certificate, two intermediates, root */
+#define CH_CERT_EXTS_MAX  32    /* extensions of one certificate */
+#define CH_CERT_NAME_MAX  32    /* relative distinguished names of one name, attributes of one of these */
+#define CH_CERT_ATTRS_MAX 32    /* attributes of one attribute certificate */
+#define CH_CERT_LIST_MAX  64    /* purposes or general names of one extension */
+#define CH_CERT_POOL_MAX  1024  /* certificates that a chain is looked for in */
 #define CH_PSA_SW_MAX     32    /* software components of one token */
 #define CH_PSA_CLAIMS_MAX 64    /* claims of one token, known and unknown */
 #define CH_PSA_FAULTS_MAX 32    /* broken rules that are told; all are counted */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/text.h"
 
-#include "core/base/rd.h"
-
 size_t ch_utf8_decode(struct ch_span s, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -89,22 +87,41 @@ void ch_text_escape(struct ch_wr *w, struct ch_span s)
 	}
 }
 
+uint32_t ch_utf16le_next(struct ch_rd *r)
+{
+	uint32_t c = ch_rd_le16(r);
+	if (c < 0xd800 || c > 0xdfff)
+		return c;
+	struct ch_rd ahead = *r;
+	uint32_t low = ch_rd_left(r) >= 2 ? ch_rd_le16(&ahead) : 0;
+	if (c > 0xdbff || low < 0xdc00 || low > 0xdfff)
+		return 0xfffd;
+	*r = ahead;
+	return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+}
+
 void ch_utf16le_put(struct ch_wr *w, struct ch_span s)
 {
 	struct ch_rd r = ch_rd(s);
 	while (ch_rd_left(&r) >= 2) {
-		uint32_t c = ch_rd_le16(&r);
+		uint32_t c = ch_utf16le_next(&r);
 		if (c == 0)
 			return;
-		if (c >= 0xd800 && c <= 0xdbff && ch_rd_left(&r) >= 2) {
-			struct ch_rd ahead = r;
-			uint32_t low = ch_rd_le16(&ahead);
-			if (low >= 0xdc00 && low <= 0xdfff) {
-				c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
-				r = ahead;
-			}
-		}
 		ch_utf8_put(w, c);
+	}
+}
+
+void ch_utf16le_escape(struct ch_wr *w, struct ch_span s)
+{
+	struct ch_rd r = ch_rd(s);
+	while (ch_rd_left(&r) >= 2) {
+		uint8_t utf8[4];
+		struct ch_wr one = ch_wr(utf8, sizeof(utf8));
+		uint32_t c = ch_utf16le_next(&r);
+		if (c == 0)
+			return;
+		ch_utf8_put(&one, c);
+		ch_text_escape(w, ch_wr_span(&one));
 	}
 }
 

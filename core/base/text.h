@@ -3,6 +3,7 @@
 #define CH_BASE_TEXT_H
 
 #include "core/base/err.h"
+#include "core/base/rd.h"
 #include "core/base/wr.h"
 
 /* Text that came from outside never reaches a terminal, a log or a document unescaped: these are the ways in. */
@@ -30,6 +31,10 @@ void ch_text_escape(struct ch_wr *w, struct ch_span s);
 
 /* Appends UTF-16LE text as UTF-8. Unpaired surrogates become U+FFFD; an odd last byte is dropped. Stops at a NUL character. */
 void ch_utf16le_put(struct ch_wr *w, struct ch_span s);
+/* The same, escaped as by ch_text_escape. */
+void ch_utf16le_escape(struct ch_wr *w, struct ch_span s);
+/* Takes one UTF-16LE character; an unpaired surrogate is U+FFFD. With fewer than 2 bytes left `r` becomes bad. */
+uint32_t ch_utf16le_next(struct ch_rd *r);
 
 /* Decodes hexadecimal digits of either case into `to`; `n` is the number of bytes that must come out. */
 CH_MUST_USE enum ch_err ch_hex_decode(uint8_t *to, size_t n, struct ch_span hex);

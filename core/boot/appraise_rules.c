@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/boot/appraise.h"
 
-#include "core/base/rd.h"
 #include "core/base/text.h"
 
 /*
@@ -39,19 +38,19 @@ static void boot_name(uint16_t number, uint8_t name[static 8])
 /* BootOrder: options from the allowed ones, each at most once. */
 static bool boot_order(const struct ch_reference *ref, const struct ch_ref_rule *r, const struct ch_tcg_what *what)
 {
-	if (!ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder") || what->value.n % 2 != 0 ||
-	    what->value.n == 0)
+	struct ch_span list = what->value;
+	if (!ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder") || list.n % 2 != 0 || list.n == 0 ||
+	    list.n > 2 * (size_t)CH_BOOT_ORDER_MAX)
 		return false;
-	uint64_t seen[65536 / 64] = { 0 };
-	struct ch_rd rd = ch_rd(what->value);
-	while (ch_rd_left(&rd) > 0) {
-		uint16_t number = ch_rd_le16(&rd);
+	for (size_t i = 0; i < list.n; i += 2) {
 		uint8_t name[8];
-		boot_name(number, name);
-		uint64_t bit = (uint64_t)1 << number % 64;
-		if ((seen[number / 64] & bit) != 0 || !one_matches(ref, r, CH_SPAN_OF(name)))
+		boot_name((uint16_t)(list.p[i] | list.p[i + 1] << 8), name);
+		if (!one_matches(ref, r, CH_SPAN_OF(name)))
 			return false;
-		seen[number / 64] |= bit;
+		for (size_t k = 0; k < i; k += 2) {
+			if (list.p[k] == list.p[i] && list.p[k + 1] == list.p[i + 1])
+				return false;
+		}
 	}
 	return true;
 }

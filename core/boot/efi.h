@@ -25,11 +25,31 @@ extern const struct ch_efi_guid ch_efi_shim_lock;      /* shim: MokList, MokList
 extern const struct ch_efi_guid ch_efi_systemd_loader; /* systemd-boot: Loader* */
 extern const struct ch_efi_guid ch_efi_cert_x509;      /* signature types (UEFI 2.10, 32.4.1) */
 extern const struct ch_efi_guid ch_efi_cert_sha256;
+extern const struct ch_efi_guid ch_efi_smbios_table; /* the entry points among handoff tables (SMBIOS 3.6, 5.2) */
+extern const struct ch_efi_guid ch_efi_smbios3_table;
 
-/* Appends a device path as text (UEFI 2.10, 10.6), untrusted parts escaped. CH_ERR_MALFORMED if it is not one. */
+/*
+ * Appends a device path as text (UEFI 2.10, 10.6): "PciRoot(0x0)/Pci(0x1,0x1)/HD(1,GPT,guid,0x800,0x18000)/\\EFI\\BOOT\\BOOTX64.EFI",
+ * instances separated by a comma, a node that is not known as Path(type,subtype,hex). Text inside a node cannot look like
+ * another node: what does not print, and the characters that would end the node ('/' in a file path, ')' in parentheses, '<'),
+ * are written <U+2F>. CH_ERR_MALFORMED, and nothing written, if the bytes are not one device path with its end node last;
+ * CH_ERR_LIMIT if it has more than CH_DEVPATH_NODES_MAX nodes.
+ */
 CH_MUST_USE enum ch_err ch_efi_devpath_put(struct ch_wr *w, struct ch_span path);
+/* CH_OK, or the error that ch_efi_devpath_put would return. */
+CH_MUST_USE enum ch_err ch_efi_devpath_check(struct ch_span path);
+/*
+ * Cuts a well-formed device path in two: the nodes before its last file path nodes, and these. Either may be empty; `path` that
+ * ch_efi_devpath_put would refuse gives two empty ones. Without end node, for ch_efi_devpath_put_nodes.
+ */
+void ch_efi_devpath_split(struct ch_span path, struct ch_span *where, struct ch_span *file);
+/* Appends nodes that ch_efi_devpath_split gave. */
+void ch_efi_devpath_put_nodes(struct ch_wr *w, struct ch_span nodes);
 
-/* EFI_LOAD_OPTION, the value of a Boot#### variable (UEFI 2.10, 3.1.3). The spans borrow. */
+/*
+ * EFI_LOAD_OPTION, the value of a Boot#### variable (UEFI 2.10, 3.1.3). The spans borrow. `devpath` is the FilePathList: one
+ * device path as a rule; options of old firmware may hold several, which ch_efi_devpath_put refuses.
+ */
 struct ch_efi_load_option {
 	uint32_t attributes;
 	struct ch_span description; /* UTF-16LE, without its NUL */
@@ -55,12 +75,15 @@ struct ch_efi_siglist_iter {
 };
 /* Validates a whole database: CH_OK or an error with offset and rule. An empty one is valid. */
 CH_MUST_USE enum ch_err ch_efi_siglist_check(struct ch_span in, struct ch_diag *d);
-struct ch_efi_siglist_iter ch_efi_siglist_iter(struct ch_span in);
+struct ch_efi_siglist_iter ch_efi_siglist_iter(struct ch_span in); /* at the first entry */
 /* The next entry; false when there is none or the bytes break the format (see _check). */
 bool ch_efi_siglist_next(struct ch_efi_siglist_iter *it, struct ch_efi_sig *sig);
 
-/* Appends "CN=…", the common name of a certificate's subject, escaped. For people only: nothing is judged by it. */
-void ch_efi_cert_subject_put(struct ch_wr *w, struct ch_span cert);
+/*
+ * Appends who a DER certificate is for: "CN=…" of its subject, or the last of its other attributes ("O=…", "OU=…") if it has no
+ * common name, escaped. Reads only the few fields on the way there and judges nothing. Appends "?" if they cannot be read.
+ */
+void ch_efi_cert_subject_put(struct ch_wr *w, struct ch_span der);
 
 /* A GPT as UEFI_GPT_DATA carries it (PFP 1.06, 10.2.5). */
 struct ch_efi_gpt_entry {

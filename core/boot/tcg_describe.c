@@ -1,150 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/boot/tcg_event.h"
-
 #include "core/base/rd.h"
 #include "core/base/text.h"
+#include "core/boot/tcg_decode.h"
 
-/* One line for a person. */
+/* One line for a person about an event. Whether its digest covers what the line says is not said here: that is `cover`. */
+
+#define SHOWN_BYTES  32 /* of data that has no text */
+#define SHOWN_TABLES 32
+
+static void put_hex_number(struct ch_wr *w, uint64_t v)
+{
+	static const char digit[] = "0123456789abcdef";
+	ch_wr_str(w, "0x");
+	bool seen = false;
+	for (int shift = 60; shift >= 0; shift -= 4) {
+		seen = seen || v >> shift != 0 || shift == 0;
+		if (seen)
+			ch_wr_u8(w, (uint8_t)digit[v >> shift & 15]);
+	}
+}
 
 static void put_text(struct ch_wr *w, const struct ch_tcg_what *what)
 {
-	uint8_t utf8[CH_TCG_DESCRIBE_MAX];
-	if (!what->utf16) {
+	if (what->utf16)
+		ch_utf16le_escape(w, what->text);
+	else
 		ch_text_escape(w, what->text);
-		return;
-	}
-	struct ch_wr t = ch_wr(utf8, sizeof(utf8));
-	ch_utf16le_put(&t, what->text);
-	ch_text_escape(w, ch_span(utf8, t.len));
 }
 
-static void put_utf16(struct ch_wr *w, struct ch_span s)
+static void put_size(struct ch_wr *w, uint64_t n)
 {
-	uint8_t utf8[512];
-	struct ch_wr t = ch_wr(utf8, sizeof(utf8));
-	ch_utf16le_put(&t, s);
-	ch_text_escape(w, ch_span(utf8, t.len));
+	ch_wr_dec(w, n);
+	ch_wr_str(w, n == 1 ? " byte" : " bytes");
 }
 
-static void put_path(struct ch_wr *w, struct ch_span path)
+static void put_where(struct ch_wr *w, const struct ch_tcg_what *what)
 {
-	struct ch_wr before = *w;
-	if (ch_efi_devpath_put(w, path) == CH_OK)
-		return;
-	*w = before;
-	ch_wr_str(w, "device path ");
-	ch_wr_hex(w, ch_span_sub(path, 0, path.n < 32 ? path.n : 32));
+	put_size(w, what->length);
+	ch_wr_str(w, " at ");
+	put_hex_number(w, what->base);
 }
 
-/* The last commonName of a certificate's subject: found by its OID, bounded, and only for people. */
-void ch_efi_cert_subject_put(struct ch_wr *w, struct ch_span cert)
+void ch_tcg_describe_bytes(struct ch_span s, struct ch_wr *w)
 {
-	static const uint8_t oid[] = { 0x06, 0x03, 0x55, 0x04, 0x03 };
-	struct ch_span found = CH_SPAN_EMPTY;
-	for (size_t i = 0; i + 7 < cert.n && i < CH_CERT_MAX; i++) {
-		if (!ch_span_eq(ch_span_sub(cert, i, 5), CH_SPAN_OF(oid)))
-			continue;
-		struct ch_span value = ch_span_sub(cert, i + 7, cert.p[i + 6]);
-		if (cert.p[i + 6] < 0x80 && value.n > 0)
-			found = value;
-	}
-	ch_wr_str(w, "CN=");
-	ch_text_escape(w, found);
-}
-
-static void put_database(struct ch_wr *w, struct ch_span value)
-{
-	struct ch_efi_siglist_iter it = ch_efi_siglist_iter(value);
-	struct ch_efi_sig sig;
-	size_t certs = 0, hashes = 0, others = 0;
-	if (ch_efi_siglist_check(value, NULL) != CH_OK) {
-		ch_wr_str(w, "not a signature database");
-		return;
-	}
-	while (ch_efi_siglist_next(&it, &sig)) {
-		bool x509 = ch_efi_guid_eq(&sig.type, &ch_efi_cert_x509);
-		if (x509) {
-			ch_wr_str(w, certs++ == 0 ? "" : "; ");
-			ch_efi_cert_subject_put(w, sig.data);
-		} else if (ch_efi_guid_eq(&sig.type, &ch_efi_cert_sha256)) {
-			hashes++;
-		} else {
-			others++;
-		}
-	}
-	if (certs + hashes + others == 0)
-		ch_wr_str(w, "empty");
-	if (hashes > 0) {
-		ch_wr_str(w, certs > 0 ? "; " : "");
-		ch_wr_dec(w, hashes);
-		ch_wr_str(w, hashes == 1 ? " hash" : " hashes");
-	}
-	if (others > 0) {
-		ch_wr_str(w, certs + hashes > 0 ? "; " : "");
-		ch_wr_dec(w, others);
-		ch_wr_str(w, " entries of another type");
-	}
-}
-
-static bool is_database(const struct ch_tcg_what *what)
-{
-	return ch_tcg_is_variable(what, &ch_efi_global_variable, "PK") ||
-	       ch_tcg_is_variable(what, &ch_efi_global_variable, "KEK") ||
-	       ch_tcg_is_variable(what, &ch_efi_image_security, "db") ||
-	       ch_tcg_is_variable(what, &ch_efi_image_security, "dbx");
-}
-
-static void put_boot_order(struct ch_wr *w, struct ch_span value)
-{
-	static const char digit[] = "0123456789ABCDEF";
-	struct ch_rd r = ch_rd(value);
-	for (size_t i = 0; i < 64 && ch_rd_left(&r) >= 2; i++) {
-		uint16_t n = ch_rd_le16(&r);
-		ch_wr_str(w, i == 0 ? "Boot" : ",Boot");
-		for (int shift = 12; shift >= 0; shift -= 4)
-			ch_wr_u8(w, (uint8_t)digit[n >> shift & 15]);
-	}
-}
-
-static void put_value(struct ch_wr *w, const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
-{
-	struct ch_efi_load_option lo;
-	if (ch_tcg_is_variable(what, &ch_efi_global_variable, "SecureBoot") && what->value.n == 1) {
-		ch_wr_str(w, what->value.p[0] == 1 ? "on" : "off");
-	} else if (ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder")) {
-		put_boot_order(w, what->value);
-	} else if (ev->type == CH_EV_EFI_VARIABLE_AUTHORITY && ch_tcg_is_variable(what, &ch_efi_image_security, "db") &&
-		   what->value.n > 16) {
-		ch_efi_cert_subject_put(w, ch_span_sub(what->value, 16, what->value.n - 16));
-	} else if (is_database(what)) {
-		put_database(w, what->value);
-	} else if (ev->type != CH_EV_EFI_VARIABLE_DRIVER_CONFIG &&
-		   ch_span_starts(what->name, CH_SPAN_LIT("B\0o\0o\0t\0")) && what->name.n == 16 &&
-		   ch_efi_load_option_parse(&lo, what->value, NULL) == CH_OK) {
+	struct ch_span text = ch_tcg_strip_nul(s);
+	if (s.n == 0) {
+		ch_wr_str(w, "no data");
+	} else if (ch_tcg_is_ascii(text)) {
 		ch_wr_u8(w, '"');
-		put_utf16(w, lo.description);
-		ch_wr_str(w, "\" ");
-		put_path(w, lo.devpath);
+		ch_text_escape(w, text);
+		ch_wr_u8(w, '"');
+	} else if (s.n > 4 && ch_tcg_is_utf16(s)) {
+		ch_wr_u8(w, '"');
+		ch_utf16le_escape(w, s);
+		ch_wr_u8(w, '"');
 	} else {
-		ch_wr_dec(w, what->value.n);
-		ch_wr_str(w, " bytes ");
-		ch_wr_hex(w, ch_span_sub(what->value, 0, what->value.n < 16 ? what->value.n : 16));
+		put_size(w, s.n);
+		ch_wr_str(w, ": ");
+		ch_wr_hex(w, ch_span_sub(s, 0, s.n < SHOWN_BYTES ? s.n : SHOWN_BYTES));
+		if (s.n > SHOWN_BYTES)
+			ch_wr_str(w, "…");
 	}
 }
 
-static void put_variable(struct ch_wr *w, const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
+static void describe_image(const struct ch_tcg_what *what, struct ch_wr *w)
 {
-	put_utf16(w, what->name);
-	if (!ch_efi_guid_eq(&what->guid, &ch_efi_global_variable) &&
-	    !ch_efi_guid_eq(&what->guid, &ch_efi_image_security)) {
-		ch_wr_u8(w, '-');
-		ch_efi_guid_put(w, &what->guid);
+	struct ch_span where;
+	struct ch_span file;
+	ch_efi_devpath_split(what->devpath, &where, &file);
+	if (where.n == 0 && file.n == 0 && what->base == 0 && what->length == 0) {
+		ch_wr_str(w, "an image of which the log says nothing");
+		return;
 	}
-	ch_wr_str(w, " = ");
-	put_value(w, ev, what);
+	if (where.n == 0 && file.n == 0) {
+		ch_wr_str(w, "image in memory, ");
+		put_where(w, what);
+		return;
+	}
+	ch_efi_devpath_put_nodes(w, file);
+	if (where.n > 0 && file.n > 0)
+		ch_wr_str(w, " on ");
+	ch_efi_devpath_put_nodes(w, where);
 }
 
-static void put_gpt(struct ch_wr *w, const struct ch_tcg_what *what)
+static void describe_gpt(const struct ch_tcg_what *what, struct ch_wr *w)
 {
 	struct ch_efi_gpt gpt;
 	struct ch_efi_gpt_entry e;
@@ -152,89 +91,198 @@ static void put_gpt(struct ch_wr *w, const struct ch_tcg_what *what)
 		return;
 	ch_wr_str(w, "GPT of disk ");
 	ch_efi_guid_put(w, &gpt.disk);
-	for (size_t i = 0; ch_efi_gpt_entry(&gpt, i, &e); i++) {
+	ch_wr_str(w, ", ");
+	ch_wr_dec(w, gpt.count);
+	ch_wr_str(w, gpt.count == 1 ? " partition" : " partitions");
+	for (size_t i = 0; i < gpt.count && ch_efi_gpt_entry(&gpt, i, &e); i++) {
 		ch_wr_str(w, i == 0 ? ": " : ", ");
-		put_utf16(w, e.name);
+		ch_utf16le_escape(w, e.name);
+		ch_wr_str(w, " (");
+		put_hex_number(w, e.first_lba);
+		ch_wr_u8(w, '-');
+		put_hex_number(w, e.last_lba);
+		ch_wr_u8(w, ')');
 	}
 }
 
-static void put_opaque(struct ch_wr *w, const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
+static void describe_tables(const struct ch_tcg_what *what, struct ch_wr *w)
 {
-	ch_wr_dec(w, ev->data.n);
-	ch_wr_str(w, " bytes");
-	if (what->defect != NULL) {
-		ch_wr_str(w, ": ");
-		ch_wr_str(w, what->defect);
-	} else if (ev->data.n > 0) {
-		ch_wr_u8(w, ' ');
-		ch_wr_hex(w, ch_span_sub(ev->data, 0, ev->data.n < 32 ? ev->data.n : 32));
-	}
-}
-
-static void put_blob(struct ch_wr *w, const struct ch_tcg_what *what)
-{
-	ch_wr_str(w, "firmware blob ");
+	struct ch_rd r = ch_rd(what->value);
+	ch_wr_str(w, "handoff tables");
 	if (what->text.n > 0) {
-		put_text(w, what);
 		ch_wr_u8(w, ' ');
+		ch_text_escape(w, what->text);
 	}
-	ch_wr_str(w, "of ");
-	ch_wr_dec(w, what->length);
-	ch_wr_str(w, " bytes");
+	for (size_t i = 0; i < SHOWN_TABLES && ch_rd_left(&r) >= 24; i++) {
+		struct ch_efi_guid guid;
+		ch_span_copy(guid.b, sizeof(guid.b), ch_rd_take(&r, sizeof(guid.b)));
+		ch_wr_str(w, i == 0 ? ": " : ", ");
+		if (ch_efi_guid_eq(&guid, &ch_efi_smbios_table) || ch_efi_guid_eq(&guid, &ch_efi_smbios3_table))
+			ch_wr_str(w, "SMBIOS");
+		else
+			ch_efi_guid_put(w, &guid);
+		if (what->length == 1 && ch_rd_left(&r) != 8) {
+			ch_wr_str(w, ", its content, ");
+			put_size(w, ch_rd_left(&r));
+			return;
+		}
+		ch_wr_str(w, " at ");
+		put_hex_number(w, ch_rd_le64(&r));
+	}
+	if (ch_rd_left(&r) > 0)
+		ch_wr_str(w, ", …");
+}
+
+static void describe_no_action(const struct ch_tcg_what *what, struct ch_wr *w)
+{
+	static const uint8_t locality[16] = "StartupLocality";
+	if (what->text.n == 0) {
+		ch_tcg_describe_bytes(what->value, w);
+		return;
+	}
+	ch_text_escape(w, what->text);
+	if (ch_span_starts(what->value, CH_SPAN_OF(locality)) && what->value.n == sizeof(locality) + 1) {
+		ch_wr_u8(w, ' ');
+		ch_wr_dec(w, what->value.p[sizeof(locality)]);
+	}
+}
+
+/* What comes before a text: by the event alone, not by what its digest covers, so that an event has one line. */
+static const char *text_prefix(const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
+{
+	static const struct {
+		const char *start;
+		const char *prefix;
+	} by_data[] = {
+		{ "grub_cmd", "GRUB command: " },
+		{ "kernel_cmdline: ", "kernel command line: " },
+		{ "grub_kernel_cmdline ", "kernel command line: " },
+		{ "module_cmdline: ", "module command line: " },
+		{ "grub_module_cmdline ", "module command line: " },
+	};
+	static const struct {
+		const char *source;
+		const char *prefix;
+	} by_source[] = {
+		{ "grub", "file " },
+		{ "shim", "shim: " },
+		{ "coreboot", "coreboot: " },
+		{ "trenchboot", "secure launch: " },
+	};
+	if (ev->type == CH_EV_IPL && what->utf16) {
+		if (ev->pcr == CH_TCG_PCR_UKI)
+			return "UKI section ";
+		return ch_span_eq(ch_span_str(what->source), CH_SPAN_LIT("systemd-boot")) ? "kernel command line: "
+											  : "";
+	}
+	for (size_t i = 0; ev->type == CH_EV_IPL && i < CH_COUNT_OF(by_data); i++) {
+		if (ch_span_starts(ev->data, ch_span_str(by_data[i].start)))
+			return by_data[i].prefix;
+	}
+	for (size_t i = 0; i < CH_COUNT_OF(by_source); i++) {
+		if (ch_span_eq(ch_span_str(what->source), ch_span_str(by_source[i].source)))
+			return by_source[i].prefix;
+	}
+	return "";
+}
+
+static void describe_separator(const struct ch_tcg_what *what, struct ch_wr *w)
+{
+	ch_wr_str(w, "separator");
+	if (ch_span_all(what->value, 0))
+		return;
+	ch_wr_u8(w, ' ');
+	if (ch_tcg_is_ascii(what->value))
+		ch_text_escape(w, what->value);
+	else
+		ch_wr_hex(w, what->value);
+}
+
+static void describe_version(const struct ch_tcg_what *what, struct ch_wr *w)
+{
+	static const struct ch_efi_guid none = { { 0 } };
+	ch_wr_str(w, "S-CRTM version ");
+	if (!ch_efi_guid_eq(&what->guid, &none))
+		ch_efi_guid_put(w, &what->guid);
+	else if (what->text.n == 0)
+		ch_wr_str(w, "(empty)");
+	else
+		put_text(w, what);
 }
 
 static void describe(const struct ch_tcg_event *ev, const struct ch_tcg_what *what, struct ch_wr *w)
 {
 	switch (what->kind) {
-	case CH_TCG_SEPARATOR:
-		ch_wr_str(w, ch_span_all(what->value, 0) || ch_span_all(what->value, 0xff) ? "separator"
-											   : "separator: error");
-		return;
-	case CH_TCG_VARIABLE:
-		put_variable(w, ev, what);
-		return;
-	case CH_TCG_IMAGE:
-		put_path(w, what->devpath);
-		return;
-	case CH_TCG_GPT:
-		put_gpt(w, what);
-		return;
-	case CH_TCG_BLOB:
-		put_blob(w, what);
-		return;
-	case CH_TCG_TABLES:
-		ch_wr_str(w, "handoff tables, ");
-		put_opaque(w, ev, what);
-		return;
 	case CH_TCG_OPAQUE:
-		put_opaque(w, ev, what);
-		return;
+		ch_tcg_describe_bytes(ev->data, w);
+		break;
 	case CH_TCG_NO_ACTION:
+		describe_no_action(what, w);
+		break;
+	case CH_TCG_SEPARATOR:
+		describe_separator(what, w);
+		break;
 	case CH_TCG_ACTION:
+		put_text(w, what);
+		break;
+	case CH_TCG_VARIABLE:
+		ch_tcg_describe_variable(ev, what, w);
+		break;
+	case CH_TCG_IMAGE:
+		describe_image(what, w);
+		break;
+	case CH_TCG_GPT:
+		describe_gpt(what, w);
+		break;
+	case CH_TCG_BLOB:
+		if (what->text.n > 0) {
+			put_text(w, what);
+			if (what->length == 0)
+				break;
+			ch_wr_str(w, ", ");
+		}
+		put_where(w, what);
+		break;
+	case CH_TCG_TABLES:
+		describe_tables(what, w);
+		break;
 	case CH_TCG_VERSION:
+		describe_version(what, w);
+		break;
 	case CH_TCG_TEXT:
 	case CH_TCG_LABEL:
+		ch_wr_str(w, text_prefix(ev, what));
+		put_text(w, what);
 		break;
 	}
-	size_t before = w->len;
-	put_text(w, what);
-	if (w->len == before)
-		put_opaque(w, ev, what);
+}
+
+/* Refuses to empty the buffer: what does not fit is cut. */
+static bool full(void *ctx, struct ch_span bytes)
+{
+	(void)bytes;
+	*(bool *)ctx = true;
+	return false;
 }
 
 void ch_tcg_event_describe(const struct ch_tcg_event *ev, const struct ch_tcg_what *what, struct ch_wr *w)
 {
 	uint8_t line[CH_TCG_DESCRIBE_MAX];
-	struct ch_wr t = ch_wr(line, sizeof(line));
-	describe(ev, what, &t);
-	/* A cut must not fall into a character. */
-	size_t n = t.len;
-	while (t.bad && n > 0 && (line[n - 1] & 0xc0) == 0x80)
+	bool cut = false;
+	struct ch_wr to = ch_wr(line, sizeof(line));
+	to.flush = full;
+	to.ctx = &cut;
+	describe(ev, what, &to);
+	if (!cut) {
+		if (to.len == 0)
+			ch_wr_str(&to, "no data");
+		ch_wr_put(w, ch_span(line, to.len));
+		return;
+	}
+	/* room for the three bytes of "…", and no cut inside a character */
+	size_t n = sizeof(line) - 3;
+	while (n > 0 && (line[n] & 0xc0) == 0x80)
 		n--;
-	n -= t.bad && n > 0;
 	ch_wr_put(w, ch_span(line, n));
-	if (t.bad)
-		ch_wr_str(w, "\xe2\x80\xa6");
-	else if (n == 0)
-		ch_wr_str(w, "nothing");
+	ch_wr_str(w, "…");
 }

@@ -64,12 +64,12 @@ enum ch_tcg_kind {
 	CH_TCG_TABLES,    /* handoff tables (SMBIOS, ACPI): pointers or contents */
 	CH_TCG_VERSION,   /* `text`: S-CRTM version */
 	CH_TCG_TEXT,      /* `text` is what was measured: a GRUB command, a kernel command line */
-	CH_TCG_LABEL, /* `text` only names what was measured: a file GRUB loaded, a UKI section, a coreboot stage, SBAT */
+	CH_TCG_LABEL,     /* `text` names what was measured: a file GRUB loaded, a UKI section, a coreboot stage */
 };
 
 enum ch_tcg_cover {
 	CH_COVER_NONE,     /* the digests are of something that is not in the log, or of nothing we know */
-	CH_COVER_ALL,      /* every digest is the hash of all of `data` */
+	CH_COVER_ALL,      /* every digest is the hash of all of `data`, or of a rewriting of all of it (see below) */
 	CH_COVER_PART,     /* every digest is the hash of `covered`, a part of `data` */
 	CH_COVER_CONFLICT, /* the digest of one bank covers the data, that of another does not: somebody lies */
 };
@@ -78,15 +78,14 @@ struct ch_tcg_what {
 	enum ch_tcg_kind kind;
 	enum ch_tcg_cover cover;
 	struct ch_span covered; /* the bytes that the digests cover; empty with CH_COVER_NONE */
-	const char *
-		source; /* who measured: "firmware", "shim", "grub", "systemd-boot", "systemd-stub", "linux", "coreboot", … */
+	const char *source;  /* who measured, as far as the event says: "firmware", "shim", "grub", …; never NULL */
 	struct ch_span text; /* see kind; ASCII or UTF-8, or UTF-16LE if `utf16`; without its NUL */
 	bool utf16;
-	struct ch_efi_guid guid; /* CH_TCG_VARIABLE */
+	struct ch_efi_guid guid; /* CH_TCG_VARIABLE; CH_TCG_TABLES: of the first; CH_TCG_VERSION: if it is not text */
 	struct ch_span name;     /* CH_TCG_VARIABLE: UTF-16LE */
-	struct ch_span value;    /* see kind */
+	struct ch_span value;    /* see kind; CH_TCG_TABLES: what follows the count of tables, which is `length` */
 	struct ch_span devpath;  /* CH_TCG_IMAGE */
-	uint64_t base;           /* CH_TCG_IMAGE, CH_TCG_BLOB: address in memory */
+	uint64_t base;           /* CH_TCG_IMAGE, CH_TCG_BLOB: address and size in memory */
 	uint64_t length;
 	const char *defect; /* static text: why the content did not decode; NULL if it did or has no format */
 };
@@ -94,6 +93,9 @@ struct ch_tcg_what {
 /*
  * Decodes an event. Total: content that does not follow its type's format leaves CH_TCG_OPAQUE with `defect` set. `cover` is
  * computed by hashing `data` (or its part) in every bank that can be computed and comparing with every digest of the event.
+ * A label that turns out to be what was measured becomes CH_TCG_TEXT. Two loaders measure a rewriting of what they log, from
+ * which every byte of it follows, and get CH_COVER_ALL: systemd-stub the name of a section in ASCII that it logs in UTF-16, and
+ * old systemd-boot a command line with one NUL more.
  */
 void ch_tcg_event_decode(const struct ch_tcg_event *ev, struct ch_tcg_what *what);
 
@@ -115,7 +117,11 @@ bool ch_tcg_is_variable(const struct ch_tcg_what *what, const struct ch_efi_guid
 
 /* What the log says of Secure Boot, believed only where the digest covers it. */
 enum ch_secure_boot { CH_SECURE_BOOT_UNKNOWN, CH_SECURE_BOOT_OFF, CH_SECURE_BOOT_ON };
-/* From the first SecureBoot variable event; UNKNOWN if there is none, it has no data, or its digest does not cover it. */
+/*
+ * From the first SecureBoot variable event of PCR 7 (of register 1 in a confidential-computing log); UNKNOWN if there is none,
+ * its value is not one byte of 0 or 1, or its digest does not cover it. Old firmware measures the value without the name: that
+ * counts only for the first event of the register, where SecureBoot belongs (PFP 1.06, 3.3.4.8).
+ */
 enum ch_secure_boot ch_tcg_secure_boot(const struct ch_tcg_log *log);
 
 #endif

@@ -69,7 +69,7 @@ CH_MUST_USE enum ch_err ch_pcr_extend(enum ch_hash_alg alg, uint8_t pcr[static C
 CH_MUST_USE enum ch_err ch_hmac(enum ch_hash_alg alg, struct ch_span key, struct ch_span data, struct ch_digest *out);
 
 /* The same over the concatenation of `count` spans, each taken where it lies. */
-CH_MUST_USE enum ch_err ch_hmac_parts(enum ch_hash_alg alg, struct ch_span key, const struct ch_span *part, size_t count,
-				      struct ch_digest *out);
+CH_MUST_USE enum ch_err ch_hmac_parts(enum ch_hash_alg alg, struct ch_span key, const struct ch_span *part,
+				      size_t count, struct ch_digest *out);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * OpenSSL's low-level hash contexts are the only ones of its API that a caller can own; they also are its fastest path
- * (docs/decisions). They are deprecated in 3.0 in favour of an API that allocates.
+ * (docs/decisions/0003-hash-backend.md). They are deprecated in 3.0 in favour of an API that allocates.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "core/crypto/hash.h"

@@ -118,7 +118,8 @@ static void judge(struct fixed *f, const struct ch_span part[static PART_COUNT],
 	struct ch_tcg_log log;
 	struct ch_diag d;
 	*out = (struct outcome){ .tier = CH_TIER_CONTRAINDICATED };
-	if (ch_tpm_attest_parse(&quote, part[PART_MSG], &d) != CH_OK || ch_tpm_signature_parse(&sig, part[PART_SIG], &d) != CH_OK ||
+	if (ch_tpm_attest_parse(&quote, part[PART_MSG], &d) != CH_OK ||
+	    ch_tpm_signature_parse(&sig, part[PART_SIG], &d) != CH_OK ||
 	    ch_tcg_log_parse(&log, part[PART_LOG], &d) != CH_OK)
 		return;
 	struct ch_boot_evidence ev = { .msg = part[PART_MSG],
@@ -179,7 +180,8 @@ static bool is_unauthenticated(const struct run *r, enum part part, size_t off)
 	return false;
 }
 
-static void check(struct run *r, const struct ch_span part[static PART_COUNT], enum part which, size_t off, const char *how)
+static void check(struct run *r, const struct ch_span part[static PART_COUNT], enum part which, size_t off,
+		  const char *how)
 {
 	struct outcome o;
 	judge(r->f, part, &o, NULL, NULL);
@@ -197,7 +199,9 @@ static void check(struct run *r, const struct ch_span part[static PART_COUNT], e
 	r->bad++;
 	if (r->bad <= 10)
 		printf("  %s: %s at byte %zu: %s\n", part_name[which], how, off,
-		       !r->good ? "now holds" : same ? "nothing changed, and nothing said so" : "holds, with other facts");
+		       !r->good ? "now holds"
+		       : same   ? "nothing changed, and nothing said so"
+				: "holds, with other facts");
 }
 
 static void mutate(struct run *r, const struct ch_span base[static PART_COUNT], enum part which, size_t stride)
