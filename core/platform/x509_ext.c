@@ -157,9 +157,12 @@ static void read_eku(struct ch_x509 *c, const struct ch_x509_ext *ext, struct ch
 	while (ch_der_more(&seq)) {
 		struct ch_span oid = ch_der_oid(&seq, "KeyPurposeId is not an OBJECT IDENTIFIER (RFC 5280, 4.2.1.12)");
 		uint8_t last = oid.n == 5 && ch_span_starts(oid, CH_SPAN_OF(tcg_kp)) ? oid.p[4] : 0;
-		c->eku |= last >= 1 && last <= 3             ? (uint8_t)(1u << (last - 1))
-			  : ch_span_eq(oid, CH_SPAN_OF(any)) ? CH_EKU_ANY
-							     : CH_EKU_OTHER;
+		uint8_t purpose = CH_EKU_OTHER;
+		if (last >= 1 && last <= 3)
+			purpose = (uint8_t)(1u << (last - 1));
+		else if (ch_span_eq(oid, CH_SPAN_OF(any)))
+			purpose = CH_EKU_ANY;
+		c->eku = (uint8_t)(c->eku | purpose);
 		ch_der_require(&seq, ++count <= CH_CERT_LIST_MAX, CH_ERR_LIMIT,
 			       "more than CH_CERT_LIST_MAX key purposes");
 	}

@@ -347,10 +347,13 @@ def test_the_page_names_the_event(reference):
 STRIDE = os.environ.get("CHAINHOLD_MUTATION_STRIDE", "8")
 
 BAD = [("sboff-good", "sboff-tampered-cmdline"), ("sbon-good", "sbon-attackerkey-tampered"), ("sbon-good", "sboff-good"),
-       ("sbon-good", "sbon-good-runtime-exec")]
+       ("sbon-good", "sbon-good-runtime-exec"), ("class-unit1-dbx", "class-unit1"), ("class-unit1", "class-unit1-slotb")]
+OTHER_GOOD = [("sbon-good", "sbon-unsignedA-fallbackB"), ("class-unit1", "class-unit1"), ("class-unit1", "class-unit2"),
+              ("class-unit1", "class-unit1-dbx"), ("class-unit1-trial", "class-unit1-trial"),
+              ("class-unit1-slotb", "class-unit1-slotb"), ("class-unit1-systemd", "class-unit1-systemd")]
 
 
-@pytest.mark.parametrize("reference_boot,boot", [(b, b) for b in GOOD] + [("sbon-good", "sbon-unsignedA-fallbackB")] + BAD)
+@pytest.mark.parametrize("reference_boot,boot", [(b, b) for b in GOOD] + OTHER_GOOD + BAD)
 def test_no_flip_cut_or_appended_byte_goes_unnoticed(reference, reference_boot, boot):
     at = FIXTURES / boot
     kind = "bad" if (reference_boot, boot) in BAD else "good"
