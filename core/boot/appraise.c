@@ -122,6 +122,8 @@ enum ch_err ch_boot_appraise(struct ch_boot_verdict *v, const struct ch_boot_evi
 	enum ch_err err = ch_appraise_replay(v, ev, ref, d);
 	if (err != CH_OK)
 		return err;
+	if (v->pseudo.count > 0 && v->pseudo.rule->tier > CH_TIER_AFFIRMING)
+		ch_verdict_add(v, CH_LINK_BOOT, v->pseudo.rule->tier, CH_REASON_RULE_WARNING)->pcr = v->pseudo.pcr;
 	ch_appraise_events(v, ev, ref);
 	ch_appraise_ima(v, ev, ref);
 	return CH_OK;

@@ -102,11 +102,10 @@ void ch_appraise_secure_boot_event(struct ch_secure_boot_seen *seen, struct ch_b
 	if (ch_tcg_is_variable(what, &ch_efi_global_variable, "SecureBoot")) {
 		bool on = what->value.n == 1 && what->value.p[0] == 1;
 		bool off = what->value.n == 1 && what->value.p[0] == 0;
-		if (!seen->state && (on || off))
-			v->secure_boot = on ? CH_SECURE_BOOT_ON : CH_SECURE_BOOT_OFF;
-		/* One event says on, another off: the worse counts. */
-		if (off)
-			v->secure_boot = CH_SECURE_BOOT_OFF;
+		enum ch_secure_boot now = on ? CH_SECURE_BOOT_ON : off ? CH_SECURE_BOOT_OFF : CH_SECURE_BOOT_UNKNOWN;
+		/* Where several events tell, the worst counts: off, then what is neither. */
+		if (!seen->state || off || (v->secure_boot == CH_SECURE_BOOT_ON && !on))
+			v->secure_boot = now;
 		seen->state = true;
 		return;
 	}
