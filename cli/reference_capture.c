@@ -44,7 +44,7 @@ static bool is_option(const struct ch_tcg_what *what)
 		return false;
 	ch_utf16le_put(&w, what->name);
 	return !w.bad && w.len == 8 && ch_span_starts(ch_wr_span(&w), CH_SPAN_LIT("Boot")) &&
-	       ch_efi_load_option_parse(&lo, what->value, NULL) == CH_OK && (lo.optional.n == 0 || lo.optional.n == 16);
+	       ch_efi_load_option_parse(&lo, what->value, NULL) == CH_OK && ch_efi_load_option_plain(&lo);
 }
 
 static bool is_database(const struct ch_tcg_what *what)
@@ -382,10 +382,11 @@ static void put_document(struct capture *c, const char *kind, const char *name)
 	ch_json_name(j, "pcrs");
 	ch_json_array_begin(j);
 	for (uint32_t pcr = 0; pcr < CH_PCR_COUNT; pcr++) {
-		bool extended = false;
-		for (size_t i = 0; i < c->verdict->pcrs.count; i++)
-			extended |= (c->verdict->pcrs.bank[i].touched >> pcr & 1) != 0;
-		if (extended && (c->pcrs >> pcr & 1) != 0)
+		/*
+		 * Those that nothing extended, too: a loader that takes a command line from elsewhere measures it where this boot
+		 * measured nothing, and a quote that leaves that register out would hide it.
+		 */
+		if ((c->pcrs >> pcr & 1) != 0)
 			ch_json_put_u64(j, pcr);
 	}
 	ch_json_array_end(j);

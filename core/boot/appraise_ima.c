@@ -6,11 +6,23 @@
 #define AGGREGATE_PCRS_SHA1 8  /* boot_aggregate covers PCR 0..7 in the SHA-1 bank, */
 #define AGGREGATE_PCRS      10 /* and PCR 0..9 in others, since Linux 5.8 */
 
+#define PCR_IMA       10 /* CONFIG_IMA_MEASURE_PCR_IDX, unless the kernel was built otherwise: */
+#define PCR_IMA_FIRST 8  /* its range */
+#define PCR_IMA_LAST  14
+
+/*
+ * What is wrong in a register of the boot link lowers that link too: else an event that nobody endorsed could leave the log and
+ * come as an entry of the list.
+ */
 static struct ch_reason *entry_reason(struct ch_boot_verdict *v, enum ch_tier tier, enum ch_reason_code code,
 				      const struct ch_ima_entry *e)
 {
-	struct ch_reason *r = ch_verdict_add(v, CH_LINK_OS, tier, code);
+	enum ch_link link = e->pcr == PCR_IMA ? CH_LINK_OS : CH_LINK_BOOT;
+	if (v->tier[CH_LINK_OS] < tier)
+		v->tier[CH_LINK_OS] = tier;
+	struct ch_reason *r = ch_verdict_add(v, link, tier, code);
 	r->entry = e->n;
+	r->off = e->off;
 	r->pcr = e->pcr;
 	/* Paths of an ASCII list live in scratch memory that the next entry overwrites; the CLI reads them again by number. */
 	r->subject = CH_SPAN_EMPTY;
@@ -55,7 +67,8 @@ static void judge_file(struct ch_boot_verdict *v, const struct ch_reference *ref
 		return;
 	}
 	struct ch_reason *r = entry_reason(v, CH_TIER_CONTRAINDICATED, CH_REASON_IMA_FILE, e);
-	const struct ch_ref_file *known = ch_reference_file_by_path(ref, e->path);
+	/* The search goes through all files: not for reasons that nobody is told. */
+	const struct ch_ref_file *known = v->reasons_dropped == 0 ? ch_reference_file_by_path(ref, e->path) : NULL;
 	r->alg = alg;
 	if (known != NULL) {
 		r->expected = known->digest;
@@ -63,8 +76,21 @@ static void judge_file(struct ch_boot_verdict *v, const struct ch_reference *ref
 	}
 }
 
+/*
+ * The registers of firmware are its own, and 16 and 23 can be reset by the running system. In other registers than the usual
+ * one only entries that are judged can be told from moved events.
+ */
+static bool register_fits(const struct ch_reference *ref, uint32_t pcr)
+{
+	return pcr == PCR_IMA || (ref->ima_judged && pcr >= PCR_IMA_FIRST && pcr <= PCR_IMA_LAST);
+}
+
 static void judge_entry(struct ch_boot_verdict *v, const struct ch_reference *ref, const struct ch_ima_entry *e)
 {
+	if (!register_fits(ref, e->pcr)) {
+		(void)entry_reason(v, CH_TIER_CONTRAINDICATED, CH_REASON_IMA_TEMPLATE, e);
+		return;
+	}
 	if (e->violation) {
 		(void)entry_reason(v, ref->ima_violations, CH_REASON_IMA_VIOLATION, e);
 		return;

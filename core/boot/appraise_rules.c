@@ -84,8 +84,7 @@ static bool boot_option(const struct ch_reference *ref, const struct ch_ref_rule
 	w = ch_wr(text, sizeof(text));
 	if (ch_efi_devpath_put(&w, lo.devpath) != CH_OK || w.bad || !ch_ref_glob(pattern(ref, r, 1), ch_wr_span(&w)))
 		return false;
-	/* EDK II marks the options it made itself with a GUID. */
-	return lo.optional.n == 0 || lo.optional.n == sizeof(struct ch_efi_guid);
+	return ch_efi_load_option_plain(&lo);
 }
 
 static bool same_part(const struct ch_ref_part *want, const struct ch_efi_gpt_entry *e)

@@ -57,6 +57,11 @@ struct ch_efi_load_option {
 	struct ch_span optional;
 };
 CH_MUST_USE enum ch_err ch_efi_load_option_parse(struct ch_efi_load_option *lo, struct ch_span in, struct ch_diag *d);
+/*
+ * True if the loader gets nothing: no optional data, or the GUID that EDK II puts behind options of its own making. Its size
+ * alone would not do: in eight characters a kernel can be told "single".
+ */
+bool ch_efi_load_option_plain(const struct ch_efi_load_option *lo);
 
 /* One EFI_SIGNATURE_DATA of a signature database (UEFI 2.10, 32.4.1). The spans borrow. */
 struct ch_efi_sig {
