@@ -24,7 +24,8 @@
 #define CH_DEVPATH_NODES_MAX 64
 #define CH_SIGLIST_MAX       4096 /* EFI_SIGNATURE_DATA entries in one variable */
 #define CH_GPT_ENTRIES_MAX   256
-#define CH_REPLAY_SEARCH_MAX 0x200000 /* digests computed to find the quoted part of an IMA list */
+#define CH_REPLAY_SEARCH_MAX 0x200000 /* candidates, times banks, tried to find the quoted part of an IMA list */
+#define CH_SECURE_BOOT_MAX   4 /* events of one signature database: one, and more if firmware changed it meanwhile */
 
 /* core/os */
 #define CH_IMA_ENTRIES_MAX 4000000

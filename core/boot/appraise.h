@@ -188,7 +188,7 @@ bool ch_appraise_rule(const struct ch_reference *ref, const struct ch_tcg_event 
 /* appraise_secure_boot.c: state and databases as sets. Called for each configuration event of PCR 7, then once at the end. */
 struct ch_secure_boot_seen {
 	bool state;
-	bool db[CH_REF_DB_COUNT];
+	uint8_t db[CH_REF_DB_COUNT]; /* events of it, up to CH_SECURE_BOOT_MAX */
 };
 void ch_appraise_secure_boot_event(struct ch_secure_boot_seen *seen, struct ch_boot_verdict *v,
 				   const struct ch_reference *ref, const struct ch_tcg_event *ev,
