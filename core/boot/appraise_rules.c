@@ -140,7 +140,8 @@ static bool text(const struct ch_reference *ref, const struct ch_ref_rule *r, co
 	if (ev->pcr != r->pcr || ev->type != r->type || (what->kind != CH_TCG_TEXT && what->kind != CH_TCG_ACTION))
 		return false;
 	if (!what->utf16) {
-		struct ch_span s = what->cover == CH_COVER_PART ? what->covered : what->text;
+		/* With GRUB's prefix if that was measured; a tagged event's number and size are measured beside its text. */
+		struct ch_span s = ev->type == CH_EV_EVENT_TAG ? what->text : what->covered;
 		while (s.n > 0 && s.p[s.n - 1] == 0)
 			s.n--;
 		return s.n <= sizeof(buf) && one_matches(ref, r, s);

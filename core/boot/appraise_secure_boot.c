@@ -111,11 +111,12 @@ void ch_appraise_secure_boot_event(struct ch_secure_boot_seen *seen, struct ch_b
 	}
 	if (!ref->secure_boot_judged || !which_database(what, &j.db))
 		return;
-	if (ch_efi_siglist_check(what->value, NULL) != CH_OK) {
+	/* Sets may be large, so a log full of them would be judged for minutes. */
+	if (seen->db[j.db] == CH_SECURE_BOOT_MAX || ch_efi_siglist_check(what->value, NULL) != CH_OK) {
 		(void)add(&j, CH_REASON_SB_FORMAT);
 		return;
 	}
-	seen->db[j.db] = true;
+	seen->db[j.db]++;
 	if (j.db == CH_REF_DBX)
 		judge_required(&j, what->value);
 	else
@@ -135,7 +136,7 @@ void ch_appraise_secure_boot_end(const struct ch_secure_boot_seen *seen, struct 
 	}
 	for (size_t db = 0; db < CH_REF_DB_COUNT; db++) {
 		j.db = (enum ch_ref_db)db;
-		if (!seen->db[db])
+		if (seen->db[db] == 0)
 			(void)add(&j, CH_REASON_SB_FORMAT);
 	}
 }

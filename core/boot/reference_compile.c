@@ -437,6 +437,7 @@ static const struct field secure_boot_field[] = {
 static enum ch_err read_secure_boot(struct compile *c, size_t value, void *to)
 {
 	c->ref->secure_boot_judged = true;
+	c->ref->pcr_mask |= (uint32_t)1 << 7; /* where these sets are measured */
 	return read_object(c, value, secure_boot_field, CH_COUNT_OF(secure_boot_field), to);
 }
 
