@@ -6,8 +6,8 @@
 #define AGGREGATE_PCRS_SHA1 8  /* boot_aggregate covers PCR 0..7 in the SHA-1 bank, */
 #define AGGREGATE_PCRS      10 /* and PCR 0..9 in others, since Linux 5.8 */
 #define PCR_IMA             10 /* where Linux extends, unless it was built or told otherwise */
-#define PCR_IMA_FIRST 8 /* CONFIG_IMA_MEASURE_PCR_IDX: its range */
-#define PCR_IMA_LAST  14
+#define PCR_IMA_FIRST       8  /* CONFIG_IMA_MEASURE_PCR_IDX: its range */
+#define PCR_IMA_LAST        14
 
 /* Paths of an ASCII list live in scratch memory that the next entry overwrites: the report reads them again by number. */
 static struct ch_reason *link_reason(struct ch_boot_verdict *v, enum ch_link link, enum ch_tier tier,

@@ -123,7 +123,7 @@ def test_another_payload_of_coreboot_is_named(tpms, reference):
     assert (code, status(s)["boot"]) == (1, "contraindicated")
     (r,) = reasons(s)
     assert (r["reason"], r["event"], r["pcr"]) == ("event-unexplained", number, 2) and "fallback/payload" in r["what"]
-    assert r["digest"] == "66" * 32 and r["expected"] == Log(COREBOOT).find(2, text=b"payload").digests[0x000B].hex()
+    assert r["measured"] == "66" * 32 and r["expected"] == Log(COREBOOT).find(2, text=b"payload").digests[0x000B].hex()
     # The IMA list starts with the aggregate of another boot's registers? No: coreboot's PCR 2 is among them.
     assert ids(s, "os") == {"boot-aggregate"}
 
