@@ -33,6 +33,33 @@ static void put_indented(struct ch_wr *w, const char *label, struct ch_span text
 	ch_wr_u8(w, '\n');
 }
 
+/* Text that was escaped when it was written down: its backslashes stay. */
+static void put_escaped(struct ch_wr *w, const char *label, struct ch_span text)
+{
+	ch_wr_str(w, "      ");
+	cli_put(w, CLI_DIM, label);
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '\\') {
+			ch_wr_u8(w, '\\');
+			continue;
+		}
+		size_t end = i;
+		while (end < text.n && text.p[end] != '\\')
+			end++;
+		ch_text_escape(w, ch_span_sub(text, i, end - i));
+		i = end - 1;
+	}
+	ch_wr_u8(w, '\n');
+}
+
+static void put_cert(struct ch_wr *w, const struct ch_reason *r)
+{
+	uint8_t text[CH_TCG_DESCRIBE_MAX];
+	struct ch_wr t = ch_wr(text, sizeof(text));
+	ch_reason_cert_put(&t, r);
+	put_escaped(w, "entry     ", ch_span(text, t.len));
+}
+
 static void put_digest(struct ch_wr *w, const char *label, enum ch_hash_alg alg, struct ch_span digest)
 {
 	if (digest.n == 0 || digest.n > CH_DIGEST_MAX)
@@ -91,14 +118,17 @@ static void put_reason(struct ch_wr *w, const struct ch_ear_input *in, const str
 		bool covered = f.what.cover == CH_COVER_ALL || f.what.cover == CH_COVER_PART;
 		ch_wr_str(w, covered ? "\n" : " (the log says so; the digest does not cover it)\n");
 	}
-	put_indented(w, f.has_entry ? "measured  " : "", f.has_entry ? f.entry.path : r->subject);
+	if (r->cert.n > 0)
+		put_cert(w, r);
+	else
+		put_indented(w, "measured  ", f.has_entry ? f.entry.path : r->subject);
 	if (f.has_entry)
 		put_digest(w, "digest    ", r->alg, f.entry.file_digest);
 	else
 		put_digest(w, "digest    ", r->alg, r->measured);
 	put_digest(w, "expected  ", r->alg, r->expected);
 	if (r->wanted != NULL)
-		put_indented(w, "expected  ", r->wanted->what);
+		put_escaped(w, "expected  ", r->wanted->what);
 	if (f.from != NULL) {
 		ch_wr_str(w, "      ");
 		cli_put(w, CLI_DIM, "from      ");

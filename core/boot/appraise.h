@@ -110,14 +110,16 @@ enum ch_reason_code { CH_REASONS(CH_REASON_ENUM) CH_REASON_COUNT };
 struct ch_reason {
 	enum ch_reason_code code;
 	enum ch_link link;
-	enum ch_tier tier;                 /* what it makes of the link at best; CH_TIER_NONE: a note */
-	size_t event;                      /* number in the log, or CH_ITEM_NONE */
-	size_t entry;                      /* number in the IMA list, or CH_ITEM_NONE */
-	uint32_t pcr;                      /* or CH_PCR_NONE */
-	enum ch_hash_alg alg;              /* of the digests below; CH_HASH_NONE if there are none */
-	struct ch_span measured;           /* borrowed from evidence or verdict */
-	struct ch_span expected;           /* borrowed from reference values or evidence; empty if nothing was */
-	struct ch_span subject;            /* a path, the subject of a certificate, "PK", …; untrusted text */
+	enum ch_tier tier;       /* what it makes of the link at best; CH_TIER_NONE: a note */
+	size_t event;            /* number in the log, or CH_ITEM_NONE */
+	size_t entry;            /* number in the IMA list, or CH_ITEM_NONE */
+	uint32_t pcr;            /* or CH_PCR_NONE */
+	enum ch_hash_alg alg;    /* of the digests below; CH_HASH_NONE if there are none */
+	struct ch_span measured; /* borrowed from evidence or verdict */
+	struct ch_span expected; /* borrowed from reference values or evidence; empty if nothing was */
+	struct ch_span subject;  /* a path, the subject of a certificate, "PK", …; untrusted text */
+	struct ch_span cert;     /* the certificate or other entry of a signature database; empty if there is none */
+	uint8_t cert_id[32];     /* its identity, to which `measured` then points */
 	const struct ch_ref_event *wanted; /* the event that was expected, or NULL */
 	int doc;                           /* reference document that says so, or -1 */
 };

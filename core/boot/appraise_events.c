@@ -123,11 +123,36 @@ static void report(struct ch_boot_verdict *v, const struct ch_reference *ref, co
 	}
 }
 
-static void judge_missing(struct ch_boot_verdict *v, const struct ch_reference *ref)
+/* How many required events of each document are missing; -1 for a document that requires none. */
+static void count_missing(const struct ch_boot_verdict *v, const struct ch_reference *ref,
+			  int missing[static CH_REF_DOCS_MAX])
 {
+	for (size_t d = 0; d < CH_REF_DOCS_MAX; d++)
+		missing[d] = -1;
 	for (size_t i = 0; i < ref->event_count; i++) {
 		const struct ch_ref_event *e = &ref->event[i];
-		if (!e->required || is_seen(v, i) || is_there(v, ref, i))
+		if (!e->required)
+			continue;
+		if (missing[e->doc] < 0)
+			missing[e->doc] = 0;
+		missing[e->doc] += !is_seen(v, i) && !is_there(v, ref, i);
+	}
+}
+
+/* Documents of one kind are alternatives (two firmware versions, two releases): one of them must be there with all it requires. */
+static void judge_missing(struct ch_boot_verdict *v, const struct ch_reference *ref, enum ch_ref_kind kind)
+{
+	int missing[CH_REF_DOCS_MAX];
+	size_t best = CH_REF_DOCS_MAX;
+	count_missing(v, ref, missing);
+	for (size_t d = 0; d < ref->doc_count; d++) {
+		if (ref->doc[d].kind == kind && missing[d] >= 0 &&
+		    (best == CH_REF_DOCS_MAX || missing[d] < missing[best]))
+			best = d;
+	}
+	for (size_t i = 0; best < CH_REF_DOCS_MAX && missing[best] > 0 && i < ref->event_count; i++) {
+		const struct ch_ref_event *e = &ref->event[i];
+		if (!e->required || e->doc != best || is_seen(v, i) || is_there(v, ref, i))
 			continue;
 		struct ch_reason *r = ch_verdict_add(v, CH_LINK_BOOT, CH_TIER_CONTRAINDICATED, CH_REASON_MISSING);
 		r->pcr = e->pcr;
@@ -240,7 +265,9 @@ void ch_appraise_events(struct ch_boot_verdict *v, const struct ch_boot_evidence
 			report(v, ref, &e, ch_quote_best_bank(ev->quote, e.pcr), out);
 	}
 	ch_appraise_secure_boot_end(&sb, v, ref);
-	judge_missing(v, ref);
+	judge_missing(v, ref, CH_REF_BASELINE);
+	judge_missing(v, ref, CH_REF_RELEASE);
+	judge_missing(v, ref, CH_REF_PINNED);
 	judge_registers(v, ev, ref);
 	if (has_firmware_part(ev))
 		judge_structure(v, ev, ref, &seps);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/boot/appraise.h"
 
-#include "core/base/rd.h"
 #include "core/base/text.h"
+#include "core/boot/smbios.h"
 
 /*
  * Rules: what may differ between good devices of one class. A rule looks at decoded content, and only where the quoted digests
@@ -39,19 +39,19 @@ static void boot_name(uint16_t number, uint8_t name[static 8])
 /* BootOrder: options from the allowed ones, each at most once. */
 static bool boot_order(const struct ch_reference *ref, const struct ch_ref_rule *r, const struct ch_tcg_what *what)
 {
-	if (!ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder") || what->value.n % 2 != 0 ||
-	    what->value.n == 0)
+	struct ch_span list = what->value;
+	if (!ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder") || list.n % 2 != 0 || list.n == 0 ||
+	    list.n > 2 * (size_t)CH_BOOT_ORDER_MAX)
 		return false;
-	uint64_t seen[65536 / 64] = { 0 };
-	struct ch_rd rd = ch_rd(what->value);
-	while (ch_rd_left(&rd) > 0) {
-		uint16_t number = ch_rd_le16(&rd);
+	for (size_t i = 0; i < list.n; i += 2) {
 		uint8_t name[8];
-		boot_name(number, name);
-		uint64_t bit = (uint64_t)1 << number % 64;
-		if ((seen[number / 64] & bit) != 0 || !one_matches(ref, r, CH_SPAN_OF(name)))
+		boot_name((uint16_t)(list.p[i] | list.p[i + 1] << 8), name);
+		if (!one_matches(ref, r, CH_SPAN_OF(name)))
 			return false;
-		seen[number / 64] |= bit;
+		for (size_t k = 0; k < i; k += 2) {
+			if (list.p[k] == list.p[i] && list.p[k + 1] == list.p[i + 1])
+				return false;
+		}
 	}
 	return true;
 }
@@ -107,6 +107,26 @@ static bool gpt(const struct ch_reference *ref, const struct ch_ref_rule *r, con
 		return false;
 	for (size_t i = 0; i < table.count; i++) {
 		if (!ch_efi_gpt_entry(&table, i, &e) || !same_part(&ref->part[r->part + i], &e))
+			return false;
+	}
+	return true;
+}
+
+/* The fields of the SMBIOS table that the rule names, by pattern; serial numbers and all else that it does not name are free. */
+static bool smbios(const struct ch_reference *ref, const struct ch_ref_rule *r, const struct ch_tcg_what *what)
+{
+	struct ch_smbios table;
+	uint8_t buf[TEXT_MAX];
+	if (ch_smbios_of_event(&table, what, NULL) != CH_OK)
+		return false;
+	for (size_t i = 0; i < r->text_count; i++) {
+		struct ch_span s = pattern(ref, r, i);
+		size_t n = 0;
+		while (n < s.n && s.p[n] != '=')
+			n++;
+		struct ch_wr w = ch_wr(buf, sizeof(buf));
+		if (n == s.n || !ch_smbios_field_put(&table, ch_span(s.p, n), &w) || w.bad ||
+		    !ch_ref_glob(ch_span_sub(s, n + 1, s.n - n - 1), ch_wr_span(&w)))
 			return false;
 	}
 	return true;
@@ -183,6 +203,12 @@ static bool is_boot_variable(const struct ch_tcg_event *ev)
 	       (ev->type == CH_EV_EFI_VARIABLE_BOOT || ev->type == CH_EV_EFI_VARIABLE_BOOT2);
 }
 
+static bool is_tables(const struct ch_tcg_event *ev)
+{
+	return ev->pcr == PCR_BOOT_CONFIG &&
+	       (ev->type == CH_EV_EFI_HANDOFF_TABLES || ev->type == CH_EV_EFI_HANDOFF_TABLES2);
+}
+
 static bool is_partition_table(const struct ch_tcg_event *ev)
 {
 	return ev->pcr == PCR_PARTITIONS && (ev->type == CH_EV_EFI_GPT_EVENT || ev->type == CH_EV_EFI_GPT_EVENT2);
@@ -206,6 +232,8 @@ static bool matches(const struct ch_reference *ref, const struct ch_ref_rule *r,
 		return whole && is_partition_table(ev) && gpt(ref, r, what);
 	case CH_RULE_TEXT:
 		return text(ref, r, ev, what);
+	case CH_RULE_SMBIOS:
+		return whole && is_tables(ev) && smbios(ref, r, what);
 	case CH_RULE_PCRPHASE:
 		break;
 	}

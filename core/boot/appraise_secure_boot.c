@@ -38,7 +38,11 @@ static void judge_allowed(const struct judge *j, struct ch_span database)
 		}
 		if (ch_reference_sig(j->ref, j->db, id) != NULL)
 			continue;
-		add(j, CH_REASON_SB_KEY)->measured = sig.data;
+		struct ch_reason *r = add(j, CH_REASON_SB_KEY);
+		r->cert = sig.data;
+		ch_span_copy(r->cert_id, sizeof(r->cert_id), CH_SPAN_OF(id));
+		r->alg = CH_HASH_SHA256;
+		r->measured = CH_SPAN_OF(r->cert_id);
 	}
 }
 

@@ -26,7 +26,7 @@ const char *ch_tier_str(enum ch_tier tier)
 
 const char *ch_ref_rule_str(enum ch_ref_rule_kind kind)
 {
-	static const char *const name[] = { "boot-order", "boot-option", "gpt", "text", "pcrphase" };
+	static const char *const name[] = { "boot-order", "boot-option", "gpt", "text", "pcrphase", "smbios" };
 	return (size_t)kind < CH_COUNT_OF(name) ? name[kind] : "unknown";
 }
 

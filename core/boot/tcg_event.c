@@ -109,12 +109,12 @@ static void decode_image(const struct ch_tcg_event *ev, struct ch_tcg_what *what
 	what->length = ch_rd_le64(&r);
 	(void)ch_rd_le64(&r); /* ImageLinkTimeAddress */
 	uint64_t size = ch_rd_le64(&r);
-	if (r.bad || size != ch_rd_left(&r)) {
+	if (r.bad || size > ch_rd_left(&r) || ch_rd_left(&r) - size > SHIM_EXCESS_IMAGE) {
 		ch_tcg_defect(what,
 			      "LengthOfDevicePath does not end where UEFI_IMAGE_LOAD_EVENT ends (PFP 1.06, 10.2.3)");
 		return;
 	}
-	what->devpath = ch_rd_rest(&r);
+	what->devpath = ch_rd_take(&r, (size_t)size);
 	if (what->devpath.n > 0 && ch_efi_devpath_check(what->devpath) != CH_OK) {
 		ch_tcg_defect(what, "DevicePath of UEFI_IMAGE_LOAD_EVENT is not a device path (UEFI 2.10, 10.3.1)");
 		return;
@@ -134,7 +134,7 @@ static void decode_gpt(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 	what->value = ev->data;
 }
 
-/* UEFI_PLATFORM_FIRMWARE_BLOB (PFP 1.06, 10.2.4): 16 bytes. False if it is not one. */
+/* UEFI_PLATFORM_FIRMWARE_BLOB (PFP 1.06, 10.2): 16 bytes. False if it is not one. */
 static bool try_blob(struct ch_span data, struct ch_tcg_what *what)
 {
 	struct ch_rd r = ch_rd(data);
@@ -148,7 +148,7 @@ static bool try_blob(struct ch_span data, struct ch_tcg_what *what)
 	return true;
 }
 
-/* UEFI_PLATFORM_FIRMWARE_BLOB2 (PFP 1.06, 10.2.4): the same after a name. */
+/* UEFI_PLATFORM_FIRMWARE_BLOB2 (PFP 1.06, 10.2): the same after a name. */
 static bool try_blob2(struct ch_span data, struct ch_tcg_what *what)
 {
 	struct ch_rd r = ch_rd(data);
@@ -172,14 +172,13 @@ static bool try_label(struct ch_span data, struct ch_tcg_what *what)
 static void decode_blob(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 {
 	if (!try_blob(ev->data, what) && !try_label(ev->data, what))
-		ch_tcg_defect(what, "UEFI_PLATFORM_FIRMWARE_BLOB does not have 16 bytes (PFP 1.06, 10.2.4)");
+		ch_tcg_defect(what, "UEFI_PLATFORM_FIRMWARE_BLOB does not have 16 bytes (PFP 1.06, 10.2)");
 }
 
 static void decode_blob2(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 {
 	if (!try_blob2(ev->data, what))
-		ch_tcg_defect(what,
-			      "UEFI_PLATFORM_FIRMWARE_BLOB2 does not end where its event ends (PFP 1.06, 10.2.4)");
+		ch_tcg_defect(what, "UEFI_PLATFORM_FIRMWARE_BLOB2 does not end where its event ends (PFP 1.06, 10.2)");
 }
 
 /* EV_POST_CODE: a name that the profile gives ("POST CODE", "ACPI DATA", …) or a blob (PFP 1.06, 10.4.1). */
@@ -202,7 +201,7 @@ static void decode_label(const struct ch_tcg_event *ev, struct ch_tcg_what *what
 	(void)try_label(ev->data, what);
 }
 
-/* UEFI_HANDOFF_TABLE_POINTERS (PFP 1.06, 10.2.7): a count and so many {GUID, address}. */
+/* UEFI_HANDOFF_TABLE_POINTERS (PFP 1.06, 10.2): a count and so many {GUID, address}. */
 static void take_tables(struct ch_rd *r, struct ch_tcg_what *what)
 {
 	uint64_t count = ch_rd_le64(r);
@@ -211,7 +210,7 @@ static void take_tables(struct ch_rd *r, struct ch_tcg_what *what)
 	/* U-Boot writes the table itself where the address would be */
 	bool content = !r->bad && count == 1 && value.n > 24;
 	if (!pointers && !content) {
-		ch_tcg_defect(what, "the number of handoff tables is not that of the event (PFP 1.06, 10.2.7)");
+		ch_tcg_defect(what, "the number of handoff tables is not that of the event (PFP 1.06, 10.2)");
 		return;
 	}
 	what->kind = CH_TCG_TABLES;

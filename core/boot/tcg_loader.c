@@ -76,7 +76,7 @@ void ch_tcg_decode_ipl(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 	label(what, source, text);
 }
 
-/* --- EV_EVENT_TAG: TCG_PCClientTaggedEvent (PFP 1.06, 10.4.2.1) --- */
+/* --- EV_EVENT_TAG: TCG_PCClientTaggedEvent (PFP 1.06, 10.4.2) --- */
 
 static const struct {
 	uint32_t id;
@@ -99,7 +99,7 @@ void ch_tcg_decode_tag(const struct ch_tcg_event *ev, struct ch_tcg_what *what)
 	struct ch_span text = ch_rd_take(&r, size);
 	what->source = "unknown";
 	if (!ch_rd_done(&r)) {
-		ch_tcg_defect(what, "taggedEventDataSize does not end where the event ends (PFP 1.06, 10.4.2.1)");
+		ch_tcg_defect(what, "taggedEventDataSize does not end where the event ends (PFP 1.06, 10.4.2)");
 		return;
 	}
 	for (size_t i = 0; i < CH_COUNT_OF(tag); i++) {

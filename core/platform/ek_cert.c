@@ -131,7 +131,9 @@ static enum ch_err strip(struct ch_span in, struct ch_span *cert, size_t *skippe
 		*defects |= 1u << CH_EK_NV_HEADER;
 	}
 	struct ch_der_rd r = ch_der_rd(*cert, 0);
-	struct ch_der v = ch_der_any(&r);
+	struct ch_der v = ch_der_take(&r, CH_DER_SEQUENCE, NULL);
+	if (!ch_der_ok(&r))
+		return CH_OK; /* reading it will say what is wrong */
 	struct ch_span after = ch_rd_rest(&r.r);
 	if (after.n > 0 || rest.n > 0) {
 		if (!is_padding(after) || !is_padding(rest))

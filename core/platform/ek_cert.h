@@ -98,11 +98,11 @@ struct ch_ek_chain {
 };
 
 /*
- * Follows the issuers of `leaf` as far as the pool has them: the issuer's subject is byte for byte the name that is looked for,
- * key identifiers agree where both are there, and its key made the signature. CH_OK if the last one is an anchor and every
- * certificate of the chain holds: valid at `now` (seconds since 1970), every issuer a CA that may sign certificates (of an
- * attribute certificate: that may sign) within its path length, nothing critical unknown, SHA-1 only where the table has it.
- * Else CH_ERR_UNTRUSTED and why in `violations`. `chain` points into `leaf` and the pool.
+ * Follows the issuers of `leaf` as far as the pool has them: the issuer's subject is the name that is looked for
+ * (ch_x509_name_eq), key identifiers agree where both are there, and its key made the signature. CH_OK if the last one is an
+ * anchor and every certificate of the chain holds: valid at `now` (seconds since 1970), every issuer a CA that may sign
+ * certificates (of an attribute certificate: that may sign) within its path length, nothing critical unknown, SHA-1 only where
+ * the table has it. Else CH_ERR_UNTRUSTED and why in `violations`. `chain` points into `leaf` and the pool.
  */
 CH_MUST_USE enum ch_err ch_ek_chain_check(struct ch_ek_chain *chain, const struct ch_ek_cert *leaf,
 					  const struct ch_ek_pool *pool, int64_t now, struct ch_ek_notes *violations);

@@ -77,19 +77,25 @@ static void check_issuer(const struct ch_ek_chain *chain, size_t at, bool anchor
 	}
 }
 
+/* The certificate itself, as far as the chain depends on it; the rest is ch_ek_cert_check(). */
+static void check_leaf(const struct ch_ek_cert *c, const struct search *s, struct ch_ek_notes *bad)
+{
+	if ((c->forbidden & 1u << CH_EK_SHA1) != 0 && !is_anchor(s->pool, c))
+		ch_ek_notes_add(bad, 0, "the chain rests on SHA-1");
+	check_extensions(&c->x, 0, bad);
+}
+
 static void check_at(const struct ch_ek_chain *chain, size_t at, const struct search *s, struct ch_ek_notes *bad)
 {
-	const struct ch_x509 *x = &chain->cert[at]->x;
-	if (s->now < x->not_before)
+	const struct ch_ek_cert *c = chain->cert[at];
+	if (s->now < c->x.not_before)
 		ch_ek_notes_add(bad, at, "not yet valid (RFC 5280, 4.1.2.5)");
-	if (s->now > x->not_after)
+	if (s->now > c->x.not_after)
 		ch_ek_notes_add(bad, at, "not valid any more (RFC 5280, 4.1.2.5)");
-	if (at > 0)
-		check_issuer(chain, at, is_anchor(s->pool, chain->cert[at]), bad);
-	else if ((chain->cert[0]->forbidden & 1u << CH_EK_SHA1) != 0 && !is_anchor(s->pool, chain->cert[0]))
-		ch_ek_notes_add(bad, 0, "the chain rests on SHA-1");
 	if (at == 0)
-		check_extensions(x, 0, bad);
+		check_leaf(c, s, bad);
+	else
+		check_issuer(chain, at, is_anchor(s->pool, c), bad);
 }
 
 /* --- the search --- */
@@ -97,7 +103,7 @@ static void check_at(const struct ch_ek_chain *chain, size_t at, const struct se
 static bool names_issuer(const struct ch_x509 *child, const struct ch_x509 *issuer)
 {
 	if (issuer->form != CH_X509_CERTIFICATE || ch_x509_name_empty(child->issuer) ||
-	    !ch_span_eq(child->issuer, issuer->subject))
+	    !ch_x509_name_eq(child->issuer, issuer->subject))
 		return false;
 	return child->authority_key_id.n == 0 || issuer->subject_key_id.n == 0 ||
 	       ch_span_eq(child->authority_key_id, issuer->subject_key_id);

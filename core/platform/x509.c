@@ -50,7 +50,8 @@ static void read_certificate(struct ch_x509 *c, struct ch_der_rd *tbs, struct ch
 	for (uint8_t n = 1; n <= 2; n++) {
 		if (ch_der_peek(tbs) != CH_DER_CONTEXT(n))
 			continue;
-		(void)ch_der_any(tbs);
+		uint8_t unused;
+		(void)ch_der_bits_as(tbs, CH_DER_CONTEXT(n), &unused, NULL);
 		ch_der_require(tbs, c->version >= 2, CH_ERR_MALFORMED,
 			       "a unique identifier in version 1 (RFC 5280, 4.1.2.8)");
 	}

@@ -114,6 +114,12 @@ CH_MUST_USE enum ch_err ch_x509_parse(struct ch_x509 *c, struct ch_span in, stru
 bool ch_x509_name_empty(struct ch_span name);
 
 /*
+ * True if two Names that were read before are the same: byte for byte, but that a value may be a UTF8String in one and a
+ * PrintableString or IA5String in the other (RFC 5280, 7.1, without its folding of case and spaces).
+ */
+bool ch_x509_name_eq(struct ch_span x, struct ch_span y);
+
+/*
  * Appends a Name that was read before as RFC 4514 orders and escapes it: last RDN first, "CN=…,O=…". CN, L, ST, O, OU, C,
  * STREET, DC and UID by name, others by number; values that are no strings as '#' and their DER in hex. The text is UTF-8 but
  * not made safe for a terminal: see ch_text_escape().

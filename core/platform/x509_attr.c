@@ -13,7 +13,7 @@ static void read_issuer_serial(struct ch_x509 *c, struct ch_der_rd *holder)
 	ch_der_leave(&seq, &names, NULL);
 	c->holder_serial = ch_der_integer(&seq, "Holder.baseCertificateID.serial (RFC 5755, 4.2.2)");
 	if (ch_der_peek(&seq) == CH_DER_BIT_STRING)
-		(void)ch_der_any(&seq);
+		(void)ch_der_skip(&seq);
 	ch_der_leave(holder, &seq, "bytes after Holder.baseCertificateID (RFC 5755, 4.2.2)");
 }
 
@@ -29,7 +29,7 @@ static void read_holder(struct ch_x509 *c, struct ch_der_rd *info)
 		ch_der_leave(&holder, &names, NULL);
 	}
 	if (ch_der_peek(&holder) == CH_DER_CONTEXT_IN(2))
-		(void)ch_der_any(&holder);
+		(void)ch_der_skip(&holder);
 	ch_der_leave(info, &holder, "an unknown field of Holder (RFC 5755, 4.2.2)");
 }
 
@@ -52,7 +52,8 @@ static void read_attributes(struct ch_x509 *c, struct ch_der_rd *info)
 		struct ch_der_rd attr =
 			ch_der_enter(&list, CH_DER_SEQUENCE, "Attribute is not a SEQUENCE (RFC 5755, 4.2.7)");
 		struct ch_span oid = ch_der_oid(&attr, "Attribute.type (RFC 5755, 4.2.7)");
-		(void)ch_der_take(&attr, CH_DER_SET, "Attribute.values is not a SET (RFC 5755, 4.2.7)");
+		ch_der_require(&attr, ch_der_skip(&attr).tag == CH_DER_SET, CH_ERR_MALFORMED,
+			       "Attribute.values is not a SET (RFC 5755, 4.2.7)");
 		ch_der_leave(&list, &attr, "bytes after Attribute.values (RFC 5755, 4.2.7)");
 		ch_der_require(&list, c->attr_count < CH_CERT_ATTRS_MAX, CH_ERR_LIMIT,
 			       "more than CH_CERT_ATTRS_MAX attributes");
@@ -75,7 +76,7 @@ void ch_x509_attribute_read(struct ch_x509 *c, struct ch_der_rd *info, struct ch
 	ch_der_leave(info, &period, "bytes after attrCertValidityPeriod (RFC 5755, 4.2.6)");
 	read_attributes(c, info);
 	if (ch_der_peek(info) == CH_DER_BIT_STRING)
-		(void)ch_der_any(info); /* issuerUniqueID */
+		(void)ch_der_skip(info); /* issuerUniqueID */
 	if (ch_der_more(info))
 		ch_x509_exts_read(c, info);
 }

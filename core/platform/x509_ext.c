@@ -68,7 +68,7 @@ static struct ch_span read_general_name(struct ch_der_rd *names, uint32_t *odd)
 		ch_der_leave(names, &in, "bytes after directoryName (RFC 5280, 4.2.1.6)");
 		return ch_der_ok(names) ? name : CH_SPAN_EMPTY;
 	}
-	struct ch_der v = ch_der_any(names);
+	struct ch_der v = ch_der_skip(names);
 	ch_der_require(names, (v.tag & 0xc0) == 0x80 && (v.tag & 0x1f) <= 8, CH_ERR_MALFORMED,
 		       "a GeneralName of none of its nine kinds (RFC 5280, 4.2.1.6)");
 	return CH_SPAN_EMPTY;
@@ -110,6 +110,7 @@ static void read_san(struct ch_x509 *c, const struct ch_x509_ext *ext, struct ch
 		ch_der_require(&names, ++count <= CH_CERT_LIST_MAX, CH_ERR_LIMIT,
 			       "more than CH_CERT_LIST_MAX general names");
 	}
+	ch_der_require(&names, count > 0, CH_ERR_MISSING, "GeneralNames without a name (RFC 5280, 4.2.1.6)");
 	ch_der_leave(d, &names, NULL);
 }
 
@@ -156,9 +157,12 @@ static void read_eku(struct ch_x509 *c, const struct ch_x509_ext *ext, struct ch
 	while (ch_der_more(&seq)) {
 		struct ch_span oid = ch_der_oid(&seq, "KeyPurposeId is not an OBJECT IDENTIFIER (RFC 5280, 4.2.1.12)");
 		uint8_t last = oid.n == 5 && ch_span_starts(oid, CH_SPAN_OF(tcg_kp)) ? oid.p[4] : 0;
-		c->eku |= last >= 1 && last <= 3             ? (uint8_t)(1u << (last - 1))
-			  : ch_span_eq(oid, CH_SPAN_OF(any)) ? CH_EKU_ANY
-							     : CH_EKU_OTHER;
+		uint8_t purpose = CH_EKU_OTHER;
+		if (last >= 1 && last <= 3)
+			purpose = (uint8_t)(1u << (last - 1));
+		else if (ch_span_eq(oid, CH_SPAN_OF(any)))
+			purpose = CH_EKU_ANY;
+		c->eku = (uint8_t)(c->eku | purpose);
 		ch_der_require(&seq, ++count <= CH_CERT_LIST_MAX, CH_ERR_LIMIT,
 			       "more than CH_CERT_LIST_MAX key purposes");
 	}
@@ -180,9 +184,9 @@ static void read_authority_key_id(struct ch_x509 *c, const struct ch_x509_ext *e
 	if (ch_der_peek(&seq) == CH_DER_CONTEXT(0))
 		c->authority_key_id = ch_der_any(&seq).body;
 	if (ch_der_peek(&seq) == CH_DER_CONTEXT_IN(1))
-		(void)ch_der_any(&seq);
+		(void)ch_der_skip(&seq);
 	if (ch_der_peek(&seq) == CH_DER_CONTEXT(2))
-		(void)ch_der_any(&seq);
+		(void)ch_der_skip(&seq);
 	ch_der_leave(d, &seq, "an unknown field of AuthorityKeyIdentifier (RFC 5280, 4.2.1.1)");
 }
 

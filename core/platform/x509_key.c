@@ -85,7 +85,7 @@ static bool is(struct ch_span oid, const struct oid *o)
 static void skip(struct ch_der_rd *d)
 {
 	if (ch_der_more(d))
-		(void)ch_der_any(d);
+		(void)ch_der_skip(d);
 }
 
 /* --- keys --- */

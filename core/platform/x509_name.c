@@ -34,7 +34,6 @@ static bool is_string(uint8_t tag)
 	case CH_DER_PRINTABLE_STRING:
 	case CH_DER_T61_STRING:
 	case CH_DER_IA5_STRING:
-	case CH_DER_VISIBLE_STRING:
 	case CH_DER_UNIVERSAL_STRING:
 	case CH_DER_BMP_STRING:
 		return true;
@@ -62,7 +61,10 @@ static struct ch_der read_attribute(struct ch_der_rd *set, struct ch_span *oid, 
 	struct ch_der_rd seq = ch_der_inside(set, v);
 	*whole = v.whole;
 	*oid = ch_der_oid(&seq, "AttributeTypeAndValue has no type (RFC 5280, 4.1.2.4)");
-	struct ch_der value = ch_der_any(&seq);
+	struct ch_der value = is_string(ch_der_peek(&seq)) ? ch_der_any(&seq) : ch_der_skip(&seq);
+	ch_der_require(&seq, is_string(value.tag) || value.tag == CH_DER_BIT_STRING || value.tag == CH_DER_SEQUENCE,
+		       CH_ERR_UNSUPPORTED,
+		       "an attribute value is neither a string nor a BIT STRING or SEQUENCE (X.520)");
 	ch_der_require(&seq, !is_string(value.tag) || ch_der_string_valid(value.tag, value.body), CH_ERR_ENCODING,
 		       "an attribute value has a character that its string type does not have (X.690, 8.23)");
 	ch_der_leave(set, &seq, "bytes after an attribute value (RFC 5280, 4.1.2.4)");
@@ -123,6 +125,46 @@ struct ch_x509_text ch_x509_name_find(struct ch_span name, struct ch_span oid)
 		ch_der_leave(&names, &set, NULL);
 	}
 	return none;
+}
+
+/* Types whose values are the same bytes for the same ASCII text. */
+static bool is_ascii_type(uint8_t tag)
+{
+	return tag == CH_DER_UTF8_STRING || tag == CH_DER_PRINTABLE_STRING || tag == CH_DER_IA5_STRING;
+}
+
+static bool rdn_eq(struct ch_span x, struct ch_span y)
+{
+	struct ch_der_rd dx = ch_der_rd(x, 0);
+	struct ch_der_rd dy = ch_der_rd(y, 0);
+	struct ch_der_rd sx = ch_der_enter(&dx, CH_DER_SET, NULL);
+	struct ch_der_rd sy = ch_der_enter(&dy, CH_DER_SET, NULL);
+	while (ch_der_more(&sx) && ch_der_more(&sy)) {
+		struct ch_span ox, oy, whole;
+		struct ch_der vx = read_attribute(&sx, &ox, &whole);
+		struct ch_der vy = read_attribute(&sy, &oy, &whole);
+		bool same_type = vx.tag == vy.tag || (is_ascii_type(vx.tag) && is_ascii_type(vy.tag));
+		if (!same_type || !ch_span_eq(ox, oy) || !ch_span_eq(vx.body, vy.body))
+			return false;
+	}
+	return ch_der_ok(&sx) && ch_der_ok(&sy) && ch_rd_done(&sx.r) && ch_rd_done(&sy.r);
+}
+
+bool ch_x509_name_eq(struct ch_span x, struct ch_span y)
+{
+	if (ch_span_eq(x, y))
+		return true;
+	struct ch_der_rd dx = ch_der_rd(x, 0);
+	struct ch_der_rd dy = ch_der_rd(y, 0);
+	struct ch_der_rd nx = ch_der_enter(&dx, CH_DER_SEQUENCE, NULL);
+	struct ch_der_rd ny = ch_der_enter(&dy, CH_DER_SEQUENCE, NULL);
+	while (ch_der_more(&nx) && ch_der_more(&ny)) {
+		struct ch_span rx = ch_der_any(&nx).whole;
+		struct ch_span ry = ch_der_any(&ny).whole;
+		if (!rdn_eq(rx, ry))
+			return false;
+	}
+	return ch_der_ok(&nx) && ch_der_ok(&ny) && ch_rd_done(&nx.r) && ch_rd_done(&ny.r);
 }
 
 /* --- text --- */

@@ -140,6 +140,24 @@ static void named_what(struct ch_json_wr *j, const char *name, const struct ch_t
 	ch_json_named_span(j, name, ch_span(text, w.len));
 }
 
+void ch_reason_cert_put(struct ch_wr *w, const struct ch_reason *r)
+{
+	ch_wr_put(w, r->subject);
+	ch_wr_str(w, ": ");
+	if (r->cert.n > sizeof(r->cert_id))
+		ch_efi_cert_subject_put(w, r->cert);
+	else
+		ch_wr_str(w, "a hash");
+}
+
+static void named_cert(struct ch_json_wr *j, const char *name, const struct ch_reason *r)
+{
+	uint8_t text[CH_TCG_DESCRIBE_MAX];
+	struct ch_wr w = ch_wr(text, sizeof(text));
+	ch_reason_cert_put(&w, r);
+	ch_json_named_span(j, name, ch_span(text, w.len));
+}
+
 static void put_reason(struct ch_json_wr *j, const struct ch_ear_input *in, const struct ch_reason *r)
 {
 	struct ch_reason_facts f;
@@ -152,7 +170,9 @@ static void put_reason(struct ch_json_wr *j, const struct ch_ear_input *in, cons
 	named_opt_u64(j, "entry", r->entry != CH_ITEM_NONE, r->entry);
 	named_opt_u64(j, "pcr", r->pcr != CH_PCR_NONE, r->pcr);
 	ch_json_named_str(j, "type_name", f.has_event ? ch_tcg_type_str(f.event.type) : NULL);
-	if (f.has_event)
+	if (r->cert.n > 0)
+		named_cert(j, "what", r);
+	else if (f.has_event)
 		named_what(j, "what", &f.event, &f.what);
 	else if (f.has_entry)
 		named_opt_span(j, "what", f.entry.path);

@@ -43,6 +43,9 @@ struct ch_reason_facts {
 /* Finds the event or list entry that a reason speaks of. */
 void ch_reason_facts(struct ch_reason_facts *f, const struct ch_ear_input *in, const struct ch_reason *r);
 
+/* Appends "db: CN=…" for a reason that speaks of an entry of a signature database (r->cert is not empty). */
+void ch_reason_cert_put(struct ch_wr *w, const struct ch_reason *r);
+
 /* Writes the claims set. Failure is sticky in the writer. */
 void ch_ear_put(struct ch_json_wr *j, const struct ch_ear_input *in);
 

@@ -203,11 +203,11 @@ static bool bits_valid(struct ch_span s)
 	return (s.p[s.n - 1] & ((1u << s.p[0]) - 1)) == 0 || s.n == 1;
 }
 
-struct ch_span ch_der_bits(struct ch_der_rd *d, uint8_t *unused, const char *rule)
+struct ch_span ch_der_bits_as(struct ch_der_rd *d, uint8_t tag, uint8_t *unused, const char *rule)
 {
 	if (unused != NULL)
 		*unused = 0;
-	struct ch_span s = ch_der_take(d, CH_DER_BIT_STRING, rule).body;
+	struct ch_span s = ch_der_take(d, tag, rule).body;
 	ch_der_require(
 		d, bits_valid(s), CH_ERR_ENCODING,
 		"a BIT STRING with a wrong count of unused bits, or with one of them set (X.690, 8.6.2, 11.2.1)");
@@ -219,6 +219,11 @@ struct ch_span ch_der_bits(struct ch_der_rd *d, uint8_t *unused, const char *rul
 	if (unused != NULL)
 		*unused = s.p[0];
 	return ch_span(s.p + 1, s.n - 1);
+}
+
+struct ch_span ch_der_bits(struct ch_der_rd *d, uint8_t *unused, const char *rule)
+{
+	return ch_der_bits_as(d, CH_DER_BIT_STRING, unused, rule);
 }
 
 struct ch_span ch_der_octets(struct ch_der_rd *d, const char *rule)
@@ -289,31 +294,47 @@ static void check_universal(struct ch_der_rd *d, struct ch_der v)
 		fail(d, one.err, one.at, one.rule);
 }
 
-enum ch_err ch_der_check(struct ch_span in, struct ch_diag *diag)
+/*
+ * Everything in `v`, which was taken from `d`. Each turn takes a value of at least two bytes or leaves a level, so that there
+ * are at most as many turns as bytes.
+ */
+static void walk(struct ch_der_rd *d, struct ch_der v)
 {
-	ch_diag_clear(diag);
 	struct ch_der_rd level[CH_DER_DEPTH_MAX + 1];
 	size_t depth = 0;
-	level[0] = ch_der_rd(in, 0);
-	struct ch_der v = ch_der_any(&level[0]);
-	if (!ch_der_ok(&level[0]) || !ch_rd_done(&level[0].r))
-		return ch_der_end(&level[0], diag, "bytes after the value");
-	/* Every turn takes a value of at least two bytes or leaves a level, so it ends within in.n turns. */
+	level[0] = *d;
 	for (;;) {
-		struct ch_der_rd *d = &level[depth];
+		struct ch_der_rd *at = &level[depth];
 		if ((v.tag & 0xc0) == 0)
-			check_universal(d, v);
+			check_universal(at, v);
 		if ((v.tag & CH_DER_IS_CONSTRUCTED) != 0) {
-			struct ch_der_rd child = ch_der_inside(d, v);
-			if (ch_der_ok(d))
+			struct ch_der_rd child = ch_der_inside(at, v);
+			if (ch_der_ok(at))
 				level[++depth] = child;
 		}
 		while (depth > 0 && ch_der_ok(&level[depth]) && !ch_der_more(&level[depth]))
 			depth--;
+		if (depth > 0)
+			v = ch_der_any(&level[depth]);
 		if (depth == 0 || !ch_der_ok(&level[depth]))
-			return ch_der_end(&level[depth], diag, NULL);
-		v = ch_der_any(&level[depth]);
-		if (!ch_der_ok(&level[depth]))
-			return ch_der_end(&level[depth], diag, NULL);
+			break;
 	}
+	if (!ch_der_ok(&level[depth]))
+		fail(d, level[depth].err, level[depth].at, level[depth].rule);
+}
+
+struct ch_der ch_der_skip(struct ch_der_rd *d)
+{
+	struct ch_der v = ch_der_any(d);
+	if (ch_der_ok(d))
+		walk(d, v);
+	return v;
+}
+
+enum ch_err ch_der_check(struct ch_span in, struct ch_diag *diag)
+{
+	ch_diag_clear(diag);
+	struct ch_der_rd d = ch_der_rd(in, 0);
+	(void)ch_der_skip(&d);
+	return ch_der_end(&d, diag, "bytes after the value");
 }

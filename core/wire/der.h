@@ -76,6 +76,8 @@ void ch_der_require(struct ch_der_rd *d, bool holds, enum ch_err err, const char
 
 /* Takes a value of any type. */
 struct ch_der ch_der_any(struct ch_der_rd *d);
+/* Takes a value that is not looked at further, with all that is in it, checked as ch_der_check() does. */
+struct ch_der ch_der_skip(struct ch_der_rd *d);
 /* Takes a value that must have the tag; `rule` is static text that names what must be there, with its clause. */
 struct ch_der ch_der_take(struct ch_der_rd *d, uint8_t tag, const char *rule);
 
@@ -101,6 +103,8 @@ bool ch_der_boolean(struct ch_der_rd *d, const char *rule);
 struct ch_span ch_der_oid(struct ch_der_rd *d, const char *rule);
 /* BIT STRING (8.6, 11.2.1): its bytes; *unused (may be NULL: then none may be unused) of the last byte's bits, which are 0. */
 struct ch_span ch_der_bits(struct ch_der_rd *d, uint8_t *unused, const char *rule);
+/* The same under another tag: [n] IMPLICIT BIT STRING. */
+struct ch_span ch_der_bits_as(struct ch_der_rd *d, uint8_t tag, uint8_t *unused, const char *rule);
 struct ch_span ch_der_octets(struct ch_der_rd *d, const char *rule);
 void ch_der_null(struct ch_der_rd *d, const char *rule);
 /*

@@ -2,6 +2,7 @@
 """Appraisal of recorded boots, good ones and attacks. docs/attacks.md has the table that these tests show."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -257,6 +258,21 @@ def test_a_required_event_that_is_missing(reference, tmp_path):
     assert code == 1 and ids(s) == {"event-missing"} and reasons(s)[0]["expected_what"] == "a newer firmware"
 
 
+def test_two_firmware_versions_are_alternatives(reference, tmp_path):
+    """Each baseline requires its own S-CRTM; a device has one of them."""
+    def older(doc):
+        doc["name"] = "older"
+        for e in doc["events"]:
+            if e["required"]:
+                e["digests"] = {"sha256": "cd" * 32}
+
+    old = edited(reference("sbon-good"), tmp_path, older)
+    code, s = appraise([old, reference("sbon-good")], "sbon-good")
+    assert (code, status(s)) == (0, {"boot": "affirming", "os": "affirming"}), reasons(s)
+    code, s = appraise(old, "sbon-good")
+    assert code == 1 and "event-missing" in ids(s)
+
+
 def test_an_event_that_nobody_endorsed_is_named(reference, tmp_path):
     def change(doc):
         doc["events"] = [e for e in doc["events"] if not (e["pcr"] == 4 and e["type"] == 0x80000003)]
@@ -327,15 +343,21 @@ def test_the_page_names_the_event(reference):
 
 # --- every single step of change ---
 
+# 8: one bit of each byte; 1: every bit.
+STRIDE = os.environ.get("CHAINHOLD_MUTATION_STRIDE", "8")
+
 BAD = [("sboff-good", "sboff-tampered-cmdline"), ("sbon-good", "sbon-attackerkey-tampered"), ("sbon-good", "sboff-good"),
-       ("sbon-good", "sbon-good-runtime-exec")]
+       ("sbon-good", "sbon-good-runtime-exec"), ("class-unit1-dbx", "class-unit1"), ("class-unit1", "class-unit1-slotb")]
+OTHER_GOOD = [("sbon-good", "sbon-unsignedA-fallbackB"), ("class-unit1", "class-unit1"), ("class-unit1", "class-unit2"),
+              ("class-unit1", "class-unit1-dbx"), ("class-unit1-trial", "class-unit1-trial"),
+              ("class-unit1-slotb", "class-unit1-slotb"), ("class-unit1-systemd", "class-unit1-systemd")]
 
 
-@pytest.mark.parametrize("reference_boot,boot", [(b, b) for b in GOOD] + [("sbon-good", "sbon-unsignedA-fallbackB")] + BAD)
+@pytest.mark.parametrize("reference_boot,boot", [(b, b) for b in GOOD] + OTHER_GOOD + BAD)
 def test_no_flip_cut_or_appended_byte_goes_unnoticed(reference, reference_boot, boot):
     at = FIXTURES / boot
     kind = "bad" if (reference_boot, boot) in BAD else "good"
-    done = subprocess.run([ROOT / "build" / "tests" / "mutate_driver", kind, "8", reference(reference_boot), at / "quote-ecc.msg", at / "quote-ecc.sig",
+    done = subprocess.run([ROOT / "build" / "tests" / "mutate_driver", kind, STRIDE, reference(reference_boot), at / "quote-ecc.msg", at / "quote-ecc.sig",
                            at / "ak-ecc.pem", at / "binary_bios_measurements", at / "ima.binary-at-quote-ecc", nonce(boot)],
                           capture_output=True, text=True, check=False)
     print(done.stdout)

@@ -4,10 +4,15 @@
 import base64
 import binascii
 import fnmatch
+import hmac
 import json
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jsonschema import Draft202012Validator
 
 from cbor_tool import Signer, Tagged, encode
@@ -396,6 +401,57 @@ def test_keys_of_the_wrong_kind(signer, tmp_path):
     # A public key is not a shared secret, whatever the token says.
     mac = encode(Tagged(17, [encode({1: 5}), {}, payload, bytes(32)]))
     assert judged(tmp_path, mac)[0] == FAILS
+
+
+def other_signer(kind):
+    """(algorithm, private key, what makes its signature over bytes)."""
+    if kind == "Ed25519":
+        key = ed25519.Ed25519PrivateKey.generate()
+        return -8, key, key.sign
+    if kind == "RSA":
+        key = rsa.generate_private_key(65537, 2048)
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
+        return -37, key, lambda tbs: key.sign(tbs, pss, hashes.SHA256())
+    curve, alg, digest, size = {
+        "P-384": (ec.SECP384R1(), -35, hashes.SHA384(), 48),
+        "P-521": (ec.SECP521R1(), -36, hashes.SHA512(), 66),
+        "ESP256": (ec.SECP256R1(), -9, hashes.SHA256(), 32),
+    }[kind]
+    key = ec.generate_private_key(curve)
+
+    def sign(tbs):
+        return b"".join(n.to_bytes(size, "big") for n in decode_dss_signature(key.sign(tbs, ec.ECDSA(digest))))
+
+    return alg, key, sign
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+@pytest.mark.parametrize("kind", ["Ed25519", "RSA", "P-384", "P-521", "ESP256"])
+def test_other_algorithms(tmp_path, kind, encoding):
+    alg, key, sign = other_signer(kind)
+    header, payload = encode({1: alg}), encode(token_keys(claims_tfm(), 2))
+    signature = sign(encode(["Signature1", header, b"", payload]))
+    (tmp_path / "key").write_bytes(key.public_key().public_bytes(encoding, PublicFormat.SubjectPublicKeyInfo))
+    code, report, err = judged(tmp_path, encode(Tagged(18, [header, {}, payload, signature])))
+    assert code == 0 and report["signature"] == "ok", err
+    code, report, _ = judged(tmp_path, encode(Tagged(18, [header, {}, payload, signature[:-1] + b"\0\0"])))
+    assert code == FAILS and report["signature"] == "bad"
+
+
+@pytest.mark.parametrize("alg, digest, size", [(4, "sha256", 8), (5, "sha256", 32), (6, "sha384", 48), (7, "sha512", 64)])
+def test_macs_with_raw_and_jwk_keys(tmp_path, alg, digest, size):
+    secret = b"{" + bytes(range(200, 231))  # raw bytes may start like JSON
+    header, payload = encode({1: alg}), encode(token_keys(claims_tfm(), 2))
+    tag = hmac.new(secret, encode(["MAC0", header, b"", payload]), digest).digest()[:size]
+    token = encode(Tagged(17, [header, {}, payload, tag]))
+    (tmp_path / "key").write_bytes(secret)
+    assert judged(tmp_path, token)[1]["signature"] == "ok"
+    text = base64.urlsafe_b64encode(secret).decode("ascii").rstrip("=")
+    (tmp_path / "key").write_text(json.dumps({"kty": "oct", "k": text}), "utf-8")
+    assert judged(tmp_path, token)[1]["signature"] == "ok"
+    (tmp_path / "key").write_bytes(bytes(32))
+    code, report, _ = judged(tmp_path, token)
+    assert code == FAILS and report["signature"] == "bad"
 
 
 def test_the_page_says_it_in_words(signer, tmp_path):
