@@ -16,16 +16,18 @@
 #define CH_DER_DEPTH_MAX   16
 
 /* core/boot */
-#define CH_PCR_COUNT         24        /* TPM 2.0 Part 2, PC Client: PCR 0..23 */
-#define CH_DIGEST_MAX        64        /* SHA-512 */
-#define CH_TCG_BANKS_MAX     8         /* digest algorithms in one log */
-#define CH_TCG_EVENTS_MAX    65536     /* events in one log */
-#define CH_TCG_LOG_MAX       0x1000000 /* 16 MiB: firmware reserves 64 KiB to 1 MiB */
-#define CH_DEVPATH_NODES_MAX 64
-#define CH_SIGLIST_MAX       4096 /* EFI_SIGNATURE_DATA entries in one variable */
-#define CH_BOOT_ORDER_MAX    256  /* entries of BootOrder that a rule looks at */
-#define CH_GPT_ENTRIES_MAX   256
-#define CH_REPLAY_SEARCH_MAX 0x200000 /* digests computed to find the quoted part of an IMA list */
+#define CH_PCR_COUNT          24        /* TPM 2.0 Part 2, PC Client: PCR 0..23 */
+#define CH_DIGEST_MAX         64        /* SHA-512 */
+#define CH_TCG_BANKS_MAX      8         /* digest algorithms in one log */
+#define CH_TCG_EVENTS_MAX     65536     /* events in one log */
+#define CH_TCG_LOG_MAX        0x1000000 /* 16 MiB: firmware reserves 64 KiB to 1 MiB */
+#define CH_DEVPATH_NODES_MAX  64
+#define CH_SIGLIST_MAX        4096 /* EFI_SIGNATURE_DATA entries in one variable */
+#define CH_BOOT_ORDER_MAX     256  /* entries of BootOrder that a rule looks at */
+#define CH_GPT_ENTRIES_MAX    256
+#define CH_SMBIOS_STRUCTS_MAX 1024
+#define CH_REPLAY_SEARCH_MAX  0x200000 /* candidates, times banks, tried to find the quoted part of an IMA list */
+#define CH_SECURE_BOOT_MAX    4 /* events of one signature database: one, and more if firmware changed it meanwhile */
 
 /* core/os */
 #define CH_IMA_ENTRIES_MAX 4000000

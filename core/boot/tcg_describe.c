@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/rd.h"
 #include "core/base/text.h"
+#include "core/boot/smbios.h"
 #include "core/boot/tcg_decode.h"
 
 /* One line for a person about an event. Whether its digest covers what the line says is not said here: that is `cover`. */
@@ -105,16 +106,34 @@ static void describe_gpt(const struct ch_tcg_what *what, struct ch_wr *w)
 	}
 }
 
+/* The few fields by which a person knows a device, if the event holds the table. */
+static bool describe_smbios(const struct ch_tcg_what *what, struct ch_wr *w)
+{
+	static const char *const field[] = { "system-manufacturer", "system-product-name", "bios-vendor",
+					     "bios-version" };
+	struct ch_smbios smbios;
+	if (ch_smbios_of_event(&smbios, what, NULL) != CH_OK)
+		return false;
+	ch_wr_str(w, "SMBIOS table");
+	for (size_t i = 0; i < CH_COUNT_OF(field); i++) {
+		ch_wr_str(w, i == 0 ? ": " : ", ");
+		(void)ch_smbios_field_put(&smbios, ch_span_str(field[i]), w);
+	}
+	return true;
+}
+
 static void describe_tables(const struct ch_tcg_what *what, struct ch_wr *w)
 {
 	struct ch_rd r = ch_rd(what->value);
+	if (describe_smbios(what, w))
+		return;
 	ch_wr_str(w, "handoff tables");
 	if (what->text.n > 0) {
 		ch_wr_u8(w, ' ');
 		ch_text_escape(w, what->text);
 	}
 	for (size_t i = 0; i < SHOWN_TABLES && ch_rd_left(&r) >= 24; i++) {
-		struct ch_efi_guid guid;
+		struct ch_efi_guid guid = { { 0 } };
 		ch_span_copy(guid.b, sizeof(guid.b), ch_rd_take(&r, sizeof(guid.b)));
 		ch_wr_str(w, i == 0 ? ": " : ", ");
 		if (ch_efi_guid_eq(&guid, &ch_efi_smbios_table) || ch_efi_guid_eq(&guid, &ch_efi_smbios3_table))

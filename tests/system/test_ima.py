@@ -188,8 +188,10 @@ def tpm_registers(folder):
 @pytest.mark.parametrize("folder", RECORDED, ids=lambda p: p.name)
 def test_capture_replays_to_the_registers(folder):
     pcrs = tpm_registers(folder)
-    for form in ("binary", "ascii"):
-        code, doc, _ = inspect(folder / f"ima.{form}")
+    # Where a program was run after the registers were read, only the copy taken before it fits them.
+    lists = {"binary": folder / "ima.binary-at-quote-ecc"} if folder.name.startswith("class-") else {f: folder / f"ima.{f}" for f in ("binary", "ascii")}
+    for form, path in lists.items():
+        code, doc, _ = inspect(path)
         assert (code, doc["form"], doc["warnings"]) == (0, form, [])
         assert doc["banks"]["sha256"] == {"10": pcrs[10]}
         aggregate = hashlib.sha256(b"".join(bytes.fromhex(pcrs[n]) for n in range(10))).hexdigest()

@@ -2,94 +2,41 @@
 """A live TPM: swtpm makes the quotes, tpm2-tools fetches them; tpm2_checkquote (OpenSSL for PSS) and chainhold must agree."""
 
 import json
-import shutil
 import subprocess
-import time
 
 import pytest
 
+import live_tpm
+from live_tpm import KEYS, NONCE, SIGNING
 from support import run
 
-NONCE = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-KEYS = {
-    "ecdsa-p256": ("ecc256:ecdsa-sha256:null", "sha256"),
-    "ecdsa-p384": ("ecc384:ecdsa-sha384:null", "sha384"),
-    "rsassa-2048": ("rsa2048:rsassa-sha256:null", "sha256"),
-    "rsapss-2048": ("rsa2048:rsapss-sha256:null", "sha256"),
-}
 SELECTION = "sha256:0,1,7,10+sha384:10"
-SIGNING = "fixedtpm|fixedparent|sensitivedataorigin|userwithauth|restricted|sign"
 
 
-class Tpm:
-    """A software TPM on unix sockets in a folder of its own, and the tools that speak to it."""
+def checkquote(tpm, name, nonce=NONCE):
+    return tpm.tool("checkquote", "-Q", "-u", f"{name}.pem", "-m", f"{name}.msg", "-s", f"{name}.sig",
+                    "-f", f"{name}.pcrs", "-q", nonce, "-g", KEYS[name][1], check=False)
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.socket = folder / "tpm"
-        (folder / "state").mkdir()
-        with open(folder / "swtpm.log", "wb") as log:
-            self.process = subprocess.Popen(
-                ["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={folder}/state",
-                 "--ctrl", f"type=unixio,path={self.socket}.ctrl", "--server", f"type=unixio,path={self.socket}",
-                 "--flags", "not-need-init,startup-clear"], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + 10
-        while not self.socket.exists():
-            assert self.process.poll() is None and time.monotonic() < deadline, "swtpm did not start"
-            time.sleep(0.02)
 
-    def tool(self, name, *args, check=True):
-        done = subprocess.run([f"tpm2_{name}", *map(str, args)], cwd=self.folder, capture_output=True, timeout=60,
-                              check=False, env={"TPM2TOOLS_TCTI": f"swtpm:path={self.socket}", "PATH": "/usr/bin:/bin"})
-        assert not check or done.returncode == 0, f"tpm2_{name}: {done.stderr.decode()}"
-        return done.returncode
-
-    def call(self, name, *args):
-        """One command, then the transient slots are emptied: without a resource manager there are three."""
-        self.tool(name, *args)
-        self.tool("flushcontext", "-t")
-
-    def quote(self, name, algorithm, digest, nonce=NONCE):
-        scheme = algorithm.split(":")[1].split("-")[0]
-        self.call("createprimary", "-Q", "-C", "o", "-G", algorithm, "-a", SIGNING, "-c", f"{name}.ctx")
-        self.call("readpublic", "-Q", "-c", f"{name}.ctx", "-f", "pem", "-o", f"{name}.pem")
-        self.call("readpublic", "-Q", "-c", f"{name}.ctx", "-f", "tss", "-o", f"{name}.pub")
-        self.call("quote", "-Q", "-c", f"{name}.ctx", "-l", SELECTION, "-g", digest, "--scheme", scheme,
-                  "-q", nonce, "-m", f"{name}.msg", "-s", f"{name}.sig", "-o", f"{name}.pcrs")
-
-    def checkquote(self, name, nonce=NONCE):
-        return self.tool("checkquote", "-Q", "-u", f"{name}.pem", "-m", f"{name}.msg", "-s", f"{name}.sig",
-                         "-f", f"{name}.pcrs", "-q", nonce, "-g", KEYS[name][1], check=False)
-
-    def openssl_verifies_pss(self, name):
-        """tpm2_checkquote 5.4 knows RSASSA only; OpenSSL is the second opinion on a PSS signature."""
-        tpmt = (self.folder / f"{name}.sig").read_bytes()
-        (self.folder / "raw.sig").write_bytes(tpmt[6:])  # sigAlg, hash, size
-        return subprocess.run(["openssl", "dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-verify", f"{name}.pem",
-                               "-signature", "raw.sig", f"{name}.msg"], cwd=self.folder, capture_output=True,
-                              timeout=60, check=False).returncode
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+def openssl_verifies_pss(tpm, name):
+    """tpm2_checkquote 5.4 knows RSASSA only; OpenSSL is the second opinion on a PSS signature."""
+    tpmt = (tpm.folder / f"{name}.sig").read_bytes()
+    (tpm.folder / "raw.sig").write_bytes(tpmt[6:])  # sigAlg, hash, size
+    return subprocess.run(["openssl", "dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-verify", f"{name}.pem",
+                           "-signature", "raw.sig", f"{name}.msg"], cwd=tpm.folder, capture_output=True,
+                          timeout=60, check=False).returncode
 
 
 @pytest.fixture(scope="module")
 def tpm(tmp_path_factory):
-    for program in ("swtpm", "tpm2_quote", "tpm2_checkquote"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed (tools/deps.sh check)")
-    one = Tpm(tmp_path_factory.mktemp("tpm"))
+    live_tpm.needed()
+    one = live_tpm.Tpm(tmp_path_factory.mktemp("tpm"))
     try:
         one.tool("pcrextend", "10:sha256=" + "07" * 32 + ",sha384=" + "08" * 48)
         one.tool("pcrread", "-Q", "sha256:10", "-o", "pcr10")
         one.pcr10 = (one.folder / "pcr10").read_bytes()
         for name, (algorithm, digest) in KEYS.items():
-            one.quote(name, algorithm, digest)
+            one.quote(name, algorithm, digest, SELECTION)
         yield one
     finally:
         one.stop()
@@ -106,7 +53,7 @@ def inspect(tpm, name, nonce=NONCE, public="pem", files=None):
 @pytest.mark.parametrize("public", ["pem", "pub"])
 @pytest.mark.parametrize("name", KEYS)
 def test_a_live_quote_holds(tpm, name, public):
-    assert (tpm.openssl_verifies_pss(name) if "pss" in name else tpm.checkquote(name)) == 0
+    assert (openssl_verifies_pss(tpm, name) if "pss" in name else checkquote(tpm, name)) == 0
     code, out, err = inspect(tpm, name, public=public)
     assert code == 0, err + out
     verdict = json.loads(out)
@@ -118,7 +65,7 @@ def test_a_live_quote_holds(tpm, name, public):
 @pytest.mark.parametrize("name", KEYS)
 def test_another_nonce_does_not_hold(tpm, name):
     other = "ff" + NONCE[2:]
-    assert "pss" in name or tpm.checkquote(name, nonce=other) != 0
+    assert "pss" in name or checkquote(tpm, name, nonce=other) != 0
     assert inspect(tpm, name, nonce=other)[0] == 1
 
 
@@ -145,6 +92,6 @@ def test_a_changed_byte_does_not_hold(tpm, name, option):
 def test_registers_of_another_moment_do_not_hold(tpm):
     tpm.tool("pcrextend", "10:sha256=" + "09" * 32)
     name = "ecdsa-p256"
-    tpm.quote("later", KEYS[name][0], KEYS[name][1])
+    tpm.quote("later", *KEYS[name], SELECTION)
     code, _, _ = inspect(tpm, name, files={"pcrs": tpm.folder / "later.pcrs"})
     assert code == 1
