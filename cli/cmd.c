@@ -19,7 +19,7 @@
  * One line on standard error. Names of files and arguments are anybody's bytes: what a terminal would obey is escaped. Backslashes
  * stay, because parts may have been escaped before.
  */
-static void say(const char *start, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void say(const char *start, const char *format, va_list ap)
 {
 	static char text[SAY_MAX];
 	static uint8_t line[4 * SAY_MAX];
