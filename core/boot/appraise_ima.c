@@ -85,7 +85,8 @@ static bool register_fits(const struct ch_reference *ref, uint32_t pcr)
 	return pcr == PCR_IMA || (ref->ima_judged && pcr >= PCR_IMA_FIRST && pcr <= PCR_IMA_LAST);
 }
 
-static void judge_entry(struct ch_boot_verdict *v, const struct ch_reference *ref, const struct ch_ima_entry *e)
+static void judge_entry(struct ch_boot_verdict *v, const struct ch_reference *ref, const struct ch_ima_entry *e,
+			bool first)
 {
 	/*
 	 * Nothing vouches for an entry's register and template, only for what was extended: so "template data" may be a command line
@@ -95,7 +96,7 @@ static void judge_entry(struct ch_boot_verdict *v, const struct ch_reference *re
 		(void)entry_reason(v, CH_TIER_CONTRAINDICATED, CH_REASON_IMA_TEMPLATE, e);
 		return;
 	}
-	if (e->violation) {
+	if (e->violation && !(first && ref->ima_boot_aggregate)) {
 		(void)entry_reason(v, ref->ima_violations, CH_REASON_IMA_VIOLATION, e);
 		return;
 	}
@@ -109,7 +110,7 @@ static void judge_entry(struct ch_boot_verdict *v, const struct ch_reference *re
 		(void)entry_reason(v, CH_TIER_CONTRAINDICATED, CH_REASON_IMA_TEMPLATE, e);
 		return;
 	}
-	if (e->n == 0 && ref->ima_boot_aggregate)
+	if (first && ref->ima_boot_aggregate)
 		judge_aggregate(v, e);
 	else
 		judge_file(v, ref, e);
@@ -125,9 +126,12 @@ void ch_appraise_ima(struct ch_boot_verdict *v, const struct ch_boot_evidence *e
 	uint32_t quoted = ch_quote_mask_any(ev->quote);
 	struct ch_ima_iter it = ch_ima_iter(ev->ima, ev->scratch, CH_IMA_DATA_MAX);
 	struct ch_ima_entry e;
+	bool first = true;
 	while (it.n < v->ima_quoted && ch_ima_next(&it, &e, NULL) == CH_OK) {
-		if (e.pcr < CH_PCR_COUNT && (quoted >> e.pcr & 1) != 0)
-			judge_entry(v, ref, &e);
+		if (e.pcr >= CH_PCR_COUNT || (quoted >> e.pcr & 1) == 0)
+			continue;
+		judge_entry(v, ref, &e, first);
+		first = false;
 	}
 	if (v->ima_quoted == 0 && ref->ima_judged)
 		(void)ch_verdict_add(v, CH_LINK_OS, CH_TIER_CONTRAINDICATED, CH_REASON_IMA_MISSING);

@@ -218,7 +218,10 @@ static enum ch_err read_event(struct compile *c, size_t value, void *to)
 	(void)to;
 	struct ch_ref_event *e = &c->ref->event[c->ref->event_count++];
 	*e = (struct ch_ref_event){ .doc = (uint8_t)c->doc };
-	return read_object(c, value, event_field, CH_COUNT_OF(event_field), e);
+	enum ch_err err = read_object(c, value, event_field, CH_COUNT_OF(event_field), e);
+	if (err == CH_OK)
+		c->ref->pcr_mask |= (uint32_t)1 << e->pcr; /* a register that is judged must be quoted */
+	return err;
 }
 
 /* --- rules --- */
@@ -668,6 +671,11 @@ enum ch_err ch_reference_compile(struct ch_reference *ref, const struct ch_json 
 			*ref = (struct ch_reference){ 0 };
 			return err;
 		}
+	}
+	if (ref->pcr_mask == 0) {
+		*ref = (struct ch_reference){ 0 };
+		*d = (struct ch_ref_diag){ .rule = "no document names a register that a quote must cover: nothing would be judged" };
+		return CH_ERR_MISSING;
 	}
 	ch_reference_index(ref);
 	return CH_OK;

@@ -45,10 +45,11 @@ def ima_entry(pcr, name, data, template_hash=None):
     return struct.pack("<I", pcr) + digest + struct.pack("<I", len(name)) + name + struct.pack("<I", len(data)) + data
 
 
-def ima_ng(path, content=b"", pcr=10):
+def ima_ng(path, content=b"", pcr=10, violation=False):
     digest = b"sha256:\0" + hashlib.sha256(content).digest()
     path = path.encode() + b"\0"
-    return ima_entry(pcr, b"ima-ng", struct.pack("<I", len(digest)) + digest + struct.pack("<I", len(path)) + path)
+    return ima_entry(pcr, b"ima-ng", struct.pack("<I", len(digest)) + digest + struct.pack("<I", len(path)) + path,
+                     bytes(20) if violation else None)
 
 
 class Registers:
@@ -69,8 +70,9 @@ class Registers:
         for e in entries:
             pcr = struct.unpack_from("<I", e)[0]
             name = struct.unpack_from("<I", e, 24)[0]
-            for alg in self.value:
-                self.extend(pcr, alg, HASH[alg](e[32 + name:]).digest())
+            for alg, values in self.value.items():
+                size = len(values[0])
+                self.extend(pcr, alg, HASH[alg](e[32 + name:]).digest() if any(e[4:24]) else b"\xff" * size)
         return self
 
 

@@ -290,6 +290,7 @@ BAD_REFERENCES = {
     "another format": ('{"format": "other/1"}', 3),
     "unknown key": ('{"format":"chainhold-reference/1","kind":"baseline","name":"x","pcrs":[],"extra":1}', 1),
     "key twice": ('{"format":"chainhold-reference/1","kind":"baseline","name":"x","name":"y","pcrs":[]}', 1),
+    "no register": ('{"format":"chainhold-reference/1","kind":"baseline","name":"x","pcrs":[]}', 1),
     "no name": ('{"format":"chainhold-reference/1","kind":"baseline","pcrs":[]}', 1),
     "pcr 24": ('{"format":"chainhold-reference/1","kind":"baseline","name":"x","pcrs":[24]}', 1),
     "short digest": ('{"format":"chainhold-reference/1","kind":"baseline","name":"x","pcrs":[],"events":[{"pcr":0,"type":1,"digests":{"sha256":"00"}}]}', 1),

@@ -88,6 +88,19 @@ def test_files_measured_into_a_resettable_register_do_not_count(tmp_path):
     assert (code, status) == (1, {"boot": "contraindicated", "os": "contraindicated"})
 
 
+@pytest.mark.parametrize("before", [made.ima_ng("boot_aggregate", pcr=15), made.ima_entry(15, b"none", b"x"), made.ima_ng("/init"),
+                                    made.ima_ng("/init", violation=True)])
+def test_the_list_starts_with_the_aggregate_in_a_quoted_register(tmp_path, before):
+    empty = "sha256:" + made.HASH[made.SHA256](b"").hexdigest()
+
+    def change(doc):
+        doc["ima"] = {"boot_aggregate": True, "files": [{"path": "/init", "digests": [empty]}]}
+
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()), change)
+    code, _, why = appraise(reference, made.write(tmp_path / "bad", made.good_events(), ima=[before, made.ima_ng("/init")]))
+    assert code == 1 and "boot-aggregate" in why["os"], why
+
+
 def test_a_register_that_the_good_boot_left_alone_must_be_quoted_too(tmp_path):
     reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()))
     more = made.good_events() + [made.event(12, made.IPL, "init=/bin/sh".encode("utf-16-le") + b"\0\0")]
@@ -222,6 +235,36 @@ def test_a_path_cannot_speak_to_the_terminal(tmp_path):
         assert done.returncode in (1, 2, 4)
         assert b"\033" not in done.stderr and b"\xe2\x80\xae" not in done.stderr and done.stderr.count(b"\n") == 1, done.stderr
         done.stderr.decode("utf-8")
+
+
+def test_names_in_evidence_cannot_speak_to_the_terminal(tmp_path):
+    hostile = "/x\033[2J\u202e\r\x9b\udcff\n"
+    path = hostile.encode("utf-8", "surrogateescape")
+    digest = b"sha256:\0" + bytes(32)
+    entry = made.ima_entry(10, b"ima-ng", struct.pack("<I", len(digest)) + digest + struct.pack("<I", len(path) + 1) + path + b"\0")
+    text = made.event(8, made.IPL, b"grub_cmd: \033]0;x\007", b"\033]0;x\007")
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()), lambda doc: doc.update(ima={"boot_aggregate": False, "files": []}))
+    options = made.write(tmp_path / "bad", made.good_events() + [text], ima=[entry])
+    code, out, _ = run(["appraise", "--reference", reference, *options])
+    assert code == 1 and not any(c in out for c in "\033\u202e\r\x9b\x07\udcff") and "x1b[2J" in out
+    code, out, _ = run(["appraise", "--json", "--reference", reference, *options])
+    assert code == 1 and not any(ord(c) < 32 and c != "\n" or 0x7F <= ord(c) < 0xA0 for c in out)
+
+
+HOSTILE_LAST = ["", "[]", "1", "{}", '{"submods":1}', '{"submods":{"boot":{"ear_attester_claims":[]}}}',
+                '{"submods":{"boot":{"ear_attester_claims":{"clock":-1,"reset_count":0,"restart_count":0,"firmware_version":0}}}}',
+                '{"submods":{"boot":{"ear_attester_claims":{"clock":1e3,"reset_count":0,"restart_count":0,"firmware_version":0}}}}',
+                '{"submods":{"boot":{"ear_attester_claims":{"clock":0,"reset_count":4294967296,"restart_count":0,"firmware_version":0}}}}',
+                '{"submods":{},"submods":{"boot":{"ear_attester_claims":{"clock":0,"reset_count":0,"restart_count":0,"firmware_version":0}}}}',
+                "[" * 100000]
+
+
+@pytest.mark.parametrize("text", HOSTILE_LAST, ids=range(len(HOSTILE_LAST)))
+def test_a_last_result_that_is_none_is_refused(tmp_path, text):
+    options = made.write(tmp_path / "good", made.good_events())
+    (tmp_path / "last").write_text(text)
+    code, out, err = run(["appraise", "--reference", capture(tmp_path, options), "--last", tmp_path / "last", *options])
+    assert (code, out) == (1, ""), err
 
 
 @pytest.mark.parametrize("args", [["--version"], ["--help"], ["appraise", "--help"], ["inspect", "eventlog", "FILE"], ["inspect", "eventlog", "--json", "FILE"]])
