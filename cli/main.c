@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cmd.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,10 +18,14 @@ int main(int argc, char **argv)
 		return CLI_USAGE;
 	argv[0] = name;
 	(void)cli_colour(); /* asks the terminal while it still may */
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+	int code = CLI_HOLDS;
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 		puts("chainhold " CH_VERSION);
-		return CLI_HOLDS;
-	}
-	return cli_dispatch("Chainhold judges the evidence of a device's chain of trust.", command,
-			    CH_COUNT_OF(command), argc, argv);
+	else
+		code = cli_dispatch("Chainhold judges the evidence of a device's chain of trust.", command,
+				    CH_COUNT_OF(command), argc, argv);
+	if (fflush(stdout) == 0)
+		return code;
+	cli_say("standard output: %s", strerror(errno));
+	return CLI_IO;
 }
