@@ -12,15 +12,45 @@
 #include <string.h>
 #include <unistd.h>
 
-#define COLUMN 22
+#define COLUMN  22
+#define SAY_MAX 8192 /* two paths and a sentence */
+
+/*
+ * One line on standard error. Names of files and arguments are anybody's bytes: what a terminal would obey is escaped. Backslashes
+ * stay, because parts may have been escaped before.
+ */
+__attribute__((format(printf, 2, 0))) static void say(const char *start, const char *format, va_list ap)
+{
+	static char text[SAY_MAX];
+	static uint8_t line[4 * SAY_MAX];
+	int n = vsnprintf(text, sizeof(text), format, ap);
+	size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+	struct ch_wr w = ch_wr(line, sizeof(line) - 1);
+	for (size_t i = 0; i < len;) {
+		size_t end = i;
+		while (end < len && text[end] != '\\')
+			end++;
+		ch_text_escape(&w, ch_span(text + i, end - i));
+		if (end < len)
+			ch_wr_u8(&w, '\\');
+		i = end + 1;
+	}
+	fprintf(stderr, "%s%.*s\n", start, (int)w.len, (const char *)line);
+}
 
 void cli_say(const char *format, ...)
 {
 	va_list ap;
 	va_start(ap, format);
-	fputs("chainhold: ", stderr);
-	vfprintf(stderr, format, ap);
-	fputc('\n', stderr);
+	say("chainhold: ", format, ap);
+	va_end(ap);
+}
+
+__attribute__((format(printf, 1, 2))) static void say_plain(const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	say("", format, ap);
 	va_end(ap);
 }
 
@@ -73,7 +103,7 @@ static const struct cli_opt *option_find(const struct cli_usage *u, const char *
 
 static int usage_error(const char *name, const char *what, const char *arg)
 {
-	fprintf(stderr, "%s: %s '%s'; see '%s --help'\n", name, what, arg, name);
+	say_plain("%s: %s '%s'; see '%s --help'", name, what, arg, name);
 	return CLI_USAGE;
 }
 

@@ -70,7 +70,7 @@ int cli_confine(void);
  */
 int cli_refused(const char *path, const char *item, enum ch_err err, const struct ch_diag *d);
 
-/* "chainhold: …" on standard error, untrusted parts to be escaped by the caller. */
+/* "chainhold: …" on standard error, one line; whatever a terminal would obey is escaped. */
 void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A writer to standard output, buffered; call cli_out_end at the end: CLI_IO if output failed, else `code`. */

@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,8 @@ int main(int argc, char **argv)
 	if (argc < 1)
 		return CLI_USAGE;
 	argv[0] = name;
+	/* A reader that went away is an output error like any other: exit 4, not death by a signal. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	(void)cli_colour(); /* asks the terminal while it still may */
 	int code = CLI_HOLDS;
 	if (argc == 2 && strcmp(argv[1], "--version") == 0)
@@ -24,6 +27,7 @@ int main(int argc, char **argv)
 	else
 		code = cli_dispatch("Chainhold judges the evidence of a device's chain of trust.", command,
 				    CH_COUNT_OF(command), argc, argv);
+	/* Help goes through stdio; nothing else does. */
 	if (fflush(stdout) == 0)
 		return code;
 	cli_say("standard output: %s", strerror(errno));

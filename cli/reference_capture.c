@@ -3,6 +3,7 @@
 #include "cli/reference.h"
 
 #include "core/base/text.h"
+#include "core/boot/smbios.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static const char *const phase_word[] = { "enter-initrd", "leave-initrd", "sysin
 
 /* --- what one event becomes --- */
 
-enum role { ROLE_NONE, ROLE_DIGEST, ROLE_ORDER, ROLE_OPTION, ROLE_GPT, ROLE_ACTION, ROLE_SECURE_BOOT };
+enum role { ROLE_NONE, ROLE_DIGEST, ROLE_ORDER, ROLE_OPTION, ROLE_GPT, ROLE_ACTION, ROLE_SMBIOS, ROLE_SECURE_BOOT };
 
 static bool is_option(const struct ch_tcg_what *what)
 {
@@ -44,7 +45,7 @@ static bool is_option(const struct ch_tcg_what *what)
 		return false;
 	ch_utf16le_put(&w, what->name);
 	return !w.bad && w.len == 8 && ch_span_starts(ch_wr_span(&w), CH_SPAN_LIT("Boot")) &&
-	       ch_efi_load_option_parse(&lo, what->value, NULL) == CH_OK && (lo.optional.n == 0 || lo.optional.n == 16);
+	       ch_efi_load_option_parse(&lo, what->value, NULL) == CH_OK && ch_efi_load_option_is_plain(&lo);
 }
 
 static bool is_database(const struct ch_tcg_what *what)
@@ -70,6 +71,9 @@ static enum role role_of(const struct capture *c, const struct ch_tcg_event *ev,
 		return ROLE_DIGEST;
 	if (ev->pcr == 7 && ev->type == CH_EV_EFI_VARIABLE_DRIVER_CONFIG && c->secure_boot && is_database(what))
 		return ROLE_SECURE_BOOT;
+	struct ch_smbios table;
+	if (ev->pcr == 1 && ch_smbios_of_event(&table, what, NULL) == CH_OK)
+		return ROLE_SMBIOS;
 	if (ev->pcr == 5 && what->kind == CH_TCG_GPT)
 		return ROLE_GPT;
 	if (ev->pcr == 4 && ev->type == CH_EV_EFI_ACTION)
@@ -249,6 +253,33 @@ static void put_gpt(struct capture *c, const struct ch_tcg_event *ev, const stru
 	ch_json_object_end(j);
 }
 
+/* What all units of a class share; serial numbers, asset tags and the UUID are left out, and so are free. */
+static void put_smbios(struct capture *c, const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
+{
+	static const char *const field[] = {
+		"bios-vendor",         "bios-version",           "bios-release-date",
+		"system-manufacturer", "system-product-name",    "system-version",
+		"system-family",       "baseboard-manufacturer", "baseboard-product-name"
+	};
+	struct ch_smbios table;
+	(void)ev;
+	if (ch_smbios_of_event(&table, what, NULL) != CH_OK)
+		return;
+	rule_begin(c, "smbios");
+	ch_json_name(c->j, "match");
+	ch_json_array_begin(c->j);
+	for (size_t i = 0; i < CH_COUNT_OF(field); i++) {
+		uint8_t text[TEXT_MAX];
+		struct ch_wr w = ch_wr(text, sizeof(text));
+		ch_wr_str(&w, field[i]);
+		ch_wr_u8(&w, '=');
+		if (ch_smbios_field_put(&table, ch_span_str(field[i]), &w) && !w.bad)
+			ch_json_put_span(c->j, ch_wr_span(&w));
+	}
+	ch_json_array_end(c->j);
+	ch_json_object_end(c->j);
+}
+
 static void put_text_rule(struct capture *c, uint32_t pcr, uint32_t type, const char *text, const char *tier)
 {
 	rule_begin(c, "text");
@@ -269,6 +300,7 @@ static void put_rules(struct capture *c)
 	each(c, ROLE_ORDER, put_order);
 	each(c, ROLE_OPTION, put_option);
 	each(c, ROLE_GPT, put_gpt);
+	each(c, ROLE_SMBIOS, put_smbios);
 	if ((c->pcrs >> 4 & 1) != 0) {
 		/* PFP 1.06, 10.4.4: what firmware says around each attempt to boot; coming back from one is worth a warning. */
 		put_text_rule(c, 4, CH_EV_EFI_ACTION, "Calling EFI Application from Boot Option", "affirming");
@@ -381,11 +413,9 @@ static void put_document(struct capture *c, const char *kind, const char *name)
 	ch_json_named_str(j, "name", name);
 	ch_json_name(j, "pcrs");
 	ch_json_array_begin(j);
+	/* Those that this boot left alone, too: an attacker must not hide there what he measured by not quoting the register. */
 	for (uint32_t pcr = 0; pcr < CH_PCR_COUNT; pcr++) {
-		bool extended = false;
-		for (size_t i = 0; i < c->verdict->pcrs.count; i++)
-			extended |= (c->verdict->pcrs.bank[i].touched >> pcr & 1) != 0;
-		if (extended && (c->pcrs >> pcr & 1) != 0)
+		if ((c->pcrs >> pcr & 1) != 0)
 			ch_json_put_u64(j, pcr);
 	}
 	ch_json_array_end(j);

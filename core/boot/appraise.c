@@ -103,7 +103,8 @@ enum ch_err ch_boot_appraise(struct ch_boot_verdict *v, const struct ch_boot_evi
 	v->tier[CH_LINK_BOOT] = CH_TIER_AFFIRMING;
 	v->tier[CH_LINK_OS] = CH_TIER_NONE;
 	v->os_judged = ev->ima.n > 0 || ref->ima_judged;
-	if (v->os_judged)
+	/* A list that is only replayed says nothing good of its files. */
+	if (ref->ima_judged)
 		v->tier[CH_LINK_OS] = CH_TIER_AFFIRMING;
 	v->signature_ok = false;
 	v->explains = false;
@@ -122,6 +123,12 @@ enum ch_err ch_boot_appraise(struct ch_boot_verdict *v, const struct ch_boot_evi
 	enum ch_err err = ch_appraise_replay(v, ev, ref, d);
 	if (err != CH_OK)
 		return err;
+	const struct ch_pseudo_log *p = &v->pseudo;
+	if (p->count > 0 && p->rule->tier > CH_TIER_AFFIRMING) {
+		struct ch_reason *r = ch_verdict_add(v, CH_LINK_BOOT, p->rule->tier, CH_REASON_RULE_WARNING);
+		r->pcr = p->pcr;
+		r->doc = p->rule->doc;
+	}
 	ch_appraise_events(v, ev, ref);
 	ch_appraise_ima(v, ev, ref);
 	return CH_OK;

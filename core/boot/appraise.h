@@ -113,6 +113,7 @@ struct ch_reason {
 	enum ch_tier tier;       /* what it makes of the link at best; CH_TIER_NONE: a note */
 	size_t event;            /* number in the log, or CH_ITEM_NONE */
 	size_t entry;            /* number in the IMA list, or CH_ITEM_NONE */
+	size_t off;              /* with `entry`: its byte offset in the list */
 	uint32_t pcr;            /* or CH_PCR_NONE */
 	enum ch_hash_alg alg;    /* of the digests below; CH_HASH_NONE if there are none */
 	struct ch_span measured; /* borrowed from evidence or verdict */
@@ -187,7 +188,7 @@ bool ch_appraise_rule(const struct ch_reference *ref, const struct ch_tcg_event 
 /* appraise_secure_boot.c: state and databases as sets. Called for each configuration event of PCR 7, then once at the end. */
 struct ch_secure_boot_seen {
 	bool state;
-	bool db[CH_REF_DB_COUNT];
+	uint8_t db[CH_REF_DB_COUNT]; /* events of it, up to CH_SECURE_BOOT_MAX */
 };
 void ch_appraise_secure_boot_event(struct ch_secure_boot_seen *seen, struct ch_boot_verdict *v,
 				   const struct ch_reference *ref, const struct ch_tcg_event *ev,

@@ -197,18 +197,32 @@ static void note_structure(struct ch_boot_verdict *v, struct separators *s, stru
 	}
 }
 
-/* UEFI firmware ends each of these registers with one separator, so none of them keeps its reset value, in no bank. */
-static void judge_structure(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev, const struct separators *s)
+/*
+ * UEFI firmware ends each of these registers with one separator, so none of them keeps its reset value, in no bank. Which ones
+ * other firmware extends, only reference values tell.
+ */
+static uint32_t extended_by_firmware(const struct ch_reference *ref, bool uefi)
 {
-	if (ev->log->format != CH_TCG_SHA1 && ev->log->format != CH_TCG_AGILE)
-		return;
+	uint32_t mask = uefi ? ((uint32_t)1 << SEPARATOR_PCRS) - 1 : 0;
+	for (size_t i = 0; !uefi && i < ref->event_count; i++) {
+		if (ref->event[i].pcr < SEPARATOR_PCRS)
+			mask |= (uint32_t)1 << ref->event[i].pcr;
+	}
+	return mask;
+}
+
+static void judge_structure(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev,
+			    const struct ch_reference *ref, const struct separators *s)
+{
+	bool uefi = ev->log->format == CH_TCG_SHA1 || ev->log->format == CH_TCG_AGILE;
+	uint32_t mask = extended_by_firmware(ref, uefi);
 	for (size_t i = 0; i < ev->quote->select_count; i++) {
 		const struct ch_pcr_bank *bank = ch_pcrs_find(&v->pcrs, ev->quote->select[i].alg);
 		for (uint32_t pcr = 0; bank != NULL && pcr < SEPARATOR_PCRS; pcr++) {
-			if ((ev->quote->select[i].mask >> pcr & 1) == 0)
+			if (((ev->quote->select[i].mask & mask) >> pcr & 1) == 0)
 				continue;
 			bool reset = (bank->touched >> pcr & 1) == 0;
-			if (!reset && s->count[pcr] == 1 && !s->bad[pcr])
+			if (!reset && (!uefi || (s->count[pcr] == 1 && !s->bad[pcr])))
 				continue;
 			struct ch_reason *r = ch_verdict_add(v, CH_LINK_BOOT, CH_TIER_CONTRAINDICATED,
 							     reset ? CH_REASON_PCR_RESET : CH_REASON_SEPARATOR);
@@ -256,5 +270,5 @@ void ch_appraise_events(struct ch_boot_verdict *v, const struct ch_boot_evidence
 	judge_missing(v, ref, CH_REF_PINNED);
 	judge_registers(v, ev, ref);
 	if (has_firmware_part(ev))
-		judge_structure(v, ev, &seps);
+		judge_structure(v, ev, ref, &seps);
 }

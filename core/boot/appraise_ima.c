@@ -5,16 +5,28 @@
 
 #define AGGREGATE_PCRS_SHA1 8  /* boot_aggregate covers PCR 0..7 in the SHA-1 bank, */
 #define AGGREGATE_PCRS      10 /* and PCR 0..9 in others, since Linux 5.8 */
+#define PCR_IMA             10 /* where Linux extends, unless it was built or told otherwise */
+#define PCR_IMA_FIRST       8  /* CONFIG_IMA_MEASURE_PCR_IDX: its range */
+#define PCR_IMA_LAST        14
 
+/* Paths of an ASCII list live in scratch memory that the next entry overwrites: the report reads them again by number. */
+static struct ch_reason *link_reason(struct ch_boot_verdict *v, enum ch_link link, enum ch_tier tier,
+				     enum ch_reason_code code, const struct ch_ima_entry *e)
+{
+	struct ch_reason *r = ch_verdict_add(v, link, tier, code);
+	r->entry = e->n;
+	r->off = e->off;
+	r->pcr = e->pcr;
+	return r;
+}
+
+/* In another register than IMA's own, an entry that does not hold may stand for something that a boot loader measured there. */
 static struct ch_reason *entry_reason(struct ch_boot_verdict *v, enum ch_tier tier, enum ch_reason_code code,
 				      const struct ch_ima_entry *e)
 {
-	struct ch_reason *r = ch_verdict_add(v, CH_LINK_OS, tier, code);
-	r->entry = e->n;
-	r->pcr = e->pcr;
-	/* Paths of an ASCII list live in scratch memory that the next entry overwrites; the CLI reads them again by number. */
-	r->subject = CH_SPAN_EMPTY;
-	return r;
+	if (e->pcr != PCR_IMA)
+		(void)link_reason(v, CH_LINK_BOOT, tier, code, e);
+	return link_reason(v, CH_LINK_OS, tier, code, e);
 }
 
 /* Recomputes boot_aggregate over the replayed registers in the bank that the entry names. */
@@ -55,7 +67,8 @@ static void judge_file(struct ch_boot_verdict *v, const struct ch_reference *ref
 		return;
 	}
 	struct ch_reason *r = entry_reason(v, CH_TIER_CONTRAINDICATED, CH_REASON_IMA_FILE, e);
-	const struct ch_ref_file *known = ch_reference_file_by_path(ref, e->path);
+	/* The search goes through all files: not for reasons that nobody is told. */
+	const struct ch_ref_file *known = v->reasons_dropped == 0 ? ch_reference_file_by_path(ref, e->path) : NULL;
 	r->alg = alg;
 	if (known != NULL) {
 		r->expected = known->digest;
@@ -63,8 +76,25 @@ static void judge_file(struct ch_boot_verdict *v, const struct ch_reference *ref
 	}
 }
 
+/*
+ * The registers of firmware are its own, and 16 and 23 can be reset by the running system. In other registers than the usual
+ * one only entries that are judged can be told from moved events.
+ */
+static bool register_fits(const struct ch_reference *ref, uint32_t pcr)
+{
+	return pcr == PCR_IMA || (ref->ima_judged && pcr >= PCR_IMA_FIRST && pcr <= PCR_IMA_LAST);
+}
+
 static void judge_entry(struct ch_boot_verdict *v, const struct ch_reference *ref, const struct ch_ima_entry *e)
 {
+	/*
+	 * Nothing vouches for an entry's register and template, only for what was extended: so "template data" may be a command line
+	 * that GRUB measured, and a violation any event with a digest of ones. Elsewhere than in IMA's register, entries must be judged.
+	 */
+	if (!register_fits(ref, e->pcr) || (e->pcr != PCR_IMA && e->violation)) {
+		(void)entry_reason(v, CH_TIER_CONTRAINDICATED, CH_REASON_IMA_TEMPLATE, e);
+		return;
+	}
 	if (e->violation) {
 		(void)entry_reason(v, ref->ima_violations, CH_REASON_IMA_VIOLATION, e);
 		return;

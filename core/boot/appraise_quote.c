@@ -12,6 +12,8 @@ static void judge_key(struct ch_boot_verdict *v, const struct ch_boot_evidence *
 {
 	if (ev->ak != NULL && ch_tpm_public_check_ak(ev->ak, NULL) != CH_OK)
 		fails(v, CH_REASON_AK);
+	else if (ev->ak != NULL && ev->ak->scheme_hash != ev->sig->hash)
+		fails(v, CH_REASON_AK); /* a restricted key signs with its own scheme only */
 	v->signature_ok = ch_verify_message(ev->key, ev->sig, ev->msg) == CH_OK;
 	if (!v->signature_ok)
 		fails(v, CH_REASON_SIGNATURE);

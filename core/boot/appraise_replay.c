@@ -14,7 +14,8 @@ struct replay {
 	bool known;        /* ev->values are the quoted ones */
 	uint32_t ima_mask; /* registers that the IMA list extends */
 	size_t budget;
-	bool spent; /* the budget ended the search */
+	size_t cost; /* of one candidate: banks to extend and to hash */
+	bool spent;  /* the budget ended the search */
 };
 
 /* The registers as the firmware's log leaves them, in every bank that is quoted. CH_HASH_NONE, or the bank that cannot be had. */
@@ -33,11 +34,11 @@ static enum ch_hash_alg start(const struct replay *r)
 static bool fits(struct replay *r, uint32_t mask)
 {
 	const struct ch_tpm_attest *q = r->ev->quote;
-	if (r->budget == 0) {
+	if (r->budget < r->cost) {
 		r->spent = true;
 		return false;
 	}
-	r->budget--;
+	r->budget -= r->cost;
 	if (!r->known) {
 		struct ch_digest d;
 		return ch_tpm_pcr_digest(q, &r->v->pcrs, r->ev->sig->hash, &d) == CH_OK &&
@@ -243,8 +244,11 @@ static bool values_are_quoted(struct replay *r)
 enum ch_err ch_appraise_replay(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev,
 			       const struct ch_reference *ref, struct ch_diag *d)
 {
-	struct replay r = { .v = v, .ev = ev, .ref = ref, .budget = CH_REPLAY_SEARCH_MAX };
+	/* A quote that nobody signed is worth a short search only: anybody can send one. */
+	size_t budget = v->signature_ok ? CH_REPLAY_SEARCH_MAX : CH_REPLAY_SEARCH_MAX / 16;
+	struct replay r = { .v = v, .ev = ev, .ref = ref, .budget = budget };
 	enum ch_hash_alg lacking = start(&r);
+	r.cost = v->pcrs.count > 0 ? v->pcrs.count : 1;
 	if (lacking != CH_HASH_NONE) {
 		ch_verdict_add(v, CH_LINK_BOOT, CH_TIER_CONTRAINDICATED, CH_REASON_BANK)->alg = lacking;
 		return CH_OK;

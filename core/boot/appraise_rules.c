@@ -2,6 +2,7 @@
 #include "core/boot/appraise.h"
 
 #include "core/base/text.h"
+#include "core/boot/smbios.h"
 
 /*
  * Rules: what may differ between good devices of one class. A rule looks at decoded content, and only where the quoted digests
@@ -83,8 +84,7 @@ static bool boot_option(const struct ch_reference *ref, const struct ch_ref_rule
 	w = ch_wr(text, sizeof(text));
 	if (ch_efi_devpath_put(&w, lo.devpath) != CH_OK || w.bad || !ch_ref_glob(pattern(ref, r, 1), ch_wr_span(&w)))
 		return false;
-	/* EDK II marks the options it made itself with a GUID. */
-	return lo.optional.n == 0 || lo.optional.n == sizeof(struct ch_efi_guid);
+	return ch_efi_load_option_is_plain(&lo);
 }
 
 static bool same_part(const struct ch_ref_part *want, const struct ch_efi_gpt_entry *e)
@@ -112,6 +112,26 @@ static bool gpt(const struct ch_reference *ref, const struct ch_ref_rule *r, con
 	return true;
 }
 
+/* The fields of the SMBIOS table that the rule names, by pattern; serial numbers and all else that it does not name are free. */
+static bool smbios(const struct ch_reference *ref, const struct ch_ref_rule *r, const struct ch_tcg_what *what)
+{
+	struct ch_smbios table;
+	uint8_t buf[TEXT_MAX];
+	if (ch_smbios_of_event(&table, what, NULL) != CH_OK)
+		return false;
+	for (size_t i = 0; i < r->text_count; i++) {
+		struct ch_span s = pattern(ref, r, i);
+		size_t n = 0;
+		while (n < s.n && s.p[n] != '=')
+			n++;
+		struct ch_wr w = ch_wr(buf, sizeof(buf));
+		if (n == s.n || !ch_smbios_field_put(&table, ch_span(s.p, n), &w) || w.bad ||
+		    !ch_ref_glob(ch_span_sub(s, n + 1, s.n - n - 1), ch_wr_span(&w)))
+			return false;
+	}
+	return true;
+}
+
 /* The text that was measured, by pattern. */
 static bool text(const struct ch_reference *ref, const struct ch_ref_rule *r, const struct ch_tcg_event *ev,
 		 const struct ch_tcg_what *what)
@@ -120,7 +140,8 @@ static bool text(const struct ch_reference *ref, const struct ch_ref_rule *r, co
 	if (ev->pcr != r->pcr || ev->type != r->type || (what->kind != CH_TCG_TEXT && what->kind != CH_TCG_ACTION))
 		return false;
 	if (!what->utf16) {
-		struct ch_span s = what->cover == CH_COVER_PART ? what->covered : what->text;
+		/* With GRUB's prefix if that was measured; a tagged event's number and size are measured beside its text. */
+		struct ch_span s = ev->type == CH_EV_EVENT_TAG ? what->text : what->covered;
 		while (s.n > 0 && s.p[s.n - 1] == 0)
 			s.n--;
 		return s.n <= sizeof(buf) && one_matches(ref, r, s);
@@ -183,6 +204,12 @@ static bool is_boot_variable(const struct ch_tcg_event *ev)
 	       (ev->type == CH_EV_EFI_VARIABLE_BOOT || ev->type == CH_EV_EFI_VARIABLE_BOOT2);
 }
 
+static bool is_tables(const struct ch_tcg_event *ev)
+{
+	return ev->pcr == PCR_BOOT_CONFIG &&
+	       (ev->type == CH_EV_EFI_HANDOFF_TABLES || ev->type == CH_EV_EFI_HANDOFF_TABLES2);
+}
+
 static bool is_partition_table(const struct ch_tcg_event *ev)
 {
 	return ev->pcr == PCR_PARTITIONS && (ev->type == CH_EV_EFI_GPT_EVENT || ev->type == CH_EV_EFI_GPT_EVENT2);
@@ -206,6 +233,8 @@ static bool matches(const struct ch_reference *ref, const struct ch_ref_rule *r,
 		return whole && is_partition_table(ev) && gpt(ref, r, what);
 	case CH_RULE_TEXT:
 		return text(ref, r, ev, what);
+	case CH_RULE_SMBIOS:
+		return whole && is_tables(ev) && smbios(ref, r, what);
 	case CH_RULE_PCRPHASE:
 		break;
 	}

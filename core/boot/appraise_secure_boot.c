@@ -116,21 +116,21 @@ void ch_appraise_secure_boot_event(struct ch_secure_boot_seen *seen, struct ch_b
 	if (ch_tcg_is_variable(what, &ch_efi_global_variable, "SecureBoot")) {
 		bool on = what->value.n == 1 && what->value.p[0] == 1;
 		bool off = what->value.n == 1 && what->value.p[0] == 0;
-		if (!seen->state && (on || off))
-			v->secure_boot = on ? CH_SECURE_BOOT_ON : CH_SECURE_BOOT_OFF;
-		/* One event says on, another off: the worse counts. */
-		if (off)
-			v->secure_boot = CH_SECURE_BOOT_OFF;
+		enum ch_secure_boot now = on ? CH_SECURE_BOOT_ON : off ? CH_SECURE_BOOT_OFF : CH_SECURE_BOOT_UNKNOWN;
+		/* Where several events tell, the worst counts: off, then what is neither. */
+		if (!seen->state || off || (v->secure_boot == CH_SECURE_BOOT_ON && !on))
+			v->secure_boot = now;
 		seen->state = true;
 		return;
 	}
 	if (!ref->secure_boot_judged || !which_database(what, &j.db))
 		return;
-	if (ch_efi_siglist_check(what->value, NULL) != CH_OK) {
+	/* Sets may be large, so a log full of them would be judged for minutes. */
+	if (seen->db[j.db] == CH_SECURE_BOOT_MAX || ch_efi_siglist_check(what->value, NULL) != CH_OK) {
 		(void)add(&j, CH_REASON_SB_FORMAT);
 		return;
 	}
-	seen->db[j.db] = true;
+	seen->db[j.db]++;
 	if (j.db == CH_REF_DBX)
 		judge_required(&j, what->value);
 	else
@@ -150,7 +150,7 @@ void ch_appraise_secure_boot_end(const struct ch_secure_boot_seen *seen, struct 
 	}
 	for (size_t db = 0; db < CH_REF_DB_COUNT; db++) {
 		j.db = (enum ch_ref_db)db;
-		if (!seen->db[db])
+		if (seen->db[db] == 0)
 			(void)add(&j, CH_REASON_SB_FORMAT);
 	}
 }

@@ -57,6 +57,11 @@ struct ch_efi_load_option {
 	struct ch_span optional;
 };
 CH_MUST_USE enum ch_err ch_efi_load_option_parse(struct ch_efi_load_option *lo, struct ch_span in, struct ch_diag *d);
+/*
+ * True if the option hands nothing to what it starts: no optional data, or only the GUID by which EDK II marks the options that it
+ * makes itself (8108ac4e-9f11-4d59-850e-e21a522c59b2).
+ */
+bool ch_efi_load_option_is_plain(const struct ch_efi_load_option *lo);
 
 /* One EFI_SIGNATURE_DATA of a signature database (UEFI 2.10, 32.4.1). The spans borrow. */
 struct ch_efi_sig {

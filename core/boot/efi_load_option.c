@@ -36,3 +36,10 @@ enum ch_err ch_efi_load_option_parse(struct ch_efi_load_option *lo, struct ch_sp
 	*lo = out;
 	return CH_OK;
 }
+
+bool ch_efi_load_option_is_plain(const struct ch_efi_load_option *lo)
+{
+	static const uint8_t mark[16] = { 0x4e, 0xac, 0x08, 0x81, 0x11, 0x9f, 0x59, 0x4d,
+					  0x85, 0x0e, 0xe2, 0x1a, 0x52, 0x2c, 0x59, 0xb2 };
+	return lo->optional.n == 0 || ch_span_eq(lo->optional, CH_SPAN_OF(mark));
+}

@@ -26,7 +26,7 @@ const char *ch_tier_str(enum ch_tier tier)
 
 const char *ch_ref_rule_str(enum ch_ref_rule_kind kind)
 {
-	static const char *const name[] = { "boot-order", "boot-option", "gpt", "text", "pcrphase" };
+	static const char *const name[] = { "boot-order", "boot-option", "gpt", "text", "pcrphase", "smbios" };
 	return (size_t)kind < CH_COUNT_OF(name) ? name[kind] : "unknown";
 }
 
@@ -45,9 +45,17 @@ static size_t slot_of(struct ch_span digest, size_t size)
 	return h & (size - 1);
 }
 
-static void index_add(uint32_t *index, size_t size, struct ch_span digest, size_t item)
+/* Many files of one system are empty or otherwise alike: the path tells them apart (FNV-1a, folded into the digest). */
+static size_t file_slot(struct ch_span digest, struct ch_span path, size_t size)
 {
-	size_t at = slot_of(digest, size);
+	uint32_t h = 0x811c9dc5u;
+	for (size_t i = 0; i < path.n; i++)
+		h = (h ^ path.p[i]) * 0x01000193u;
+	return (slot_of(digest, size) + (h ^ h >> 15)) & (size - 1);
+}
+
+static void index_add(uint32_t *index, size_t size, size_t at, size_t item)
+{
 	while (index[at] != 0)
 		at = (at + 1) & (size - 1);
 	index[at] = (uint32_t)item + 1;
@@ -56,9 +64,11 @@ static void index_add(uint32_t *index, size_t size, struct ch_span digest, size_
 void ch_reference_index(struct ch_reference *ref)
 {
 	for (size_t i = 0; i < ref->digest_count; i++)
-		index_add(ref->digest_index, ref->digest_index_size, ref->digest[i].value, i);
+		index_add(ref->digest_index, ref->digest_index_size,
+			  slot_of(ref->digest[i].value, ref->digest_index_size), i);
 	for (size_t i = 0; i < ref->file_count; i++)
-		index_add(ref->file_index, ref->file_index_size, ref->file[i].digest, i);
+		index_add(ref->file_index, ref->file_index_size,
+			  file_slot(ref->file[i].digest, ref->file[i].path, ref->file_index_size), i);
 }
 
 const struct ch_ref_event *ch_reference_event(const struct ch_reference *ref, enum ch_ref_kind kind, uint32_t pcr,
@@ -102,7 +112,8 @@ const struct ch_ref_file *ch_reference_file(const struct ch_reference *ref, stru
 	if (ref->file_count == 0)
 		return NULL;
 	size_t mask = ref->file_index_size - 1;
-	for (size_t at = slot_of(digest, ref->file_index_size); ref->file_index[at] != 0; at = (at + 1) & mask) {
+	for (size_t at = file_slot(digest, path, ref->file_index_size); ref->file_index[at] != 0;
+	     at = (at + 1) & mask) {
 		const struct ch_ref_file *f = &ref->file[ref->file_index[at] - 1];
 		if (f->alg == alg && ch_span_eq(f->digest, digest) && ch_span_eq(f->path, path))
 			return f;

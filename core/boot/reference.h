@@ -49,9 +49,16 @@ struct ch_ref_digest {
 	struct ch_span value;
 };
 
-enum ch_ref_rule_kind { CH_RULE_BOOT_ORDER, CH_RULE_BOOT_OPTION, CH_RULE_GPT, CH_RULE_TEXT, CH_RULE_PCRPHASE };
+enum ch_ref_rule_kind {
+	CH_RULE_BOOT_ORDER,
+	CH_RULE_BOOT_OPTION,
+	CH_RULE_GPT,
+	CH_RULE_TEXT,
+	CH_RULE_PCRPHASE,
+	CH_RULE_SMBIOS
+};
 
-/* "boot-order", "boot-option", "gpt", "text", "pcrphase". */
+/* "boot-order", "boot-option", "gpt", "text", "pcrphase", "smbios". */
 const char *ch_ref_rule_str(enum ch_ref_rule_kind kind);
 
 struct ch_ref_part {

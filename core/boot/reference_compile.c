@@ -2,6 +2,7 @@
 #include "core/boot/reference.h"
 
 #include "core/base/text.h"
+#include "core/boot/smbios.h"
 
 /* Reads the documents: each object of the format is a table of fields. */
 
@@ -224,7 +225,7 @@ static enum ch_err read_event(struct compile *c, size_t value, void *to)
 
 static enum ch_err rule_kind(struct compile *c, size_t value, void *to)
 {
-	static const char *const word[] = { "boot-order", "boot-option", "gpt", "text", "pcrphase" };
+	static const char *const word[] = { "boot-order", "boot-option", "gpt", "text", "pcrphase", "smbios" };
 	size_t i = 0;
 	enum ch_err err = read_word(c, value, word, CH_COUNT_OF(word), &i, "unknown rule");
 	((struct ch_ref_rule *)to)->kind = (enum ch_ref_rule_kind)i;
@@ -327,8 +328,24 @@ static const char *rule_lacks(const struct ch_ref_rule *r)
 		return r->text_count == 0 || r->type == 0 ? "text needs \"pcr\", \"type\" and \"match\"" : NULL;
 	case CH_RULE_PCRPHASE:
 		return r->text_count == 0 || r->text_count > 16 ? "pcrphase needs \"match\": 1 to 16 words" : NULL;
+	case CH_RULE_SMBIOS:
+		return r->text_count == 0 ? "smbios needs \"match\": \"field=pattern\"" : NULL;
 	}
 	return "unknown rule";
+}
+
+/* Each text of an smbios rule is "field=pattern" with a field that exists. */
+static bool fields_exist(const struct ch_reference *ref, const struct ch_ref_rule *r)
+{
+	for (size_t i = 0; i < r->text_count; i++) {
+		struct ch_span name = ref->text[r->text + i];
+		size_t n = 0;
+		while (n < name.n && name.p[n] != '=')
+			n++;
+		if (n == name.n || !ch_smbios_is_field(ch_span(name.p, n)))
+			return false;
+	}
+	return true;
 }
 
 static enum ch_err read_rule(struct compile *c, size_t value, void *to)
@@ -342,6 +359,8 @@ static enum ch_err read_rule(struct compile *c, size_t value, void *to)
 	enum ch_err err = read_object(c, value, rule_field, CH_COUNT_OF(rule_field), r);
 	if (err == CH_OK && rule_lacks(r) != NULL)
 		return fail(c, value, CH_ERR_MISSING, rule_lacks(r));
+	if (err == CH_OK && r->kind == CH_RULE_SMBIOS && !fields_exist(c->ref, r))
+		return fail(c, value, CH_ERR_UNKNOWN, "an smbios pattern is not \"field=pattern\" with a known field");
 	return err;
 }
 
@@ -418,6 +437,7 @@ static const struct field secure_boot_field[] = {
 static enum ch_err read_secure_boot(struct compile *c, size_t value, void *to)
 {
 	c->ref->secure_boot_judged = true;
+	c->ref->pcr_mask |= (uint32_t)1 << 7; /* where these sets are measured */
 	return read_object(c, value, secure_boot_field, CH_COUNT_OF(secure_boot_field), to);
 }
 

@@ -142,7 +142,7 @@ bool ch_smbios_field_put(const struct ch_smbios *s, struct ch_span name, struct 
 		if (one.type != f->type)
 			continue;
 		if (f->type == 1 && f->at == UUID_AT) {
-			struct ch_efi_guid uuid;
+			struct ch_efi_guid uuid = { { 0 } };
 			struct ch_span bytes = ch_span_sub(one.formatted, UUID_AT, sizeof(uuid.b));
 			if (ch_span_copy(uuid.b, sizeof(uuid.b), bytes) != sizeof(uuid.b))
 				return false;

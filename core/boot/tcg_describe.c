@@ -133,7 +133,7 @@ static void describe_tables(const struct ch_tcg_what *what, struct ch_wr *w)
 		ch_text_escape(w, what->text);
 	}
 	for (size_t i = 0; i < SHOWN_TABLES && ch_rd_left(&r) >= 24; i++) {
-		struct ch_efi_guid guid;
+		struct ch_efi_guid guid = { { 0 } };
 		ch_span_copy(guid.b, sizeof(guid.b), ch_rd_take(&r, sizeof(guid.b)));
 		ch_wr_str(w, i == 0 ? ": " : ", ");
 		if (ch_efi_guid_eq(&guid, &ch_efi_smbios_table) || ch_efi_guid_eq(&guid, &ch_efi_smbios3_table))

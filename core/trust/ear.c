@@ -54,7 +54,7 @@ struct ch_ear_vector ch_ear_vector(const struct ch_boot_verdict *v, enum ch_link
 {
 	struct ch_ear_vector out = { .instance_identity = 2, .configuration = 2, .executables = 3 };
 	if (link == CH_LINK_OS)
-		out = (struct ch_ear_vector){ .executables = v->os_judged ? 2 : 0 };
+		out = (struct ch_ear_vector){ .executables = v->tier[link] == CH_TIER_NONE ? 0 : 2 };
 	int8_t *claim[] = { &out.instance_identity, &out.configuration, &out.executables };
 	for (size_t i = 0; i < v->reason_count; i++) {
 		const struct ch_reason *r = &v->reason[i];
@@ -65,7 +65,12 @@ struct ch_ear_vector ch_ear_vector(const struct ch_boot_verdict *v, enum ch_link
 		if (value > *claim[c])
 			*claim[c] = value;
 	}
-	/* A tier that comes from another link's reason, or from a reason that found no room. */
+	/* What a reason that found no room was about is not known: then no claim is better than the link. */
+	for (size_t i = 0; v->reasons_dropped > 0 && v->tier[link] > CH_TIER_AFFIRMING && i < CH_COUNT_OF(claim); i++) {
+		if (*claim[i] < (int)v->tier[link])
+			*claim[i] = (int8_t)v->tier[link];
+	}
+	/* A tier that comes from another link's reason. */
 	if ((int)v->tier[link] > out.executables && v->tier[link] > CH_TIER_AFFIRMING &&
 	    out.instance_identity < (int)v->tier[link] && out.configuration < (int)v->tier[link])
 		out.executables = (int8_t)v->tier[link];
@@ -95,9 +100,11 @@ void ch_reason_facts(struct ch_reason_facts *f, const struct ch_ear_input *in, c
 		}
 	}
 	if (r->entry != CH_ITEM_NONE) {
+		/* Straight to the entry: a list is long, and reasons are many. */
 		struct ch_ima_iter it = ch_ima_iter(in->evidence->ima, in->evidence->scratch, CH_IMA_DATA_MAX);
-		while (!f->has_entry && ch_ima_next(&it, &f->entry, NULL) == CH_OK)
-			f->has_entry = f->entry.n == r->entry;
+		it.off = r->off;
+		it.n = r->entry;
+		f->has_entry = ch_ima_next(&it, &f->entry, NULL) == CH_OK;
 	}
 }
 

@@ -29,7 +29,7 @@ keep core/base/span.c
 sed -i 's|#include <string.h>|#include <string.h>\n#include "host/base/mem.h"|' core/base/span.c
 planted includes core/base/span.c
 keep core/base/text.c
-sed -i 's|#include "core/base/rd.h"|#include "core/base/rd.h"\n#include <stdio.h>|' core/base/text.c
+sed -i 's|#include "core/base/text.h"|#include "core/base/text.h"\n#include <stdio.h>|' core/base/text.c
 planted includes core/base/text.c
 keep core/crypto/hmac.c
 printf 'void ch_x(char *to, const char *from);\nvoid ch_x(char *to, const char *from)\n{\n\tmemcpy(to, from, 3);\n}\n' >>core/crypto/hmac.c

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an attacker who owns the running system would try: logs, lists, quotes and file names of his own making."""
+
+import json
+import os
+import struct
+import subprocess
+import time
+
+import pytest
+
+import made_boot as made
+from support import BIN, run
+
+SLOW = 10 if "VALGRIND" not in os.environ else 600  # seconds; each takes about a second here
+
+
+def capture(tmp_path, options, change=None, *more):
+    code, out, err = run(["reference", "capture", "--name", "made", *more, *options])
+    assert code == 0, err
+    doc = json.loads(out)
+    if change:
+        change(doc)
+    path = tmp_path / "reference.json"
+    path.write_text(json.dumps(doc))
+    return path
+
+
+def appraise(reference, options):
+    code, out, err = run(["appraise", "--json", "--reference", reference, *options])
+    assert code in (0, 1), err
+    submods = json.loads(out)["submods"]
+    return code, {k: v["ear_status"] for k, v in submods.items()}, {
+        k: {r["reason"] for r in v["ear_verifier_claims"]["reasons"]} for k, v in submods.items()}
+
+
+AGGREGATE = made.ima_ng("boot_aggregate")
+
+
+def test_the_made_boot_is_good(tmp_path):
+    options = made.write(tmp_path / "good", made.good_events())
+    assert appraise(capture(tmp_path, options), options)[:2] == (0, {"boot": "affirming"})
+
+
+# --- events that leave the log ---
+
+
+@pytest.mark.parametrize("pcr", [4, 8, 9, 16])
+@pytest.mark.parametrize("judged", [False, True])
+def test_an_event_cannot_move_into_the_ima_list(tmp_path, pcr, judged):
+    pcrs = list(range(15)) + [16]
+    ima = [AGGREGATE]
+    good = made.write(tmp_path / "good", made.good_events(), pcrs, ima)
+
+    def change(doc):
+        if judged:
+            doc["ima"]["boot_aggregate"] = False
+            doc["ima"]["files"].append({"path": "boot_aggregate", "digests": ["sha256:" + made.HASH[made.SHA256](b"").hexdigest()]})
+        else:
+            del doc["ima"]
+
+    reference = capture(tmp_path, good, change)
+    assert appraise(reference, good)[0] == 0
+    bad = made.write(tmp_path / "bad", made.good_events(), pcrs, ima + [made.ima_entry(pcr, b"none", b"init=/bin/sh")])
+    code, status, why = appraise(reference, bad)
+    assert (code, status["boot"]) == (1, "contraindicated") and "ima-template" in why["boot"]
+
+
+def test_a_list_that_is_not_judged_is_not_affirming(tmp_path):
+    options = made.write(tmp_path / "good", made.good_events(), ima=[AGGREGATE, made.ima_ng("/root/dropper")])
+    reference = capture(tmp_path, options, lambda doc: doc.pop("ima"))
+    code, status, why = appraise(reference, options)
+    assert (code, status) == (0, {"boot": "affirming", "os": "none"}) and why["os"] == {"ima-not-judged"}
+
+
+def test_files_measured_into_a_resettable_register_do_not_count(tmp_path):
+    pcrs = list(range(10)) + [11, 12, 16]
+    ima = [made.ima_ng("boot_aggregate", pcr=16), made.ima_ng("/bin/sh", pcr=16)]
+    options = made.write(tmp_path / "bad", made.good_events(), pcrs, ima)
+
+    def change(doc):
+        empty = "sha256:" + made.HASH[made.SHA256](b"").hexdigest()
+        doc["ima"] = {"boot_aggregate": False, "files": [{"path": p, "digests": [empty]} for p in ("boot_aggregate", "/bin/sh")]}
+        doc["pcrs"] = list(range(8))
+
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events(), pcrs), change)
+    code, status, _ = appraise(reference, options)
+    assert (code, status) == (1, {"boot": "contraindicated", "os": "contraindicated"})
+
+
+def test_a_register_that_the_good_boot_left_alone_must_be_quoted_too(tmp_path):
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()))
+    more = made.good_events() + [made.event(12, made.IPL, "init=/bin/sh".encode("utf-16-le") + b"\0\0")]
+    assert appraise(reference, made.write(tmp_path / "seen", more))[0] == 1
+    code, _, why = appraise(reference, made.write(tmp_path / "hidden", more, [p for p in range(15) if p != 12]))
+    assert code == 1 and "pcr-not-quoted" in why["boot"]
+
+
+def test_judged_key_sets_need_their_register(tmp_path):
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()),
+                        lambda doc: doc.update(pcrs=[0], secure_boot={"enabled": False, "pk": [], "kek": [], "db": [], "dbx": []}))
+    code, _, why = appraise(reference, made.write(tmp_path / "bad", made.good_events(), range(7)))
+    assert code == 1 and "pcr-not-quoted" in why["boot"]
+
+
+# --- rules ---
+
+
+def boot_option(optional):
+    end = bytes([0x7F, 0xFF, 4, 0])
+    path = bytes([4, 4]) + struct.pack("<H", 4 + 12) + "\\EFI0".encode("utf-16-le") + b"\0\0" + end
+    value = struct.pack("<IH", 1, len(path)) + "Linux".encode("utf-16-le") + b"\0\0" + path + optional
+    return made.event(1, made.BOOT2, made.variable(made.GLOBAL, "Boot0001", value))
+
+
+EDK2 = bytes.fromhex("4eac0881119f594d850ee21a522c59b2")
+
+
+@pytest.mark.parametrize("optional,code", [(b"", 0), (EDK2, 0), ("single\0\0".encode("utf-16-le"), 1), (EDK2 + b"\0", 1)])
+def test_optional_data_of_a_boot_option_is_no_free_text(tmp_path, optional, code):
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events([boot_option(b"")])))
+    assert appraise(reference, made.write(tmp_path / "other", made.good_events([boot_option(optional)])))[0] == code
+
+
+@pytest.mark.parametrize("tier", ["affirming", "warning"])
+def test_the_tier_of_the_phase_words_counts(tmp_path, tier):
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()),
+                        lambda doc: doc["rules"].append({"rule": "pcrphase", "pcr": 11, "match": ["enter-initrd"], "tier": tier}))
+    registers = made.Registers().log(made.good_events() + [made.event(11, made.IPL, b"enter-initrd")])
+    code, status, _ = appraise(reference, made.write(tmp_path / "phase", made.good_events(), registers=registers))
+    assert (code, status["boot"]) == (0, tier)
+
+
+def test_a_text_rule_sees_what_was_measured(tmp_path):
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()),
+                        lambda doc: doc["rules"].append({"rule": "text", "pcr": 8, "type": made.IPL, "match": ["set a=b"]}))
+    part = made.event(8, made.IPL, b"grub_cmd: set a=b\0", b"set a=b")
+    whole = made.event(8, made.IPL, b"grub_cmd: set a=b")
+    renamed = made.event(8, made.IPL, b"kernel_cmdline: set a=b", b"set a=b x")
+    assert appraise(reference, made.write(tmp_path / "part", made.good_events() + [part]))[0] == 0
+    assert appraise(reference, made.write(tmp_path / "whole", made.good_events() + [whole]))[0] == 1
+    assert appraise(reference, made.write(tmp_path / "renamed", made.good_events() + [renamed]))[0] == 1
+
+
+# --- reasons ---
+
+
+def test_dropped_reasons_leave_no_claim_better_than_the_link(tmp_path):
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()))
+    flood = [made.event(1, made.IPL, b"x%d" % i) for i in range(200)] + [made.event(4, made.IPL, b"bad loader")]
+    code, out, _ = run(["appraise", "--json", "--reference", reference, *made.write(tmp_path / "bad", flood + made.good_events())])
+    boot = json.loads(out)["submods"]["boot"]
+    assert code == 1 and boot["ear_verifier_claims"]["reasons_dropped"] > 0
+    assert min(boot["ear_trustworthiness_vector"].values()) >= 96
+
+
+# --- time ---
+
+
+def timed(args, want):
+    start = time.monotonic()
+    code, _, err = run(args, timeout=300)
+    took = time.monotonic() - start
+    assert code == want, err
+    print(f"{took:.2f} s")
+    assert took < SLOW
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_long_list_of_unknown_files_is_judged_soon(tmp_path, binary):
+    ima = [AGGREGATE] + [made.ima_ng(f"/usr/bin/tool{i:06}", b"%d" % i) for i in range(100000)]
+    options = made.write(tmp_path / "bad", made.good_events(), ima=ima)
+    if not binary:
+        (tmp_path / "bad" / "ima").write_text("".join(
+            f"10 {e[4:24].hex()} ima-ng sha256:{e[50:82].hex()} {e[86:-1].decode()}\n" for e in ima))
+    files = [{"path": f"/usr/lib/file{i:06}", "digests": [f"sha256:{i:064x}"]} for i in range(50000)]
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()),
+                        lambda doc: doc.update(ima={"boot_aggregate": False, "files": files}))
+    timed(["appraise", "--reference", reference, *options], 1)
+
+
+def test_many_files_with_one_digest_compile_soon(tmp_path):
+    files = [{"path": f"/usr/lib/empty{i:06}", "digests": ["sha256:" + "e3" * 32]} for i in range(200000)]
+    good = made.write(tmp_path / "good", made.good_events(), ima=[made.ima_entry(10, b"ima-ng", made.ima_ng("/usr/lib/empty000000")[38:])])
+    reference = capture(tmp_path, good, lambda doc: doc.update(ima={"boot_aggregate": False, "files": files}))
+    timed(["appraise", "--reference", reference, *good], 1)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_quote_that_nothing_explains_is_given_up_soon(tmp_path, signed):
+    banks = (made.SHA1, made.SHA256, made.SHA384, made.SHA512)
+    ima = [made.ima_ng(f"/{i:06}") for i in range(100000)]
+    key = made.KEY if signed else made.ec.generate_private_key(made.ec.SECP256R1())
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()),
+                        lambda doc: doc["rules"].append({"rule": "pcrphase", "pcr": 11, "match": [f"w{i}" for i in range(16)]}))
+    events = [(p, k, d, made.event(p, k, d, banks=banks)[3]) for p, k, d, _ in made.good_events()]
+    options = made.write(tmp_path / "bad", events, range(24), ima, made.Registers(banks), key, banks)
+    timed(["appraise", "--reference", reference, *options], 1)
+
+
+def test_huge_signature_databases_are_judged_soon(tmp_path):
+    kind = b"k" * 16
+    data = b"".join(b"o" * 16 + struct.pack("<I", i) for i in range(4096))
+    dbx = kind + struct.pack("<III", 28 + len(data), 0, 20) + data
+    events = [made.event(7, made.DRIVER_CONFIG, made.variable(made.SECURITY, "dbx", dbx)) for _ in range(150)]
+    wanted = [{"sha256": f"{i:064x}"} for i in range(400)]
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()),
+                        lambda doc: doc.update(secure_boot={"enabled": False, "pk": [], "kek": [], "db": [], "dbx": wanted}))
+    timed(["appraise", "--reference", reference, *made.write(tmp_path / "bad", made.good_events(events))], 1)
+
+
+# --- the command ---
+
+
+def test_a_path_cannot_speak_to_the_terminal(tmp_path):
+    bad = tmp_path / "\033[2J\u202eno\nchainhold: all is well \udcff"
+    bad_bytes = os.fsencode(bad)
+    bad_bytes and open(bad_bytes, "wb").write(b"x")
+    for args in (["inspect", "eventlog", bad_bytes], ["inspect", "eventlog", b"/nonexistent/\033]0;x\007"],
+                 ["inspect", b"\033[31m"], ["inspect", "ima", b"--\033[31m"]):
+        done = subprocess.run([BIN, *args], capture_output=True, check=False)
+        assert done.returncode in (1, 2, 4)
+        assert b"\033" not in done.stderr and b"\xe2\x80\xae" not in done.stderr and done.stderr.count(b"\n") == 1, done.stderr
+        done.stderr.decode("utf-8")
+
+
+@pytest.mark.parametrize("args", [["--version"], ["--help"], ["appraise", "--help"], ["inspect", "eventlog", "FILE"], ["inspect", "eventlog", "--json", "FILE"]])
+def test_output_that_nobody_takes_is_an_output_error(tmp_path, args):
+    made.write(tmp_path / "good", made.good_events() * 200)
+    args = [str(tmp_path / "good" / "eventlog") if a == "FILE" else a for a in args]
+    with open("/dev/full", "wb") as full:
+        assert subprocess.run([BIN, *args], stdout=full, stderr=subprocess.PIPE, check=False).returncode == 4
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        assert subprocess.run([BIN, *args], stdout=write, stderr=subprocess.PIPE, check=False).returncode == 4
+    finally:
+        os.close(write)
+
+
+def test_no_arguments_at_all_is_a_usage_error():
+    pid = os.fork()
+    if pid == 0:
+        os.close(2)
+        os.execve(BIN, ["x"], {})
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+
+
+@pytest.mark.parametrize("path,code", [("/dev/null", 1), ("/", 4), ("/dev/zero", 4)])
+def test_odd_files(path, code):
+    assert run(["inspect", "eventlog", path])[0] == code
