@@ -33,22 +33,11 @@ static void put_indented(struct ch_wr *w, const char *label, struct ch_span text
 	ch_wr_u8(w, '\n');
 }
 
-/* Text that was escaped when it was written down: its backslashes stay. */
 static void put_escaped(struct ch_wr *w, const char *label, struct ch_span text)
 {
 	ch_wr_str(w, "      ");
 	cli_put(w, CLI_DIM, label);
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] == '\\') {
-			ch_wr_u8(w, '\\');
-			continue;
-		}
-		size_t end = i;
-		while (end < text.n && text.p[end] != '\\')
-			end++;
-		ch_text_escape(w, ch_span_sub(text, i, end - i));
-		i = end - 1;
-	}
+	cli_put_escaped(w, text);
 	ch_wr_u8(w, '\n');
 }
 
@@ -58,6 +47,14 @@ static void put_cert(struct ch_wr *w, const struct ch_reason *r)
 	struct ch_wr t = ch_wr(text, sizeof(text));
 	ch_reason_cert_put(&t, r);
 	put_escaped(w, "entry     ", ch_span(text, t.len));
+}
+
+static void put_wanted(struct ch_wr *w, const struct ch_ear_input *in, const struct ch_reason *r)
+{
+	uint8_t text[CH_TCG_DESCRIBE_MAX];
+	struct ch_span wanted = ch_reason_wanted(in, r, text);
+	if (wanted.n > 0)
+		put_escaped(w, "expected  ", wanted);
 }
 
 static void put_digest(struct ch_wr *w, const char *label, enum ch_hash_alg alg, struct ch_span digest)
@@ -125,10 +122,9 @@ static void put_reason(struct ch_wr *w, const struct ch_ear_input *in, const str
 	if (f.has_entry)
 		put_digest(w, "digest    ", r->alg, f.entry.file_digest);
 	else
-		put_digest(w, "digest    ", r->alg, r->measured);
+		put_digest(w, r->code == CH_REASON_NONCE ? "nonce     " : "digest    ", r->alg, r->measured);
 	put_digest(w, "expected  ", r->alg, r->expected);
-	if (r->wanted != NULL)
-		put_escaped(w, "expected  ", r->wanted->what);
+	put_wanted(w, in, r);
 	if (f.from != NULL) {
 		ch_wr_str(w, "      ");
 		cli_put(w, CLI_DIM, "from      ");

@@ -260,6 +260,21 @@ void cli_put(struct ch_wr *w, enum cli_mark mark, const char *text)
 		ch_wr_str(w, "\033[0m");
 }
 
+void cli_put_escaped(struct ch_wr *w, struct ch_span text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '\\') {
+			ch_wr_u8(w, '\\');
+			continue;
+		}
+		size_t end = i;
+		while (end < text.n && text.p[end] != '\\')
+			end++;
+		ch_text_escape(w, ch_span_sub(text, i, end - i));
+		i = end - 1;
+	}
+}
+
 void cli_field(struct ch_wr *w, const char *label, enum cli_mark mark, const char *text)
 {
 	ch_wr_str(w, "  ");

@@ -83,6 +83,8 @@ bool cli_colour(void);
 /* Marks for a page: green, red, yellow, dim or nothing where there is no colour. */
 enum cli_mark { CLI_PLAIN, CLI_GOOD, CLI_BAD, CLI_WARN, CLI_DIM, CLI_HEAD };
 void cli_put(struct ch_wr *w, enum cli_mark mark, const char *text);
+/* Text that was escaped when it was written down: its backslashes stay, all else is escaped again. */
+void cli_put_escaped(struct ch_wr *w, struct ch_span text);
 /* "  label         text\n" */
 void cli_field(struct ch_wr *w, const char *label, enum cli_mark mark, const char *text);
 

@@ -86,6 +86,18 @@ static int parse_values(struct cli_evidence *e)
 	return -1;
 }
 
+/* 16 hexadecimal digits. */
+static bool hex_member(uint64_t *to, const struct ch_json *j, size_t object, const char *name)
+{
+	uint8_t b[8];
+	size_t value;
+	if (ch_json_member(j, object, name, &value) != CH_OK || ch_json_hex(j, value, b, sizeof(b)) != CH_OK)
+		return false;
+	struct ch_rd r = ch_rd(CH_SPAN_OF(b));
+	*to = ch_rd_be64(&r);
+	return true;
+}
+
 /* submods.boot.ear_attester_claims of an earlier result. */
 static bool last_counters(struct ch_boot_last *last, const struct ch_json *j)
 {
@@ -103,7 +115,6 @@ static bool last_counters(struct ch_boot_last *last, const struct ch_json *j)
 		{ "clock", &last->clock },
 		{ "reset_count", &reset },
 		{ "restart_count", &restart },
-		{ "firmware_version", &last->firmware_version },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(field); i++) {
 		size_t value;
@@ -111,6 +122,8 @@ static bool last_counters(struct ch_boot_last *last, const struct ch_json *j)
 		    ch_json_u64(j, value, field[i].to) != CH_OK)
 			return false;
 	}
+	if (!hex_member(&last->firmware_version, j, at, "firmware_version"))
+		return false;
 	last->reset_count = (uint32_t)reset;
 	last->restart_count = (uint32_t)restart;
 	return reset <= UINT32_MAX && restart <= UINT32_MAX;

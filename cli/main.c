@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cmd.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,12 +21,15 @@ int main(int argc, char **argv)
 	/* A reader that went away is an output error like any other: exit 4, not death by a signal. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)cli_colour(); /* asks the terminal while it still may */
-	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+	int code = CLI_HOLDS;
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
 		puts("chainhold " CH_VERSION);
-		return fflush(stdout) == 0 ? CLI_HOLDS : CLI_IO;
-	}
-	int code = cli_dispatch("Chainhold judges the evidence of a device's chain of trust.", command,
-				CH_COUNT_OF(command), argc, argv);
+	else
+		code = cli_dispatch("Chainhold judges the evidence of a device's chain of trust.", command,
+				    CH_COUNT_OF(command), argc, argv);
 	/* Help goes through stdio; nothing else does. */
-	return fflush(stdout) == 0 ? code : CLI_IO;
+	if (fflush(stdout) == 0)
+		return code;
+	cli_say("standard output: %s", strerror(errno));
+	return CLI_IO;
 }

@@ -306,6 +306,8 @@ static void page_verdict(struct ch_wr *w, const struct psa_report *p)
 	cli_put(w, p->fault_count == 0 ? CLI_GOOD : CLI_BAD,
 		p->fault_count == 0 ? "The claims keep the rules of their profile.\n"
 				    : "The claims break rules of their profile.\n");
+	if (p->signature != NULL && p->signature[0] != 'o')
+		cli_put(w, CLI_BAD, "The signature was not made by this key: the claims are not the device's.\n");
 }
 
 void psa_show_page(struct ch_wr *w, const struct psa_report *p)

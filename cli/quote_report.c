@@ -352,6 +352,21 @@ static void page_ima(struct ch_wr *w, const struct quote_report *r)
 	cli_field(w, "IMA violations", CLI_WARN, line_end(&l));
 }
 
+#define IMA_PCR 10 /* CONFIG_IMA_MEASURE_PCR_IDX */
+
+/* What to give to learn why the logs do not explain the quote. */
+static void page_hints(struct ch_wr *w, const struct quote_report *r)
+{
+	bool ima_register = false;
+	for (size_t i = 0; i < r->quote.select_count; i++)
+		ima_register = ima_register || selected(r->quote.select[i].mask, IMA_PCR);
+	if (!r->has_ima && ima_register)
+		cli_field(w, "", CLI_WARN,
+			  "PCR 10 was quoted and the kernel's IMA list extends it: give the list with --ima");
+	if (known_values(r) == NULL)
+		cli_field(w, "", CLI_WARN, "give the values of the registers with --pcrs to be told which differ");
+}
+
 void quote_report_page(struct ch_wr *w, const struct quote_report *r)
 {
 	cli_put(w, CLI_HEAD, "TPM 2.0 quote");
@@ -365,8 +380,10 @@ void quote_report_page(struct ch_wr *w, const struct quote_report *r)
 	field_hex(w, "digest", r->quote.pcr_digest);
 	field_answer(w, "register values", r->pcrs, "hash to the quoted digest", "do NOT hash to the quoted digest");
 	field_answer(w, "logs", r->log, "explain every quoted register", "do NOT explain the quote");
-	if (r->log == REPORT_NO)
+	if (r->log == REPORT_NO) {
 		page_masks(w, "not explained", r, true);
+		page_hints(w, r);
+	}
 	if (r->has_ima)
 		page_ima(w, r);
 	page_values(w, r);

@@ -553,7 +553,7 @@ int cmd_reference_capture(int argc, char **argv)
 	int code = cli_parse(&usage, argc, argv, NULL);
 	if (code < 0)
 		code = choose_registers(&o, &mask);
-	if (code < 0 && o.name == NULL) {
+	if (code < 0 && (o.name == NULL || o.name[0] == '\0')) {
 		cli_say("--name is missing: verdicts will say which reference values explained an event");
 		code = CLI_USAGE;
 	}

@@ -67,7 +67,7 @@ static void put_page(struct diff *d, enum change change, const struct fact *f)
 		ch_wr_str(w, f->area);
 		ch_wr_str(w, "  ");
 	}
-	ch_text_escape(w, f->what);
+	cli_put_escaped(w, f->what);
 	ch_wr_u8(w, '\n');
 	const struct ch_span side[] = { f->before, f->after };
 	for (size_t i = 0; i < 2 && change == CHANGE_CHANGED; i++) {

@@ -19,7 +19,10 @@ static int refused(const struct cli_reference *r, size_t doc, size_t off, enum c
 {
 	size_t line, column;
 	ch_json_position(ch_buf_span(&r->in[doc]), off, &line, &column);
-	cli_say("%s:%zu:%zu: %s (%s)", r->paths.v[doc], line, column, rule != NULL ? rule : "refused", ch_err_str(err));
+	cli_say("%s:%zu:%zu: byte %zu: %s (%s)", r->paths.v[doc], line, column, off, rule != NULL ? rule : "refused",
+		ch_err_str(err));
+	if (off == 0)
+		cli_say("reference values are JSON as 'chainhold reference capture' makes it");
 	return err == CH_ERR_UNSUPPORTED ? CLI_UNSUPPORTED : CLI_FAILS;
 }
 

@@ -25,6 +25,19 @@ static struct ch_reason *add(const struct judge *j, enum ch_reason_code code)
 	return r;
 }
 
+/* What was allowed instead, as far as one entry says it: the only one of its database. And which document speaks of it. */
+static void name_allowed(const struct judge *j, struct ch_reason *r)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < j->ref->sig_count; i++) {
+		const struct ch_ref_sig *allowed = &j->ref->sig[i];
+		if (allowed->db != j->db)
+			continue;
+		r->doc = allowed->doc;
+		r->expected = ++count == 1 ? CH_SPAN_OF(allowed->sha256) : CH_SPAN_EMPTY;
+	}
+}
+
 /* PK, KEK, db: every entry is allowed. */
 static void judge_allowed(const struct judge *j, struct ch_span database)
 {
@@ -43,6 +56,7 @@ static void judge_allowed(const struct judge *j, struct ch_span database)
 		ch_span_copy(r->cert_id, sizeof(r->cert_id), CH_SPAN_OF(id));
 		r->alg = CH_HASH_SHA256;
 		r->measured = CH_SPAN_OF(r->cert_id);
+		name_allowed(j, r);
 	}
 }
 

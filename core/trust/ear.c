@@ -165,9 +165,50 @@ static void named_cert(struct ch_json_wr *j, const char *name, const struct ch_r
 	ch_json_named_span(j, name, ch_span(text, w.len));
 }
 
+#define ALLOWED_SHOWN       4
+#define ALLOWED_SUBJECT_MAX 160
+
+/* "db: CN=…, CN=…": the entries that are allowed. */
+static void allowed_put(struct ch_wr *w, const struct ch_reference *ref, struct ch_span db)
+{
+	size_t count = 0;
+	ch_wr_put(w, db);
+	ch_wr_str(w, ": ");
+	for (size_t i = 0; i < ref->sig_count; i++) {
+		struct ch_span subject = ref->sig[i].subject;
+		if (!ch_span_eq(db, ch_span_str(ch_ref_db_str(ref->sig[i].db))) || count++ >= ALLOWED_SHOWN)
+			continue;
+		ch_wr_str(w, count > 1 ? ", " : "");
+		if (subject.n > 0 && subject.n <= ALLOWED_SUBJECT_MAX)
+			ch_wr_put(w, subject);
+		else
+			ch_wr_hex(w, CH_SPAN_OF(ref->sig[i].sha256));
+	}
+	if (count > ALLOWED_SHOWN) {
+		ch_wr_str(w, " and ");
+		ch_wr_dec(w, count - ALLOWED_SHOWN);
+		ch_wr_str(w, " more");
+	}
+	if (count == 0)
+		ch_wr_str(w, "none");
+}
+
+struct ch_span ch_reason_wanted(const struct ch_ear_input *in, const struct ch_reason *r,
+				uint8_t text[static CH_TCG_DESCRIBE_MAX])
+{
+	if (r->wanted != NULL)
+		return r->wanted->what;
+	if (r->code != CH_REASON_SB_KEY)
+		return CH_SPAN_EMPTY;
+	struct ch_wr w = ch_wr(text, CH_TCG_DESCRIBE_MAX);
+	allowed_put(&w, in->reference, r->subject);
+	return ch_wr_span(&w);
+}
+
 static void put_reason(struct ch_json_wr *j, const struct ch_ear_input *in, const struct ch_reason *r)
 {
 	struct ch_reason_facts f;
+	uint8_t text[CH_TCG_DESCRIBE_MAX];
 	ch_reason_facts(&f, in, r);
 	ch_json_object_begin(j);
 	ch_json_named_str(j, "reason", ch_reason_id(r->code));
@@ -188,7 +229,7 @@ static void put_reason(struct ch_json_wr *j, const struct ch_ear_input *in, cons
 	ch_json_named_str(j, "digest_alg", r->alg != CH_HASH_NONE ? ch_hash_name(r->alg) : NULL);
 	named_opt_hex(j, "measured", f.has_entry ? f.entry.file_digest : r->measured);
 	named_opt_hex(j, "expected", r->expected);
-	named_opt_span(j, "expected_what", r->wanted != NULL ? r->wanted->what : CH_SPAN_EMPTY);
+	named_opt_span(j, "expected_what", ch_reason_wanted(in, r, text));
 	ch_json_named_str(j, "expected_by", f.from);
 	named_opt_span(j, "expected_from", f.from_name);
 	ch_json_object_end(j);
@@ -223,7 +264,10 @@ static void put_quote(struct ch_json_wr *j, const struct ch_ear_input *in)
 	ch_json_named_u64(j, "reset_count", q->reset_count);
 	ch_json_named_u64(j, "restart_count", q->restart_count);
 	ch_json_named_bool(j, "safe", q->safe);
-	ch_json_named_u64(j, "firmware_version", q->firmware_version);
+	uint8_t version[8]; /* as digits: a JSON number past 2^53 does not survive every reader */
+	struct ch_wr w = ch_wr(version, sizeof(version));
+	ch_wr_be64(&w, q->firmware_version);
+	ch_json_named_hex(j, "firmware_version", CH_SPAN_OF(version));
 	ch_json_named_hex(j, "pcr_digest", q->pcr_digest);
 	ch_json_named_str(j, "log", in->verdict->explains ? "explains" : "mismatch");
 }

@@ -46,6 +46,13 @@ void ch_reason_facts(struct ch_reason_facts *f, const struct ch_ear_input *in, c
 /* Appends "db: CN=…" for a reason that speaks of an entry of a signature database (r->cert is not empty). */
 void ch_reason_cert_put(struct ch_wr *w, const struct ch_reason *r);
 
+/*
+ * What was expected instead, as its reference document says it in escaped text: the event, or "db: CN=…" the entries that are
+ * allowed. Empty if nothing was. `text` is room that the result may point to.
+ */
+struct ch_span ch_reason_wanted(const struct ch_ear_input *in, const struct ch_reason *r,
+				uint8_t text[static CH_TCG_DESCRIBE_MAX]);
+
 /* Writes the claims set. Failure is sticky in the writer. */
 void ch_ear_put(struct ch_json_wr *j, const struct ch_ear_input *in);
 

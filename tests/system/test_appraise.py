@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from support import FIXTURES, ROOT, run
+from support import BIN, FIXTURES, ROOT, run
 
 SCHEMA = ROOT / "docs" / "schema"
 
@@ -138,6 +138,8 @@ def test_an_attackers_key_in_db(reference):
     assert code == 1 and status(s)["boot"] == "contraindicated"
     key = [r for r in reasons(s) if r["reason"] == "secure-boot-key"]
     assert len(key) == 1 and key[0]["pcr"] == 7 and key[0]["what"].startswith("db")
+    assert key[0]["expected_what"] == "db: CN=iotgw db" and key[0]["expected_from"] == "sbon-good"
+    assert len(key[0]["expected"]) == 64
     assert {r["pcr"] for r in reasons(s) if r["reason"] == "event-unexplained"} >= {4, 11}
 
 
@@ -222,7 +224,8 @@ def test_counters_that_go_back(reference, tmp_path):
     assert appraise(reference("sbon-good"), "sbon-good", "--last", last)[0] == 0
     for field, step, reason in (("reset_count", 1, "counter-back"), ("clock", 1, "counter-back"), ("firmware_version", 1, "tpm-firmware")):
         later = json.loads(out)
-        later["submods"]["boot"]["ear_attester_claims"][field] += step
+        claims = later["submods"]["boot"]["ear_attester_claims"]
+        claims[field] = claims[field] + step if field != "firmware_version" else f"{int(claims[field], 16) + step:016x}"
         last.write_text(json.dumps(later))
         code, s = appraise(reference("sbon-good"), "sbon-good", "--last", last)
         assert code == 1 and ids(s) == {reason}, field
@@ -306,7 +309,7 @@ def test_bad_reference_values_are_refused_with_line_and_column(tmp_path, name):
     path = tmp_path / "bad.json"
     path.write_text(text)
     code, out, err = run(["appraise", "--reference", path, *evidence("sbon-good")])
-    assert (code, out) == (want, "") and f"{path}:1:" in err, err
+    assert (code, out) == (want, "") and f"{path}:1:" in err and ": byte " in err, err
 
 
 def test_a_boot_that_does_not_hold_is_no_reference():
@@ -324,6 +327,26 @@ def test_diff_says_what_changed(reference):
     assert code == 1 and {c["pcr"] for c in changes["changes"] if c["area"] == "event"} == {4, 9, 11}
     code, out, _ = run(["reference", "diff", reference("sbon-good"), reference("sbon-attackerkey-tampered")])
     assert code == 1 and "db:" in out
+    code, out, _ = run(["reference", "diff", reference("sbon-good"), reference("class-unit1")])
+    assert code == 1 and r" \EFI\BOOT\BOOTX64.EFI on " in out  # as the boot has it, not escaped twice
+
+
+def test_diff_of_logs_says_what_it_takes():
+    log = FIXTURES / "sbon-good" / "binary_bios_measurements"
+    code, out, err = run(["reference", "diff", log, log])
+    assert (code, out) == (1, "") and "byte 0" in err and "reference capture" in err
+
+
+def test_reference_values_have_a_name():
+    code, out, err = run(["reference", "capture", "--name", "", *evidence("sbon-good")])
+    assert (code, out) == (2, "") and "--name" in err
+
+
+@pytest.mark.parametrize("args", [["--version"], ["--help"], ["inspect", "quote", "--help"]])
+def test_help_that_cannot_be_written_is_told(args):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([str(BIN), *args], stdout=full, stderr=subprocess.PIPE, timeout=10, check=False)
+    assert done.returncode == 4 and b"standard output" in done.stderr
 
 
 # --- the command line ---

@@ -460,3 +460,7 @@ def test_the_page_says_it_in_words(signer, tmp_path):
     assert code == FAILS
     assert "\x1b" not in out and "\\x1b[2J" in out
     assert "secured" in out and "break rules" in out
+    pem = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (tmp_path / "other").write_bytes(pem)
+    code, out, _ = run(["inspect", "psa", "--key", tmp_path / "other", tmp_path / "token"])
+    assert code == FAILS and out.endswith("The signature was not made by this key: the claims are not the device's.\n")

@@ -317,3 +317,4 @@ def test_the_page_says_what_holds():
     assert code == 0 and "What was asked holds." in out and "sha256: PCR 0-14" in out
     code, out, _ = support.run(args + ["--nonce", "00", "--eventlog", folder / "binary_bios_measurements"])
     assert code == 1 and "The quote does not hold." in out and "NOT the expected one" in out
+    assert "--ima" in out and "--pcrs" in out  # what to give to learn more
