@@ -86,7 +86,7 @@ def places(submods):
 
 def refused(one, **other):
     """The evidence does not parse: exit 1 with a message and no verdict."""
-    empty = one.write("empty.json", b'{"format":"chainhold-reference/1","kind":"baseline","name":"x","pcrs":[]}')
+    empty = one.write("empty.json", b'{"format":"chainhold-reference/1","kind":"baseline","name":"x","pcrs":[0]}')
     code, out, err = run(["appraise", "--reference", empty, *one.options(**other)])
     assert (code, out) == (1, "")
     return err
