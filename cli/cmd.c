@@ -19,18 +19,18 @@
  * One line on standard error. Names of files and arguments are anybody's bytes: what a terminal would obey is escaped. Backslashes
  * stay, because parts may have been escaped before.
  */
-__attribute__((format(printf, 2, 0))) static void say(const char *start, const char *format, va_list ap)
+static char say_text[SAY_MAX];
+
+static void say(const char *start, int n)
 {
-	static char text[SAY_MAX];
 	static uint8_t line[4 * SAY_MAX];
-	int n = vsnprintf(text, sizeof(text), format, ap);
-	size_t len = n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+	size_t len = n < 0 ? 0 : (size_t)n < sizeof(say_text) ? (size_t)n : sizeof(say_text) - 1;
 	struct ch_wr w = ch_wr(line, sizeof(line) - 1);
 	for (size_t i = 0; i < len;) {
 		size_t end = i;
-		while (end < len && text[end] != '\\')
+		while (end < len && say_text[end] != '\\')
 			end++;
-		ch_text_escape(&w, ch_span(text + i, end - i));
+		ch_text_escape(&w, ch_span(say_text + i, end - i));
 		if (end < len)
 			ch_wr_u8(&w, '\\');
 		i = end + 1;
@@ -42,7 +42,7 @@ void cli_say(const char *format, ...)
 {
 	va_list ap;
 	va_start(ap, format);
-	say("chainhold: ", format, ap);
+	say("chainhold: ", vsnprintf(say_text, sizeof(say_text), format, ap));
 	va_end(ap);
 }
 
@@ -50,7 +50,7 @@ __attribute__((format(printf, 1, 2))) static void say_plain(const char *format, 
 {
 	va_list ap;
 	va_start(ap, format);
-	say("", format, ap);
+	say("", vsnprintf(say_text, sizeof(say_text), format, ap));
 	va_end(ap);
 }
 

@@ -26,7 +26,7 @@ struct capture {
 
 /* --- the words of systemd-pcrphase, for the search in the replay --- */
 
-#define PHASE_DOCUMENT                                                                                                                    \
+#define PHASE_DOCUMENT                                                                                                                      \
 	"{\"format\":\"chainhold-reference/1\",\"kind\":\"baseline\",\"name\":\"capture\",\"pcrs\":[11],\"rules\":[{\"rule\":\"pcrphase\"," \
 	"\"pcr\":11,\"match\":[\"enter-initrd\",\"leave-initrd\",\"sysinit\",\"ready\",\"shutdown\",\"final\"]}]}"
 

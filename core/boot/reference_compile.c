@@ -674,7 +674,9 @@ enum ch_err ch_reference_compile(struct ch_reference *ref, const struct ch_json 
 	}
 	if (ref->pcr_mask == 0) {
 		*ref = (struct ch_reference){ 0 };
-		*d = (struct ch_ref_diag){ .rule = "no document names a register that a quote must cover: nothing would be judged" };
+		*d = (struct ch_ref_diag){
+			.rule = "no document names a register that a quote must cover: nothing would be judged"
+		};
 		return CH_ERR_MISSING;
 	}
 	ch_reference_index(ref);

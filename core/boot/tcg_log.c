@@ -56,9 +56,13 @@ static enum ch_err read_sha1(struct ch_rd *r, struct ch_tcg_event *ev, struct ch
 	ev->data_off = r->off;
 	ev->data = ch_rd_take(r, size);
 	ev->extended = is_extended(ev->pcr, ev->type);
-	if (!r->bad)
-		return CH_OK;
-	return ch_fail(d, CH_ERR_TRUNCATED, r->off, "the record runs past the end of the log (PFP 1.06, 10.2.1)");
+	if (r->bad)
+		return ch_fail(d, CH_ERR_TRUNCATED, r->off,
+			       "the record runs past the end of the log (PFP 1.06, 10.2.1)");
+	if (ev->pcr == 0 && ev->type == 0 && size == 0 && ch_span_all(ev->digest[0].value, 0))
+		return ch_fail(d, CH_ERR_TRAILING, ev->off,
+			       "a record of nothing but zeros: only coreboot's logs may be padded");
+	return CH_OK;
 }
 
 /* Index of the bank, looking first where records keep it in practice; bank_count if there is none. */

@@ -260,3 +260,13 @@ def test_usage_and_io_errors(tmp_path):
     assert run(["inspect", "eventlog", "--nothing", "a"])[0] == 2
     assert run(["inspect", "eventlog", tmp_path / "absent"])[0] == 4
     assert run(["inspect", "eventlog", "--help"])[0] == 0
+
+
+def test_a_sha1_log_is_not_padded(tmp_path):
+    """Zeros would read as events of type 0 in PCR 0, were they not refused."""
+    record = (0).to_bytes(4, "little") + (4).to_bytes(4, "little") + bytes(range(20)) + (4).to_bytes(4, "little") + bytes(4)
+    for zeros in (0, 32, 64):
+        path = tmp_path / "log"
+        path.write_bytes(record + bytes(zeros))
+        code, _, err = run(["inspect", "eventlog", "--json", path])
+        assert (code, "byte 36" in err) == ((1, True) if zeros else (0, False)), err
