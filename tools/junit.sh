@@ -23,7 +23,7 @@ cmocka() {
 			if (m == "<testcase ") { close_case(); open = 1; total = ok = skip = fail = skipped = err = 0 }
 			else if (m == "<failure" || m == "<error") fail = 1
 			else if (m == "<skipped") skipped = 1
-			else if (m == "<system-err>") err = 1 /* where cmocka lists the skipped ones once more */
+			else if (m == "<system-err>") err = 1 # where cmocka lists the skipped ones once more
 			else if (m ~ /Running/) { split(m, w, " "); total += w[3] }
 			else if (m ~ /OK/) ok++
 			else if (m ~ /SKIPPED/ && !err) skip++
