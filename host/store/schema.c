@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/store/schema.h"
+
+#include "core/base/wr.h"
+
+/*
+ * A clustered table is stored in the order of its key, without a second tree for row numbers. That is how SQLite is told; the
+ * text itself stays portable. Tables of large rows are not clustered.
+ */
+enum step_kind { STEP_PLAIN, STEP_CLUSTERED };
+
+struct step {
+	const char *sql;
+	enum step_kind kind;
+};
+
+struct migration {
+	int64_t number;
+	const char *what;
+	const struct step *step;
+	size_t count;
+};
+
+/* Times are milliseconds since 1970; digests, keys and ids raw bytes; seq a number that only grows. */
+static const struct step spine[] = {
+	{ "CREATE TABLE schema_version (tenant BIGINT NOT NULL, number BIGINT NOT NULL, what TEXT NOT NULL, "
+	  "time BIGINT NOT NULL, PRIMARY KEY (tenant, number))",
+	  STEP_CLUSTERED },
+	{ "CREATE TABLE generation (tenant BIGINT NOT NULL, number BIGINT NOT NULL, time BIGINT NOT NULL, "
+	  "image BYTEA NOT NULL, sha256 BYTEA NOT NULL, leaf BIGINT, PRIMARY KEY (tenant, number))",
+	  STEP_PLAIN },
+	{ "CREATE TABLE reference (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, class TEXT NOT NULL, "
+	  "sha256 BYTEA NOT NULL, document BYTEA NOT NULL, time BIGINT NOT NULL, until BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_PLAIN },
+	{ "CREATE TABLE device (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, id BYTEA NOT NULL, class TEXT NOT NULL, "
+	  "hostname TEXT NOT NULL, state BIGINT NOT NULL, chain BIGINT NOT NULL, chain_time BIGINT NOT NULL, "
+	  "platform BIGINT NOT NULL, enrolled BIGINT NOT NULL, evidence BIGINT NOT NULL, fresh_time BIGINT NOT NULL, "
+	  "reattest BIGINT NOT NULL, quarantined BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE UNIQUE INDEX device_id ON device (tenant, id)", STEP_PLAIN },
+	{ "CREATE TABLE alias (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, "
+	  "kind BIGINT NOT NULL, value BYTEA NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX alias_value ON alias (tenant, kind, value)", STEP_PLAIN },
+	{ "CREATE INDEX alias_device ON alias (tenant, device)", STEP_PLAIN },
+	{ "CREATE TABLE ak (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, type BIGINT NOT NULL, "
+	  "key_a BYTEA NOT NULL, key_b BYTEA NOT NULL, public BYTEA NOT NULL, since BIGINT NOT NULL, "
+	  "until BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX ak_device ON ak (tenant, device)", STEP_PLAIN },
+	{ "CREATE TABLE certificate (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, "
+	  "sha256 BYTEA NOT NULL, serial BYTEA NOT NULL, der BYTEA NOT NULL, spki BYTEA NOT NULL, "
+	  "not_before BIGINT NOT NULL, not_after BIGINT NOT NULL, state BIGINT NOT NULL, ended BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE UNIQUE INDEX certificate_sha256 ON certificate (tenant, sha256)", STEP_PLAIN },
+	{ "CREATE INDEX certificate_device ON certificate (tenant, device)", STEP_PLAIN },
+	{ "CREATE TABLE evidence (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, "
+	  "time BIGINT NOT NULL, collected BIGINT NOT NULL, fresh BIGINT NOT NULL, generation BIGINT NOT NULL, "
+	  "chain BIGINT NOT NULL, tiers BYTEA NOT NULL, nonce BYTEA NOT NULL, quote BYTEA NOT NULL, "
+	  "signature BYTEA NOT NULL, eventlog BYTEA NOT NULL, eventlog_size BIGINT NOT NULL, ima BYTEA NOT NULL, "
+	  "ima_size BIGINT NOT NULL, epoch BIGINT NOT NULL, ear TEXT NOT NULL, reasons TEXT NOT NULL, leaf BIGINT, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_PLAIN },
+	{ "CREATE INDEX evidence_device ON evidence (tenant, device, seq)", STEP_PLAIN },
+	{ "CREATE TABLE blob (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, sha256 BYTEA NOT NULL, size BIGINT NOT NULL, "
+	  "time BIGINT NOT NULL, bytes BYTEA NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_PLAIN },
+	{ "CREATE UNIQUE INDEX blob_sha256 ON blob (tenant, sha256)", STEP_PLAIN },
+	{ "CREATE TABLE chunk (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, kind BIGINT NOT NULL, "
+	  "epoch BIGINT NOT NULL, start BIGINT NOT NULL, size BIGINT NOT NULL, blob BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX chunk_device ON chunk (tenant, device, kind, epoch, start)", STEP_PLAIN },
+	{ "CREATE INDEX chunk_blob ON chunk (tenant, blob)", STEP_PLAIN },
+	{ "CREATE TABLE result (tenant BIGINT NOT NULL, device BIGINT NOT NULL, link BIGINT NOT NULL, "
+	  "tier BIGINT NOT NULL, time BIGINT NOT NULL, fresh_time BIGINT NOT NULL, evidence BIGINT NOT NULL, "
+	  "generation BIGINT NOT NULL, PRIMARY KEY (tenant, device, link))",
+	  STEP_CLUSTERED },
+	{ "CREATE TABLE intent (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, kind BIGINT NOT NULL, "
+	  "subject BYTEA NOT NULL, cause TEXT NOT NULL, decided BIGINT NOT NULL, done BIGINT NOT NULL, "
+	  "tries BIGINT NOT NULL, sessions BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX intent_open ON intent (tenant, done, seq)", STEP_PLAIN },
+	{ "CREATE INDEX intent_device ON intent (tenant, device, seq)", STEP_PLAIN },
+	{ "CREATE TABLE leaf (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, type BIGINT NOT NULL, time BIGINT NOT NULL, "
+	  "device BIGINT NOT NULL, salt BYTEA, record TEXT, entry BYTEA NOT NULL, hash BYTEA NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX leaf_device ON leaf (tenant, device, seq)", STEP_PLAIN },
+	{ "CREATE TABLE tile (tenant BIGINT NOT NULL, level BIGINT NOT NULL, number BIGINT NOT NULL, width BIGINT NOT NULL, "
+	  "bytes BYTEA NOT NULL, PRIMARY KEY (tenant, level, number))",
+	  STEP_PLAIN },
+	{ "CREATE TABLE checkpoint (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, size BIGINT NOT NULL, root BYTEA NOT NULL, "
+	  "note TEXT NOT NULL, time BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE TABLE action (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, sha256 BYTEA NOT NULL, verb TEXT NOT NULL, "
+	  "subject TEXT NOT NULL, reason TEXT NOT NULL, canonical BYTEA NOT NULL, payload BYTEA NOT NULL, "
+	  "time BIGINT NOT NULL, state BIGINT NOT NULL, leaf BIGINT, PRIMARY KEY (tenant, seq))",
+	  STEP_PLAIN },
+	{ "CREATE UNIQUE INDEX action_sha256 ON action (tenant, sha256)", STEP_PLAIN },
+	{ "CREATE TABLE action_signature (tenant BIGINT NOT NULL, action BIGINT NOT NULL, operator BYTEA NOT NULL, "
+	  "signature BYTEA NOT NULL, time BIGINT NOT NULL, PRIMARY KEY (tenant, action, operator))",
+	  STEP_CLUSTERED },
+	{ "CREATE TABLE operator (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, key BYTEA NOT NULL, name TEXT NOT NULL, "
+	  "role BIGINT NOT NULL, type BIGINT NOT NULL, key_a BYTEA NOT NULL, key_b BYTEA NOT NULL, "
+	  "certificate BYTEA NOT NULL, not_after BIGINT NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE UNIQUE INDEX operator_key ON operator (tenant, key)", STEP_PLAIN },
+	{ "CREATE TABLE ek_list (tenant BIGINT NOT NULL, fingerprint BYTEA NOT NULL, verdict BIGINT NOT NULL, "
+	  "class TEXT NOT NULL, time BIGINT NOT NULL, action BIGINT NOT NULL, PRIMARY KEY (tenant, fingerprint))",
+	  STEP_CLUSTERED },
+	{ "CREATE TABLE token (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, sha256 BYTEA NOT NULL, class TEXT NOT NULL, "
+	  "time BIGINT NOT NULL, expires BIGINT NOT NULL, used BIGINT NOT NULL, device BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE UNIQUE INDEX token_sha256 ON token (tenant, sha256)", STEP_PLAIN },
+	{ "CREATE TABLE request (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, key BYTEA NOT NULL, "
+	  "time BIGINT NOT NULL, status BIGINT NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE UNIQUE INDEX request_key ON request (tenant, device, key)", STEP_PLAIN },
+	{ "CREATE TABLE event (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, time BIGINT NOT NULL, device BIGINT NOT NULL, "
+	  "kind TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+};
+
+static const struct migration migrations[] = {
+	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
+};
+
+int64_t ch_schema_newest(void)
+{
+	return migrations[CH_COUNT_OF(migrations) - 1].number;
+}
+
+int64_t ch_schema_version(struct ch_store *st)
+{
+	if (!ch_store_has_table(st, "schema_version"))
+		return ch_store_err(st) == CH_OK ? 0 : -1;
+	struct ch_query q = ch_sql_query_text(st, "SELECT max(number) FROM schema_version WHERE tenant = $1",
+					      CH_ARGS(ch_int(CH_TENANT_DEFAULT)));
+	int64_t number = ch_sql_next(&q) ? ch_sql_int(&q, 0) : -1;
+	return ch_sql_end(&q) == CH_OK ? number : -1;
+}
+
+static void step_run(struct ch_store *st, const struct step *s)
+{
+	char text[2048];
+	struct ch_wr w = ch_wr(text, sizeof(text) - 1);
+	ch_wr_str(&w, s->sql);
+	if (s->kind == STEP_CLUSTERED)
+		ch_wr_str(&w, " WITHOUT ROWID");
+	struct ch_span all = ch_wr_span(&w);
+	text[all.n] = '\0';
+	ch_sql_text(st, text);
+}
+
+static enum ch_err migration_run(struct ch_store *st, const struct migration *m, int64_t time_ms)
+{
+	ch_store_begin(st);
+	for (size_t i = 0; i < m->count; i++)
+		step_run(st, &m->step[i]);
+	struct ch_query q = ch_sql_query_text(
+		st, "INSERT INTO schema_version (tenant, number, what, time) VALUES ($1, $2, $3, $4)",
+		CH_ARGS(ch_int(CH_TENANT_DEFAULT), ch_int(m->number), ch_text_str(m->what), ch_int(time_ms)));
+	(void)ch_sql_next(&q);
+	(void)ch_sql_end(&q);
+	return ch_store_commit(st);
+}
+
+enum ch_err ch_schema_migrate(struct ch_store *st, enum ch_schema_run run, int64_t time_ms, ch_schema_tell tell,
+			      void *ctx)
+{
+	int64_t have = ch_schema_version(st);
+	if (have < 0)
+		return ch_store_err(st) != CH_OK ? ch_store_err(st) : CH_ERR_MALFORMED;
+	if (have > ch_schema_newest())
+		return CH_ERR_UNSUPPORTED;
+	for (size_t i = 0; i < CH_COUNT_OF(migrations); i++) {
+		const struct migration *m = &migrations[i];
+		if (m->number <= have)
+			continue;
+		for (size_t k = 0; tell != NULL && k < m->count; k++)
+			tell(ctx, m->number, m->what, m->step[k].sql);
+		enum ch_err err = run == CH_SCHEMA_APPLY ? migration_run(st, m, time_ms) : CH_OK;
+		if (err != CH_OK)
+			return err;
+	}
+	return CH_OK;
+}
