@@ -47,4 +47,8 @@
 #define CH_PSA_CLAIMS_MAX 64    /* claims of one token, known and unknown */
 #define CH_PSA_FAULTS_MAX 32    /* broken rules that are told; all are counted */
 
+/* core/trust */
+#define CH_GENERATION_ITEMS_MAX 65536
+#define CH_GENERATION_NAME_MAX  64 /* of a device class */
+
 #endif
