@@ -26,7 +26,7 @@ static void symmetric_parse(struct ch_tpm_rd *t, struct ch_tpm_public *p)
 		       CH_ERR_UNSUPPORTED,
 		       "TPMT_SYM_DEF_OBJECT.algorithm is not a block cipher that we know (Part 2, 11.1.7)");
 	p->symmetric_bits = ch_tpm_u16(t, "TPMT_SYM_DEF_OBJECT.keyBits (Part 2, 11.1.7)");
-	(void)ch_tpm_u16(t, "TPMT_SYM_DEF_OBJECT.mode (Part 2, 11.1.7)");
+	p->symmetric_mode = ch_tpm_u16(t, "TPMT_SYM_DEF_OBJECT.mode (Part 2, 11.1.7)");
 }
 
 static bool scheme_known(uint16_t type, uint16_t scheme)

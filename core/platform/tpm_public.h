@@ -26,7 +26,8 @@ struct ch_tpm_public {
 	struct ch_span policy;
 	uint16_t symmetric; /* TPM_ALG_ID or TPM_ALG_NULL (0x0010) */
 	uint16_t symmetric_bits;
-	uint16_t scheme; /* TPM_ALG_ID or TPM_ALG_NULL */
+	uint16_t symmetric_mode; /* TPM_ALG_ID of the mode: 0x0043 is CFB */
+	uint16_t scheme;         /* TPM_ALG_ID or TPM_ALG_NULL */
 	enum ch_hash_alg scheme_hash;
 	struct ch_pub key; /* a, b borrow from the input (or from a constant for the default RSA exponent) */
 };

@@ -4,6 +4,7 @@
 #include "core/base/wr.h"
 #include "host/base/mem.h"
 #include "host/crypto_openssl/fetch.h"
+#include "host/crypto_openssl/pkey.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -13,11 +14,7 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
-#define COORD_MAX    66 /* P-521 */
-#define RSA_BITS_MIN 2048
-#define RSA_BITS_MAX 8192
-#define RSA_EXP_MAX \
-	8 /* bytes: a longer exponent only makes verification slow (SP 800-56B, 6.2 allows up to 256 bits) */
+#define COORD_MAX   66 /* P-521 */
 #define ED25519_SIG 64
 
 /* SEQUENCE of two INTEGERs, each with a possible leading zero. */
@@ -35,15 +32,6 @@ struct state {
 	enum ch_hash_alg hash;
 	enum ch_pss_salt salt;
 	size_t bytes; /* RSA: of the modulus; EC: of a coordinate */
-};
-
-static const struct {
-	enum ch_key_type type;
-	const char *alg;
-	const char *group;
-} key_alg[] = {
-	{ CH_KEY_P256, "EC", "prime256v1" }, { CH_KEY_P384, "EC", "secp384r1" },  { CH_KEY_P521, "EC", "secp521r1" },
-	{ CH_KEY_RSA, "RSA", NULL },         { CH_KEY_ED25519, "ED25519", NULL },
 };
 
 static const struct {
@@ -81,80 +69,13 @@ enum ch_err ch_openssl_fetch_sig(void)
 	return CH_OK;
 }
 
-static const EVP_MD *md_of(enum ch_hash_alg alg)
+const EVP_MD *ch_openssl_md(enum ch_hash_alg alg)
 {
 	for (size_t i = 0; i < CH_COUNT_OF(hash_name); i++) {
 		if (hash_name[i].alg == alg)
 			return hash_md[i];
 	}
 	return NULL;
-}
-
-/* FIPS 186-5, 5.1 and our limits; the header names them. */
-static bool rsa_key_fits(const struct ch_pub *pub)
-{
-	size_t bits = ch_pub_bits(pub);
-	if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX || pub->a.p[0] == 0 || (pub->a.p[pub->a.n - 1] & 1) == 0)
-		return false;
-	if (pub->b.n == 0 || pub->b.n > RSA_EXP_MAX || pub->b.p[0] == 0 || (pub->b.p[pub->b.n - 1] & 1) == 0)
-		return false;
-	return pub->b.n > 1 || pub->b.p[0] > 1;
-}
-
-static bool push_rsa(OSSL_PARAM_BLD *bld, const struct ch_pub *pub, BIGNUM **n, BIGNUM **e)
-{
-	if (!rsa_key_fits(pub))
-		return false;
-	*n = BN_bin2bn(pub->a.p, (int)pub->a.n, NULL);
-	*e = BN_bin2bn(pub->b.p, (int)pub->b.n, NULL);
-	return *n != NULL && *e != NULL && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, *n) == 1 &&
-	       OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, *e) == 1;
-}
-
-/* OpenSSL refuses a point that is not on its curve when it takes the octets in; cofactors are 1, so that is all (SP 800-56A, 5.6.2.3.4). */
-static bool push_ec(OSSL_PARAM_BLD *bld, const struct ch_pub *pub, const char *group, uint8_t *point)
-{
-	size_t coord = ch_key_coord(pub->type);
-	if (pub->a.n == 0 || pub->a.n > coord || pub->b.n == 0 || pub->b.n > coord)
-		return false;
-	point[0] = POINT_CONVERSION_UNCOMPRESSED;
-	ch_span_copy(point + 1 + coord - pub->a.n, pub->a.n, pub->a);
-	ch_span_copy(point + 1 + 2 * coord - pub->b.n, pub->b.n, pub->b);
-	return OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) == 1 &&
-	       OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * coord) == 1;
-}
-
-static EVP_PKEY *pkey_make(const char *alg, OSSL_PARAM_BLD *bld)
-{
-	EVP_PKEY *pkey = NULL;
-	OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(bld);
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, alg, NULL);
-	if (params == NULL || ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
-		pkey = NULL;
-	EVP_PKEY_CTX_free(ctx);
-	OSSL_PARAM_free(params);
-	return pkey;
-}
-
-static EVP_PKEY *pkey_from(const struct ch_pub *pub, size_t alg)
-{
-	if (pub->type == CH_KEY_ED25519)
-		return pub->a.n == 32 && pub->b.n == 0
-			       ? EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, pub->a.p, pub->a.n)
-			       : NULL;
-	uint8_t point[1 + 2 * COORD_MAX] = { 0 };
-	BIGNUM *n = NULL;
-	BIGNUM *e = NULL;
-	EVP_PKEY *pkey = NULL;
-	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	if (bld != NULL &&
-	    (pub->type == CH_KEY_RSA ? push_rsa(bld, pub, &n, &e) : push_ec(bld, pub, key_alg[alg].group, point)))
-		pkey = pkey_make(key_alg[alg].alg, bld);
-	OSSL_PARAM_BLD_free(bld);
-	BN_free(n);
-	BN_free(e);
-	return pkey;
 }
 
 static void state_free(struct state *s)
@@ -168,13 +89,9 @@ static void state_free(struct state *s)
 enum ch_err ch_verify_key_init(struct ch_verify_key *k, const struct ch_pub *pub)
 {
 	*k = (struct ch_verify_key){ .type = CH_KEY_NONE };
-	size_t alg = 0;
-	while (alg < CH_COUNT_OF(key_alg) && key_alg[alg].type != pub->type)
-		alg++;
-	if (alg == CH_COUNT_OF(key_alg))
+	if (!ch_openssl_has(pub->type))
 		return CH_ERR_UNSUPPORTED;
-	EVP_PKEY *pkey = pkey_from(pub, alg);
-	ERR_clear_error();
+	EVP_PKEY *pkey = ch_openssl_pkey(pub);
 	if (pkey == NULL)
 		return CH_ERR_KEY;
 	struct state *s = ch_calloc(1, sizeof(*s));
@@ -222,7 +139,7 @@ static enum ch_err prepare(struct state *s, const struct ch_sig *sig)
 {
 	if (s->scheme == sig->scheme && s->hash == sig->hash && s->salt == sig->salt)
 		return CH_OK;
-	const EVP_MD *md = md_of(sig->hash);
+	const EVP_MD *md = ch_openssl_md(sig->hash);
 	if (md == NULL)
 		return CH_ERR_UNSUPPORTED;
 	s->scheme = CH_SIG_NONE;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/crypto/seal.h"
 #include "core/crypto/sig.h"
 
 /* A crypto backend that has nothing and refuses everything: core links against it without an operating system or a library. */
@@ -44,5 +45,37 @@ enum ch_err ch_verify_digest(const struct ch_verify_key *k, const struct ch_sig 
 	(void)k;
 	(void)sig;
 	(void)digest;
+	return CH_ERR_UNSUPPORTED;
+}
+
+enum ch_err ch_random(void *to, size_t n)
+{
+	ch_wipe(to, n);
+	return CH_ERR_CRYPTO;
+}
+
+enum ch_err ch_rsa_oaep(const struct ch_pub *pub, enum ch_hash_alg hash, struct ch_span label, struct ch_span msg,
+			struct ch_wr *to)
+{
+	(void)pub;
+	(void)hash;
+	(void)label;
+	(void)msg;
+	(void)to;
+	return CH_ERR_UNSUPPORTED;
+}
+
+enum ch_err ch_ecdh_ephemeral(struct ch_ecdh *e, const struct ch_pub *pub)
+{
+	(void)pub;
+	*e = (struct ch_ecdh){ .n = 0 };
+	return CH_ERR_UNSUPPORTED;
+}
+
+enum ch_err ch_aes_cfb(struct ch_span key, struct ch_span msg, struct ch_wr *to)
+{
+	(void)key;
+	(void)msg;
+	(void)to;
 	return CH_ERR_UNSUPPORTED;
 }
