@@ -26,7 +26,7 @@
 #define CH_BOOT_ORDER_MAX     256  /* entries of BootOrder that a rule looks at */
 #define CH_GPT_ENTRIES_MAX    256
 #define CH_SMBIOS_STRUCTS_MAX 1024
-#define CH_REPLAY_SEARCH_MAX  0x200000 /* candidates, times banks, tried to find the quoted part of an IMA list */
+#define CH_REPLAY_SEARCH_MAX  0x200000 /* units of work, each about a hash, to find the quoted part of an IMA list */
 #define CH_SECURE_BOOT_MAX    4 /* events of one signature database: one, and more if firmware changed it meanwhile */
 
 /* core/os */

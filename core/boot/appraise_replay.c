@@ -13,9 +13,9 @@ struct replay {
 	const struct ch_reference *ref;
 	bool known;        /* ev->values are the quoted ones */
 	uint32_t ima_mask; /* registers that the IMA list extends */
-	size_t budget;
-	size_t cost; /* of one candidate: banks to extend and to hash */
-	bool spent;  /* the budget ended the search */
+	size_t budget;     /* units of work left, each a hash or so */
+	size_t cost;       /* of one candidate: banks to extend and to hash */
+	bool spent;        /* the budget ended the search */
 };
 
 /* The registers as the firmware's log leaves them, in every bank that is quoted. CH_HASH_NONE, or the bank that cannot be had. */
@@ -30,15 +30,21 @@ static enum ch_hash_alg start(const struct replay *r)
 	return CH_HASH_NONE;
 }
 
+/* Takes work from the budget; false, and nothing more is taken, once it is used up. */
+static bool spend(struct replay *r, size_t units)
+{
+	r->spent = r->spent || r->budget < units;
+	if (!r->spent)
+		r->budget -= units;
+	return !r->spent;
+}
+
 /* Known values: compares the registers of `mask`. Otherwise: all of the quote, by its digest. */
 static bool fits(struct replay *r, uint32_t mask)
 {
 	const struct ch_tpm_attest *q = r->ev->quote;
-	if (r->budget < r->cost) {
-		r->spent = true;
+	if (!spend(r, r->cost))
 		return false;
-	}
-	r->budget -= r->cost;
 	if (!r->known) {
 		struct ch_digest d;
 		return ch_tpm_pcr_digest(q, &r->v->pcrs, r->ev->sig->hash, &d) == CH_OK &&
@@ -91,6 +97,11 @@ static bool phase_fits(struct replay *r, const struct ch_ref_rule *rule)
 	save_register(pcrs, rule->pcr, saved);
 	for (size_t first = 0; first < rule->text_count; first++) {
 		for (size_t end = first; end < rule->text_count; end++) {
+			/* A word is hashed, and the register extended with it, in each bank. */
+			if (!spend(r, 2 * r->cost)) {
+				restore_register(pcrs, rule->pcr, saved);
+				return false;
+			}
 			extend_word(pcrs, rule->pcr, r->ref->text[rule->text + end]);
 			if (!fits(r, (uint32_t)1 << rule->pcr))
 				continue;
