@@ -177,10 +177,10 @@ static bool is_guid_at(struct ch_span s, size_t at)
 	return is;
 }
 
-/* What belongs to one unit and not to its class becomes '*': partition GUIDs in HD(…), MAC addresses. */
+/* What belongs to one unit and not to its class becomes '*': partition GUIDs in HD(…), MAC addresses. A star becomes "[*]". */
 static void put_pattern(struct ch_json_wr *j, struct ch_span s)
 {
-	uint8_t out[TEXT_MAX];
+	uint8_t out[3 * TEXT_MAX];
 	struct ch_wr w = ch_wr(out, sizeof(out));
 	bool in_hd = false;
 	for (size_t i = 0; i < s.n;) {
@@ -197,6 +197,9 @@ static void put_pattern(struct ch_json_wr *j, struct ch_span s)
 		} else if (mac) {
 			ch_wr_u8(&w, '*');
 			i += 12;
+		} else if (s.p[i] == '*') {
+			ch_wr_str(&w, "[*]");
+			i++;
 		} else {
 			ch_wr_u8(&w, s.p[i++]);
 		}
@@ -274,7 +277,7 @@ static void put_smbios(struct capture *c, const struct ch_tcg_event *ev, const s
 		ch_wr_str(&w, field[i]);
 		ch_wr_u8(&w, '=');
 		if (ch_smbios_field_put(&table, ch_span_str(field[i]), &w) && !w.bad)
-			ch_json_put_span(c->j, ch_wr_span(&w));
+			put_pattern(c->j, ch_wr_span(&w));
 	}
 	ch_json_array_end(c->j);
 	ch_json_object_end(c->j);
@@ -321,6 +324,19 @@ static void put_rules(struct capture *c)
 
 /* --- Secure Boot --- */
 
+static void put_sig_type(struct ch_json_wr *j, const struct ch_efi_guid *type)
+{
+	uint8_t text[40];
+	struct ch_wr w = ch_wr(text, sizeof(text));
+	if (ch_efi_guid_eq(type, &ch_efi_cert_x509))
+		ch_wr_str(&w, "x509");
+	else if (ch_efi_guid_eq(type, &ch_efi_cert_sha256))
+		ch_wr_str(&w, "sha256");
+	else
+		ch_efi_guid_put(&w, type);
+	ch_json_named_span(j, "type", ch_wr_span(&w));
+}
+
 static void put_database(struct capture *c, const struct ch_tcg_event *ev, const struct ch_tcg_what *what)
 {
 	const struct ch_efi_guid *guid = c->database[0] == 'd' ? &ch_efi_image_security : &ch_efi_global_variable;
@@ -334,10 +350,7 @@ static void put_database(struct capture *c, const struct ch_tcg_event *ev, const
 		if (ch_ref_sig_identity(&sig, id) != CH_OK)
 			continue;
 		ch_json_object_begin(c->j);
-		ch_json_named_str(c->j, "type",
-				  x509                                             ? "x509"
-				  : ch_efi_guid_eq(&sig.type, &ch_efi_cert_sha256) ? "sha256"
-										   : "other");
+		put_sig_type(c->j, &sig.type);
 		ch_json_named_hex(c->j, "sha256", CH_SPAN_OF(id));
 		if (x509) {
 			uint8_t text[256];

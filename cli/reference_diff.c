@@ -164,7 +164,7 @@ static void diff_keys(struct diff *d, const struct ch_reference *a, const struct
 	for (size_t i = 0; i < a->sig_count; i++) {
 		const struct ch_ref_sig *s = &a->sig[i];
 		uint8_t text[512];
-		if (ch_reference_sig(b, s->db, s->sha256) != NULL)
+		if (ch_reference_sig(b, s->db, &s->type, s->sha256) != NULL)
 			continue;
 		struct ch_wr w = ch_wr(text, sizeof(text));
 		ch_wr_str(&w, ch_ref_db_str(s->db));

@@ -67,6 +67,8 @@ struct ch_event_verdict {
 #define CH_REASONS(X)                                                                                               \
 	X(SIGNATURE, "signature", "the signature of the quote does not verify with the attestation key")            \
 	X(AK, "attestation-key", "the key is not a restricted signing key that never leaves its TPM")               \
+	X(AK_UNJUDGED, "attestation-key-not-judged",                                                                \
+	  "the key came without its TPM public area: whether it signs quotes only is not judged")                   \
 	X(NOT_A_QUOTE, "not-a-quote", "what the TPM signed is not a quote")                                         \
 	X(NONCE, "nonce", "the quote is not an answer to this challenge")                                           \
 	X(WEAK_BANK, "weak-bank", "this register is quoted in a SHA-1 bank only")                                   \

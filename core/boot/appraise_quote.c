@@ -10,9 +10,11 @@ static void fails(struct ch_boot_verdict *v, enum ch_reason_code code)
 
 static void judge_key(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev)
 {
-	if (ev->ak != NULL && ch_tpm_public_check_ak(ev->ak, NULL) != CH_OK)
+	if (ev->ak == NULL)
+		(void)ch_verdict_add(v, CH_LINK_BOOT, CH_TIER_NONE, CH_REASON_AK_UNJUDGED);
+	else if (ch_tpm_public_check_ak(ev->ak, NULL) != CH_OK)
 		fails(v, CH_REASON_AK);
-	else if (ev->ak != NULL && ev->ak->scheme_hash != ev->sig->hash)
+	else if (ev->ak->scheme_hash != ev->sig->hash)
 		fails(v, CH_REASON_AK); /* a restricted key signs with its own scheme only */
 	v->signature_ok = ch_verify_message(ev->key, ev->sig, ev->msg) == CH_OK;
 	if (!v->signature_ok)

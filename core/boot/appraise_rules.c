@@ -151,20 +151,23 @@ static bool text(const struct ch_reference *ref, const struct ch_ref_rule *r, co
 	return !w.bad && one_matches(ref, r, ch_wr_span(&w));
 }
 
-/* A certificate of the allowed db that vouched for an image: the data are one EFI_SIGNATURE_DATA, owner first. */
+/*
+ * An entry of the allowed db that vouched for an image: the data are one EFI_SIGNATURE_DATA, owner first (PFP 1.06, 3.3.4.8). They
+ * do not say of which type: 32 bytes are the hash of an image, what is longer a certificate.
+ */
 static bool authority(const struct ch_reference *ref, const struct ch_tcg_event *ev, const struct ch_tcg_what *what,
 		      struct ch_event_verdict *out)
 {
 	if (!ref->secure_boot_judged || ev->type != CH_EV_EFI_VARIABLE_AUTHORITY || ev->pcr != 7 ||
 	    !ch_tcg_is_variable(what, &ch_efi_image_security, "db") || what->value.n <= sizeof(struct ch_efi_guid))
 		return false;
-	struct ch_efi_sig sig = { .type = ch_efi_cert_x509,
-				  .data = ch_span_sub(what->value, sizeof(struct ch_efi_guid),
-						      what->value.n - sizeof(struct ch_efi_guid)) };
+	struct ch_span data =
+		ch_span_sub(what->value, sizeof(struct ch_efi_guid), what->value.n - sizeof(struct ch_efi_guid));
+	struct ch_efi_sig sig = { .type = data.n == 32 ? ch_efi_cert_sha256 : ch_efi_cert_x509, .data = data };
 	uint8_t id[32];
 	if (ch_ref_sig_identity(&sig, id) != CH_OK)
 		return false;
-	const struct ch_ref_sig *known = ch_reference_sig(ref, CH_REF_DB, id);
+	const struct ch_ref_sig *known = ch_reference_sig(ref, CH_REF_DB, &sig.type, id);
 	if (known == NULL)
 		return false;
 	*out = (struct ch_event_verdict){

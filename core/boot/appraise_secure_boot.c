@@ -49,7 +49,7 @@ static void judge_allowed(const struct judge *j, struct ch_span database)
 			(void)add(j, CH_REASON_SB_FORMAT);
 			return;
 		}
-		if (ch_reference_sig(j->ref, j->db, id) != NULL)
+		if (ch_reference_sig(j->ref, j->db, &sig.type, id) != NULL)
 			continue;
 		struct ch_reason *r = add(j, CH_REASON_SB_KEY);
 		r->cert = sig.data;
@@ -66,7 +66,8 @@ static bool holds(struct ch_span database, const struct ch_ref_sig *wanted)
 	struct ch_efi_sig sig;
 	while (ch_efi_siglist_next(&it, &sig)) {
 		uint8_t id[32];
-		if (ch_ref_sig_identity(&sig, id) == CH_OK && ch_span_eq(CH_SPAN_OF(id), CH_SPAN_OF(wanted->sha256)))
+		if (ch_efi_guid_eq(&sig.type, &wanted->type) && ch_ref_sig_identity(&sig, id) == CH_OK &&
+		    ch_span_eq(CH_SPAN_OF(id), CH_SPAN_OF(wanted->sha256)))
 			return true;
 	}
 	return false;

@@ -131,10 +131,11 @@ const struct ch_ref_file *ch_reference_file_by_path(const struct ch_reference *r
 }
 
 const struct ch_ref_sig *ch_reference_sig(const struct ch_reference *ref, enum ch_ref_db db,
-					  const uint8_t sha256[static 32])
+					  const struct ch_efi_guid *type, const uint8_t sha256[static 32])
 {
 	for (size_t i = 0; i < ref->sig_count; i++) {
-		if (ref->sig[i].db == db && ch_span_eq(ch_span(ref->sig[i].sha256, 32), ch_span(sha256, 32)))
+		if (ref->sig[i].db == db && ch_efi_guid_eq(&ref->sig[i].type, type) &&
+		    ch_span_eq(ch_span(ref->sig[i].sha256, 32), ch_span(sha256, 32)))
 			return &ref->sig[i];
 	}
 	return NULL;
@@ -153,16 +154,28 @@ enum ch_err ch_ref_sig_identity(const struct ch_efi_sig *sig, uint8_t sha256[sta
 	return CH_OK;
 }
 
+/* Bytes of the pattern at `p` that stand for the byte `c` and nothing else: 1, or 3 for an escaped star; 0: it is another byte. */
+static size_t stands_for(struct ch_span pattern, size_t p, uint8_t c)
+{
+	static const uint8_t star[] = { '[', '*', ']' };
+	if (p >= pattern.n)
+		return 0;
+	if (ch_span_starts(ch_span_sub(pattern, p, pattern.n - p), CH_SPAN_OF(star)))
+		return c == '*' ? sizeof(star) : 0;
+	return pattern.p[p] == c ? 1 : 0;
+}
+
 bool ch_ref_glob(struct ch_span pattern, struct ch_span s)
 {
 	size_t p = 0, i = 0;
 	size_t star = pattern.n, from = 0; /* the last '*' and how far it reaches */
 	while (i < s.n) {
+		size_t literal = stands_for(pattern, p, s.p[i]);
 		if (p < pattern.n && pattern.p[p] == '*') {
 			star = p++;
 			from = i;
-		} else if (p < pattern.n && pattern.p[p] == s.p[i]) {
-			p++;
+		} else if (literal > 0) {
+			p += literal;
 			i++;
 		} else if (star < pattern.n) {
 			p = star + 1;

@@ -84,11 +84,15 @@ enum ch_ref_db { CH_REF_PK, CH_REF_KEK, CH_REF_DB, CH_REF_DBX, CH_REF_DB_COUNT }
 /* "PK", "KEK", "db", "dbx". */
 const char *ch_ref_db_str(enum ch_ref_db db);
 
-/* One entry of a set: allowed (PK, KEK, db) or required (dbx). Identity is type and content; the owner GUID does not count. */
+/*
+ * One entry of a set: allowed (PK, KEK, db) or required (dbx). Identity is type and content, as a certificate in db allows what it
+ * signed and its hash there would allow an image; the owner GUID does not count.
+ */
 struct ch_ref_sig {
 	enum ch_ref_db db;
 	uint8_t doc;
-	uint8_t sha256[32]; /* of the EFI_SIGNATURE_DATA content; of a CERT_SHA256 entry the content itself */
+	struct ch_efi_guid type; /* SignatureType (UEFI 2.10, 32.4.1) */
+	uint8_t sha256[32];      /* of the EFI_SIGNATURE_DATA content; of a CERT_SHA256 entry the content itself */
 	struct ch_span subject;
 };
 
@@ -167,12 +171,12 @@ const struct ch_ref_file *ch_reference_file_by_path(const struct ch_reference *r
 
 /* Looks for an entry of a signature database; NULL if it is not in the set. */
 const struct ch_ref_sig *ch_reference_sig(const struct ch_reference *ref, enum ch_ref_db db,
-					  const uint8_t sha256[static 32]);
+					  const struct ch_efi_guid *type, const uint8_t sha256[static 32]);
 
-/* The identity of a signature database entry: see struct ch_ref_sig. CH_ERR_CRYPTO if SHA-256 fails. */
+/* The content's part of an entry's identity: see struct ch_ref_sig.sha256. CH_ERR_CRYPTO if SHA-256 fails. */
 CH_MUST_USE enum ch_err ch_ref_sig_identity(const struct ch_efi_sig *sig, uint8_t sha256[static 32]);
 
-/* True if `s` matches `pattern`, in which '*' stands for any run of bytes and everything else for itself. */
+/* True if `s` matches `pattern`, in which '*' stands for any run of bytes, "[*]" for a star, and everything else for itself. */
 bool ch_ref_glob(struct ch_span pattern, struct ch_span s);
 
 #endif

@@ -376,14 +376,31 @@ static enum ch_err sig_sha256(struct compile *c, size_t value, void *to)
 	return CH_OK;
 }
 
+/* "x509", "sha256", or the GUID of a rarer type. */
+static enum ch_err sig_type(struct compile *c, size_t value, void *to)
+{
+	struct ch_efi_guid *type = &((struct ch_ref_sig *)to)->type;
+	struct ch_span text;
+	enum ch_err err = read_string(c, value, &text);
+	if (err != CH_OK)
+		return err;
+	if (ch_span_eq(text, CH_SPAN_LIT("x509")))
+		*type = ch_efi_cert_x509;
+	else if (ch_span_eq(text, CH_SPAN_LIT("sha256")))
+		*type = ch_efi_cert_sha256;
+	else if (ch_efi_guid_parse(type, text) != CH_OK)
+		return fail(c, value, CH_ERR_UNKNOWN, "the type of an entry is x509, sha256 or a GUID");
+	return CH_OK;
+}
+
 static enum ch_err sig_subject(struct compile *c, size_t value, void *to)
 {
 	return read_string(c, value, &((struct ch_ref_sig *)to)->subject);
 }
 
-static const struct field sig_field[] = { { "sha256", sig_sha256, true },
-					  { "subject", sig_subject, false },
-					  { "type", comment, false } };
+static const struct field sig_field[] = { { "type", sig_type, true },
+					  { "sha256", sig_sha256, true },
+					  { "subject", sig_subject, false } };
 
 static enum ch_err read_sig(struct compile *c, size_t value, void *to)
 {

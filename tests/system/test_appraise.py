@@ -91,6 +91,16 @@ def test_a_good_boot_is_affirming(reference, boot, key):
     assert {e["explained"] for e in events} <= {"baseline", "rule", "not-extended"}
 
 
+@pytest.mark.parametrize("form,note", [("pem", True), ("tpm2b_public", False)])
+def test_a_key_without_its_public_area_is_noted(reference, form, note):
+    files = [FIXTURES / "sbon-good" / f"ak-ecc.{form}" if str(w).endswith("ak-ecc.pem") else w for w in evidence("sbon-good")]
+    code, out, err = run(["appraise", "--json", "--reference", reference("sbon-good"), *files])
+    boot = json.loads(out)["submods"]["boot"]
+    assert (code, boot["ear_status"]) == (0, "affirming"), err
+    notes = {r["reason"]: r["tier"] for r in boot["ear_verifier_claims"]["reasons"]}
+    assert notes.get("attestation-key-not-judged") == ("none" if note else None)
+
+
 @pytest.mark.parametrize("boot", GOOD)
 def test_the_same_without_register_values_and_with_the_ascii_list(reference, boot):
     code, s = appraise(reference(boot), boot, "--nonce", nonce(boot), pcrs=None, ima=FIXTURES / boot / "ima.ascii")
@@ -241,7 +251,7 @@ def edited(reference, tmp_path, change):
 
 def test_a_required_dbx_entry_that_the_device_lacks(reference, tmp_path):
     def change(doc):
-        doc["secure_boot"]["dbx"].append({"sha256": "ab" * 32})
+        doc["secure_boot"]["dbx"].append({"type": "sha256", "sha256": "ab" * 32})
 
     code, s = appraise(edited(reference("grub-sbms-good"), tmp_path, change), "grub-sbms-good")
     assert code == 1 and ids(s) == {"dbx-too-old"}

@@ -63,6 +63,8 @@ static void every_slip_is_refused_and_placed(void **state)
 		{ HEAD ",\"rules\":[{\"rule\":\"pcrphase\"}]}", NULL, CH_ERR_MISSING },
 		{ HEAD ",\"secure_boot\":{\"enabled\":\"yes\"}}", "\"yes\"", CH_ERR_MALFORMED },
 		{ HEAD ",\"secure_boot\":{\"db\":[{\"type\":\"x509\"}]}}", NULL, CH_ERR_MISSING },
+		{ HEAD ",\"secure_boot\":{\"db\":[{\"sha256\":\"" D32 "\"}]}}", NULL, CH_ERR_MISSING },
+		{ HEAD ",\"secure_boot\":{\"db\":[{\"type\":\"other\"}]}}", "\"other\"", CH_ERR_UNKNOWN },
 		{ HEAD ",\"ima\":{}}", "{}}", CH_ERR_MISSING },
 		{ HEAD ",\"ima\":{\"files\":[{\"path\":\"/a\",\"digests\":[\"" D32 "\"]}]}}", NULL, CH_ERR_ENCODING },
 		{ HEAD ",\"ima\":{\"violations\":\"fine\"}}", "\"fine\"", CH_ERR_UNKNOWN },
@@ -106,7 +108,7 @@ static void what_is_endorsed_is_found_by_all_of_its_facts(void **state)
 	b[31] ^= 1;
 	assert_null(ch_reference_event(&ref, CH_REF_BASELINE, 7, 1, CH_HASH_SHA256, d));
 	assert_null(ch_reference_file(&ref, CH_SPAN_LIT("/a"), CH_HASH_SHA256, d));
-	assert_null(ch_reference_sig(&ref, CH_REF_DB, b));
+	assert_null(ch_reference_sig(&ref, CH_REF_DB, &ch_efi_cert_x509, b));
 }
 
 static void a_star_stands_for_any_run_and_nothing_else_does(void **state)
@@ -116,18 +118,56 @@ static void a_star_stands_for_any_run_and_nothing_else_does(void **state)
 		const char *pattern, *text;
 		bool match;
 	} row[] = {
-		{ "", "", true },          { "", "a", false },
-		{ "a", "a", true },        { "a", "ab", false },
-		{ "*", "", true },         { "a*", "a", true },
-		{ "*b", "ab", true },      { "a*b*c", "axxbyyc", true },
-		{ "a*b", "ab\n", false },  { "a*bc", "abcbc", true },
-		{ "?", "a", false },       { "a**b", "ab", true },
-		{ "a*b*c", "acb", false }, { "*a*", "bbb", false },
+		{ "", "", true },
+		{ "", "a", false },
+		{ "a", "a", true },
+		{ "a", "ab", false },
+		{ "*", "", true },
+		{ "a*", "a", true },
+		{ "*b", "ab", true },
+		{ "a*b*c", "axxbyyc", true },
+		{ "a*b", "ab\n", false },
+		{ "a*bc", "abcbc", true },
+		{ "?", "a", false },
+		{ "a**b", "ab", true },
+		{ "a*b*c", "acb", false },
+		{ "*a*", "bbb", false },
+		/* An escaped star, and what only looks like one. */
+		{ "[*]", "*", true },
+		{ "[*]", "x", false },
+		{ "[*]", "[x]", false },
+		{ "[*]", "[*]", false },
+		{ "[[*]]", "[*]", true },
+		{ "[[*]]", "[x]", false },
+		{ "a[*]b*c", "a*bxxc", true },
+		{ "*[*]", "ab*", true },
+		{ "*[*]", "abc", false },
+		{ "*[*]c", "**c", true },
+		{ "[*", "[abc", true },
+		{ "[**]", "[a]", true },
+		{ "*]", "*]", true },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
 		if (ch_ref_glob(ch_span_str(row[i].pattern), ch_span_str(row[i].text)) != row[i].match)
 			fail_msg("'%s' and '%s'", row[i].pattern, row[i].text);
 	}
+}
+
+static void a_certificate_and_its_hash_are_two_entries(void **state)
+{
+	(void)state;
+	assert_int_equal(compile(HEAD ",\"secure_boot\":{\"enabled\":true,\"pk\":[],\"kek\":[],\"dbx\":[],\"db\":["
+				      "{\"type\":\"x509\",\"sha256\":\"" D32 "\"},"
+				      "{\"type\":\"3bd2a492-96c0-4079-b420-fcf98ef103ed\",\"sha256\":\"" D32 "\"}]}}"),
+			 CH_OK);
+	uint8_t b[32];
+	assert_int_equal(ch_hex_decode(b, sizeof(b), CH_SPAN_LIT(D32)), CH_OK);
+	struct ch_efi_guid hash_and_time;
+	assert_int_equal(ch_efi_guid_parse(&hash_and_time, CH_SPAN_LIT("3bd2a492-96c0-4079-b420-fcf98ef103ed")), CH_OK);
+	assert_non_null(ch_reference_sig(&ref, CH_REF_DB, &ch_efi_cert_x509, b));
+	assert_non_null(ch_reference_sig(&ref, CH_REF_DB, &hash_and_time, b));
+	assert_null(ch_reference_sig(&ref, CH_REF_DB, &ch_efi_cert_sha256, b));
+	assert_null(ch_reference_sig(&ref, CH_REF_DBX, &ch_efi_cert_x509, b));
 }
 
 static void a_set_of_documents_is_bounded(void **state)
@@ -178,6 +218,7 @@ int main(void)
 		cmocka_unit_test(every_slip_is_refused_and_placed),
 		cmocka_unit_test(what_is_endorsed_is_found_by_all_of_its_facts),
 		cmocka_unit_test(a_star_stands_for_any_run_and_nothing_else_does),
+		cmocka_unit_test(a_certificate_and_its_hash_are_two_entries),
 		cmocka_unit_test(a_set_of_documents_is_bounded),
 		cmocka_unit_test(names_are_words_of_the_format),
 		cmocka_unit_test(the_owner_of_a_key_does_not_count),
