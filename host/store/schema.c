@@ -26,19 +26,32 @@ static const struct step spine[] = {
 	{ "CREATE TABLE schema_version (tenant BIGINT NOT NULL, number BIGINT NOT NULL, what TEXT NOT NULL, "
 	  "time BIGINT NOT NULL, PRIMARY KEY (tenant, number))",
 	  STEP_CLUSTERED },
+	{ "CREATE TABLE class (tenant BIGINT NOT NULL, name TEXT NOT NULL, policy BYTEA NOT NULL, time BIGINT NOT NULL, "
+	  "action BIGINT NOT NULL, PRIMARY KEY (tenant, name))",
+	  STEP_CLUSTERED },
+	{ "CREATE TABLE ek_root (tenant BIGINT NOT NULL, sha256 BYTEA NOT NULL, certificate BYTEA NOT NULL, "
+	  "time BIGINT NOT NULL, PRIMARY KEY (tenant, sha256))",
+	  STEP_CLUSTERED },
 	{ "CREATE TABLE generation (tenant BIGINT NOT NULL, number BIGINT NOT NULL, time BIGINT NOT NULL, "
-	  "image BYTEA NOT NULL, sha256 BYTEA NOT NULL, leaf BIGINT, PRIMARY KEY (tenant, number))",
+	  "image BYTEA NOT NULL, sha256 BYTEA NOT NULL, PRIMARY KEY (tenant, number))",
 	  STEP_PLAIN },
 	{ "CREATE TABLE reference (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, class TEXT NOT NULL, "
-	  "sha256 BYTEA NOT NULL, document BYTEA NOT NULL, time BIGINT NOT NULL, until BIGINT NOT NULL, "
+	  "sha256 BYTEA NOT NULL, document BYTEA NOT NULL, time BIGINT NOT NULL, action BIGINT NOT NULL, "
 	  "PRIMARY KEY (tenant, seq))",
 	  STEP_PLAIN },
 	{ "CREATE TABLE device (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, id BYTEA NOT NULL, class TEXT NOT NULL, "
 	  "hostname TEXT NOT NULL, state BIGINT NOT NULL, chain BIGINT NOT NULL, chain_time BIGINT NOT NULL, "
 	  "platform BIGINT NOT NULL, enrolled BIGINT NOT NULL, evidence BIGINT NOT NULL, fresh_time BIGINT NOT NULL, "
-	  "reattest BIGINT NOT NULL, quarantined BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  "reattest BIGINT NOT NULL, stale_at BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
 	  STEP_CLUSTERED },
 	{ "CREATE UNIQUE INDEX device_id ON device (tenant, id)", STEP_PLAIN },
+	{ "CREATE INDEX device_stale ON device (tenant, stale_at)", STEP_PLAIN },
+	{ "CREATE TABLE ek (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, sha256 BYTEA NOT NULL, "
+	  "public BYTEA NOT NULL, certificate BYTEA NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX ek_sha256 ON ek (tenant, sha256)", STEP_PLAIN },
+	{ "CREATE INDEX ek_device ON ek (tenant, device)", STEP_PLAIN },
 	{ "CREATE TABLE alias (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, "
 	  "kind BIGINT NOT NULL, value BYTEA NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL, "
 	  "PRIMARY KEY (tenant, seq))",
@@ -61,7 +74,7 @@ static const struct step spine[] = {
 	  "time BIGINT NOT NULL, collected BIGINT NOT NULL, fresh BIGINT NOT NULL, generation BIGINT NOT NULL, "
 	  "chain BIGINT NOT NULL, tiers BYTEA NOT NULL, nonce BYTEA NOT NULL, quote BYTEA NOT NULL, "
 	  "signature BYTEA NOT NULL, eventlog BYTEA NOT NULL, eventlog_size BIGINT NOT NULL, ima BYTEA NOT NULL, "
-	  "ima_size BIGINT NOT NULL, epoch BIGINT NOT NULL, ear TEXT NOT NULL, reasons TEXT NOT NULL, leaf BIGINT, "
+	  "ima_size BIGINT NOT NULL, epoch BIGINT NOT NULL, ear TEXT NOT NULL, reasons TEXT NOT NULL, kept BIGINT NOT NULL, "
 	  "PRIMARY KEY (tenant, seq))",
 	  STEP_PLAIN },
 	{ "CREATE INDEX evidence_device ON evidence (tenant, device, seq)", STEP_PLAIN },
@@ -98,7 +111,8 @@ static const struct step spine[] = {
 	  STEP_CLUSTERED },
 	{ "CREATE TABLE action (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, sha256 BYTEA NOT NULL, verb TEXT NOT NULL, "
 	  "subject TEXT NOT NULL, reason TEXT NOT NULL, canonical BYTEA NOT NULL, payload BYTEA NOT NULL, "
-	  "time BIGINT NOT NULL, state BIGINT NOT NULL, leaf BIGINT, PRIMARY KEY (tenant, seq))",
+	  "time BIGINT NOT NULL, state BIGINT NOT NULL, needed BIGINT NOT NULL, answer TEXT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
 	  STEP_PLAIN },
 	{ "CREATE UNIQUE INDEX action_sha256 ON action (tenant, sha256)", STEP_PLAIN },
 	{ "CREATE TABLE action_signature (tenant BIGINT NOT NULL, action BIGINT NOT NULL, operator BYTEA NOT NULL, "
