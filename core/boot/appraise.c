@@ -3,11 +3,6 @@
 
 /* The order of the judgement, and what a verdict is made of. */
 
-const char *ch_link_str(enum ch_link link)
-{
-	return link == CH_LINK_OS ? "os" : "boot";
-}
-
 const char *ch_explained_str(enum ch_explained by)
 {
 	static const char *const name[] = { "unexplained", "baseline",     "release",   "rule",
@@ -100,8 +95,9 @@ enum ch_err ch_boot_appraise(struct ch_boot_verdict *v, const struct ch_boot_evi
 {
 	ch_diag_clear(d);
 	/* The big arrays of the verdict are written as they are used. */
+	for (size_t i = 0; i < CH_LINK_COUNT; i++)
+		v->tier[i] = CH_TIER_NONE;
 	v->tier[CH_LINK_BOOT] = CH_TIER_AFFIRMING;
-	v->tier[CH_LINK_OS] = CH_TIER_NONE;
 	v->os_judged = ev->ima.n > 0 || ref->ima_judged;
 	/* A list that is only replayed says nothing good of its files. */
 	if (ref->ima_judged)

@@ -8,17 +8,12 @@
 #include "core/os/ima.h"
 #include "core/platform/tpm_attest.h"
 #include "core/platform/tpm_public.h"
+#include "core/trust/link.h"
 
 /*
  * The appraisal of one boot: a TPM 2.0 quote, the event log and the IMA list that explain it, against reference values.
  * Judging does no parsing of its own: evidence comes in parsed, and comes out as a verdict with reasons that name facts.
  */
-
-/* The links that this appraisal speaks for. */
-enum ch_link { CH_LINK_BOOT, CH_LINK_OS, CH_LINK_COUNT };
-
-/* "boot", "os". */
-const char *ch_link_str(enum ch_link link);
 
 /* The counters of the last quote that was accepted from this attestation key (TPM 2.0 Part 1, 36). */
 struct ch_boot_last {
@@ -144,7 +139,7 @@ struct ch_pseudo_log {
 };
 
 struct ch_boot_verdict {
-	enum ch_tier tier[CH_LINK_COUNT];
+	enum ch_tier tier[CH_LINK_COUNT]; /* of boot, and of os where it was judged; the other links are none */
 	bool os_judged; /* tier[CH_LINK_OS] says something */
 	bool signature_ok;
 	bool explains; /* log (and IMA prefix, and pseudo-log) replay to the quote */

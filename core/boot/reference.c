@@ -9,21 +9,6 @@ const char *ch_ref_kind_str(enum ch_ref_kind kind)
 	return (size_t)kind < CH_COUNT_OF(name) ? name[kind] : "unknown";
 }
 
-const char *ch_tier_str(enum ch_tier tier)
-{
-	switch (tier) {
-	case CH_TIER_NONE:
-		return "none";
-	case CH_TIER_AFFIRMING:
-		return "affirming";
-	case CH_TIER_WARNING:
-		return "warning";
-	case CH_TIER_CONTRAINDICATED:
-		break;
-	}
-	return "contraindicated";
-}
-
 const char *ch_ref_rule_str(enum ch_ref_rule_kind kind)
 {
 	static const char *const name[] = { "boot-order", "boot-option", "gpt", "text", "pcrphase", "smbios" };

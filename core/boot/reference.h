@@ -5,6 +5,7 @@
 #include "core/base/arena.h"
 #include "core/boot/efi.h"
 #include "core/crypto/hash.h"
+#include "core/trust/link.h"
 #include "core/wire/json.h"
 
 /*
@@ -17,12 +18,6 @@ enum ch_ref_kind { CH_REF_BASELINE, CH_REF_RELEASE, CH_REF_PINNED };
 
 /* "baseline", "release", "pinned". */
 const char *ch_ref_kind_str(enum ch_ref_kind kind);
-
-/* The tiers of AR4SI, 2.3.2. */
-enum ch_tier { CH_TIER_NONE = 0, CH_TIER_AFFIRMING = 2, CH_TIER_WARNING = 32, CH_TIER_CONTRAINDICATED = 96 };
-
-/* "none", "affirming", "warning", "contraindicated". */
-const char *ch_tier_str(enum ch_tier tier);
 
 struct ch_ref_doc {
 	enum ch_ref_kind kind;
