@@ -42,29 +42,31 @@ bool ch_verb_of_class(enum ch_verb verb)
 	       verb != CH_VERB_OPERATOR_ADD && verb != CH_VERB_OPERATOR_REMOVE;
 }
 
-static const char *const role_name[CH_ROLE_COUNT] = { "none", "viewer", "operator", "releaser", "auditor", "admin" };
+static const char *const role_name[CH_OPERATOR_COUNT] = {
+	"none", "viewer", "operator", "releaser", "auditor", "admin"
+};
 
-const char *ch_role_str(enum ch_role role)
+const char *ch_operator_role_str(enum ch_operator_role role)
 {
-	return (size_t)role < CH_ROLE_COUNT ? role_name[role] : "unknown";
+	return (size_t)role < CH_OPERATOR_COUNT ? role_name[role] : "unknown";
 }
 
-enum ch_err ch_role_by_name(struct ch_span name, enum ch_role *role)
+enum ch_err ch_operator_role_by_name(struct ch_span name, enum ch_operator_role *role)
 {
-	for (size_t i = CH_ROLE_NONE + 1; i < CH_ROLE_COUNT; i++) {
+	for (size_t i = CH_OPERATOR_NONE + 1; i < CH_OPERATOR_COUNT; i++) {
 		if (ch_span_eq(name, ch_span_str(role_name[i]))) {
-			*role = (enum ch_role)i;
+			*role = (enum ch_operator_role)i;
 			return CH_OK;
 		}
 	}
 	return CH_ERR_UNKNOWN;
 }
 
-bool ch_role_may(enum ch_role role, enum ch_verb verb)
+bool ch_operator_may(enum ch_operator_role role, enum ch_verb verb)
 {
-	if ((size_t)verb >= CH_VERB_COUNT || (size_t)role >= CH_ROLE_COUNT)
+	if ((size_t)verb >= CH_VERB_COUNT || (size_t)role >= CH_OPERATOR_COUNT)
 		return false;
-	return role == CH_ROLE_ADMIN || (verb_row[verb].roles >> role & 1) != 0;
+	return role == CH_OPERATOR_ADMIN || (verb_row[verb].roles >> role & 1) != 0;
 }
 
 /* --- what a field may hold --- */

@@ -12,18 +12,18 @@
  */
 
 /* verb, its name, kind of subject, whether a payload belongs to it, roles that may sign it. Never renumbered: policies store them. */
-#define CH_VERBS(X)                                                                       \
-	X(DEVICE_QUARANTINE, "device.quarantine", DEVICE, NONE, CH_ROLE_BIT_OPERATOR)     \
-	X(DEVICE_RELEASE, "device.release", DEVICE, NONE, CH_ROLE_BIT_OPERATOR)           \
-	X(DEVICE_REVOKE, "device.revoke", DEVICE, NONE, CH_ROLE_BIT_OPERATOR)             \
-	X(DEVICE_DECOMMISSION, "device.decommission", DEVICE, NONE, CH_ROLE_BIT_OPERATOR) \
-	X(DEVICE_REATTEST, "device.reattest", DEVICE, NONE, CH_ROLE_BIT_OPERATOR)         \
-	X(BASELINE_APPROVE, "baseline.approve", NAME, NEEDED, CH_ROLE_BIT_RELEASER)       \
-	X(POLICY_APPLY, "policy.apply", NAME, NEEDED, 0)                                  \
-	X(EK_ALLOW, "ek.allow", DIGEST, ANY, CH_ROLE_BIT_OPERATOR)                        \
-	X(EK_DENY, "ek.deny", DIGEST, NONE, CH_ROLE_BIT_OPERATOR)                         \
-	X(TOKEN_CREATE, "token.create", NAME, NEEDED, CH_ROLE_BIT_OPERATOR)               \
-	X(OPERATOR_ADD, "operator.add", NAME, NEEDED, 0)                                  \
+#define CH_VERBS(X)                                                                           \
+	X(DEVICE_QUARANTINE, "device.quarantine", DEVICE, NONE, CH_OPERATOR_BIT_OPERATOR)     \
+	X(DEVICE_RELEASE, "device.release", DEVICE, NONE, CH_OPERATOR_BIT_OPERATOR)           \
+	X(DEVICE_REVOKE, "device.revoke", DEVICE, NONE, CH_OPERATOR_BIT_OPERATOR)             \
+	X(DEVICE_DECOMMISSION, "device.decommission", DEVICE, NONE, CH_OPERATOR_BIT_OPERATOR) \
+	X(DEVICE_REATTEST, "device.reattest", DEVICE, NONE, CH_OPERATOR_BIT_OPERATOR)         \
+	X(BASELINE_APPROVE, "baseline.approve", NAME, NEEDED, CH_OPERATOR_BIT_RELEASER)       \
+	X(POLICY_APPLY, "policy.apply", NAME, NEEDED, 0)                                      \
+	X(EK_ALLOW, "ek.allow", DIGEST, ANY, CH_OPERATOR_BIT_OPERATOR)                        \
+	X(EK_DENY, "ek.deny", DIGEST, NONE, CH_OPERATOR_BIT_OPERATOR)                         \
+	X(TOKEN_CREATE, "token.create", NAME, NEEDED, CH_OPERATOR_BIT_OPERATOR)               \
+	X(OPERATOR_ADD, "operator.add", NAME, NEEDED, 0)                                      \
 	X(OPERATOR_REMOVE, "operator.remove", NAME, NONE, 0)
 
 #define CH_VERB_ENUM(name, text, subject, payload, roles) CH_VERB_##name,
@@ -38,24 +38,24 @@ CH_MUST_USE enum ch_err ch_verb_by_name(struct ch_span name, enum ch_verb *verb)
 bool ch_verb_of_class(enum ch_verb verb);
 
 /* Who an operator is. Stored and sent: never renumbered. */
-enum ch_role {
-	CH_ROLE_NONE = 0,
-	CH_ROLE_VIEWER = 1,
-	CH_ROLE_OPERATOR = 2, /* devices, EKs, tokens */
-	CH_ROLE_RELEASER = 3, /* reference values */
-	CH_ROLE_AUDITOR = 4,  /* reads everything, evidence included */
-	CH_ROLE_ADMIN = 5,    /* everything */
-	CH_ROLE_COUNT = 6,
+enum ch_operator_role {
+	CH_OPERATOR_NONE = 0,
+	CH_OPERATOR_VIEWER = 1,
+	CH_OPERATOR_OPERATOR = 2, /* devices, EKs, tokens */
+	CH_OPERATOR_RELEASER = 3, /* reference values */
+	CH_OPERATOR_AUDITOR = 4,  /* reads everything, evidence included */
+	CH_OPERATOR_ADMIN = 5,    /* everything */
+	CH_OPERATOR_COUNT = 6,
 };
-#define CH_ROLE_BIT_OPERATOR (1u << CH_ROLE_OPERATOR)
-#define CH_ROLE_BIT_RELEASER (1u << CH_ROLE_RELEASER)
+#define CH_OPERATOR_BIT_OPERATOR (1u << CH_OPERATOR_OPERATOR)
+#define CH_OPERATOR_BIT_RELEASER (1u << CH_OPERATOR_RELEASER)
 
 /* "none", "viewer", "operator", "releaser", "auditor", "admin"; else "unknown". Static. */
-const char *ch_role_str(enum ch_role role);
+const char *ch_operator_role_str(enum ch_operator_role role);
 /* The reverse, "none" excepted. CH_ERR_UNKNOWN, with *role untouched, for another word. */
-CH_MUST_USE enum ch_err ch_role_by_name(struct ch_span name, enum ch_role *role);
+CH_MUST_USE enum ch_err ch_operator_role_by_name(struct ch_span name, enum ch_operator_role *role);
 /* True if an operator of this role may sign this verb; an admin may sign all. */
-bool ch_role_may(enum ch_role role, enum ch_verb verb);
+bool ch_operator_may(enum ch_operator_role role, enum ch_verb verb);
 
 /* A name that we give (class, operator): 1 to CH_NAME_MAX of a-z 0-9 - _ . with a letter or digit first. */
 bool ch_name_valid(struct ch_span name);

@@ -177,23 +177,23 @@ static void names_and_verbs(void **state)
 		enum ch_verb v;
 		assert_int_equal(ch_verb_by_name(ch_span_str(ch_verb_str((enum ch_verb)i)), &v), CH_OK);
 		assert_int_equal(v, i);
-		assert_true(ch_role_may(CH_ROLE_ADMIN, v));
-		assert_false(ch_role_may(CH_ROLE_VIEWER, v));
-		assert_false(ch_role_may(CH_ROLE_AUDITOR, v));
-		assert_false(ch_role_may(CH_ROLE_NONE, v));
+		assert_true(ch_operator_may(CH_OPERATOR_ADMIN, v));
+		assert_false(ch_operator_may(CH_OPERATOR_VIEWER, v));
+		assert_false(ch_operator_may(CH_OPERATOR_AUDITOR, v));
+		assert_false(ch_operator_may(CH_OPERATOR_NONE, v));
 	}
-	assert_true(ch_role_may(CH_ROLE_OPERATOR, CH_VERB_DEVICE_REVOKE));
-	assert_false(ch_role_may(CH_ROLE_OPERATOR, CH_VERB_BASELINE_APPROVE));
-	assert_true(ch_role_may(CH_ROLE_RELEASER, CH_VERB_BASELINE_APPROVE));
-	assert_false(ch_role_may(CH_ROLE_ADMIN, CH_VERB_COUNT));
-	assert_false(ch_role_may(CH_ROLE_COUNT, CH_VERB_EK_DENY));
+	assert_true(ch_operator_may(CH_OPERATOR_OPERATOR, CH_VERB_DEVICE_REVOKE));
+	assert_false(ch_operator_may(CH_OPERATOR_OPERATOR, CH_VERB_BASELINE_APPROVE));
+	assert_true(ch_operator_may(CH_OPERATOR_RELEASER, CH_VERB_BASELINE_APPROVE));
+	assert_false(ch_operator_may(CH_OPERATOR_ADMIN, CH_VERB_COUNT));
+	assert_false(ch_operator_may(CH_OPERATOR_COUNT, CH_VERB_EK_DENY));
 	assert_true(ch_verb_of_class(CH_VERB_TOKEN_CREATE));
 	assert_false(ch_verb_of_class(CH_VERB_OPERATOR_ADD));
 	assert_false(ch_verb_of_class(CH_VERB_EK_ALLOW));
-	enum ch_role role = CH_ROLE_VIEWER;
-	assert_int_equal(ch_role_by_name(CH_SPAN_LIT("none"), &role), CH_ERR_UNKNOWN);
-	assert_int_equal(ch_role_by_name(CH_SPAN_LIT("admin"), &role), CH_OK);
-	assert_int_equal(role, CH_ROLE_ADMIN);
+	enum ch_operator_role role = CH_OPERATOR_VIEWER;
+	assert_int_equal(ch_operator_role_by_name(CH_SPAN_LIT("none"), &role), CH_ERR_UNKNOWN);
+	assert_int_equal(ch_operator_role_by_name(CH_SPAN_LIT("admin"), &role), CH_OK);
+	assert_int_equal(role, CH_OPERATOR_ADMIN);
 }
 
 /* --- signatures, made by OpenSSL --- */
