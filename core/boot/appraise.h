@@ -140,7 +140,7 @@ struct ch_pseudo_log {
 
 struct ch_boot_verdict {
 	enum ch_tier tier[CH_LINK_COUNT]; /* of boot, and of os where it was judged; the other links are none */
-	bool os_judged; /* tier[CH_LINK_OS] says something */
+	bool os_judged;                   /* tier[CH_LINK_OS] says something */
 	bool signature_ok;
 	bool explains; /* log (and IMA prefix, and pseudo-log) replay to the quote */
 	enum ch_secure_boot secure_boot;
