@@ -103,7 +103,8 @@ static enum ch_err begin(struct ch_http_stream *s, const struct ch_http_ask *ask
 			 struct ch_net_why *why)
 {
 	struct ch_http_response r = { 0 };
-	enum ch_http_method method = ch_span_eq(ch_span_str(ask->method), CH_SPAN_LIT("HEAD")) ? CH_HTTP_HEAD : CH_HTTP_GET;
+	enum ch_http_method method =
+		ch_span_eq(ch_span_str(ask->method), CH_SPAN_LIT("HEAD")) ? CH_HTTP_HEAD : CH_HTTP_GET;
 	enum ch_err err = send_request(s->k, ask, why);
 	/* A server that refuses early answers before it has read all of the body. */
 	if (err == CH_ERR_IO)
@@ -134,13 +135,16 @@ static enum ch_err next_piece(struct ch_http_stream *s, size_t cap, struct ch_sp
 			if (got == 0 && s->body.framing == CH_HTTP_UNTIL_CLOSE)
 				return CH_OK;
 			if (got == 0)
-				return ch_net_say(why, CH_ERR_TRUNCATED, "the server closed before its answer was whole");
+				return ch_net_say(why, CH_ERR_TRUNCATED,
+						  "the server closed before its answer was whole");
 		}
 		size_t used;
 		size_t have = s->n - s->at;
-		enum ch_err err = ch_http_body_take(&s->body, ch_span(s->in + s->at, have < cap ? have : cap), &used, data);
+		enum ch_err err =
+			ch_http_body_take(&s->body, ch_span(s->in + s->at, have < cap ? have : cap), &used, data);
 		if (err != CH_OK)
-			return ch_net_say(why, err, "the server's answer is not chunked as it should be (RFC 9112, 7.1)");
+			return ch_net_say(why, err,
+					  "the server's answer is not chunked as it should be (RFC 9112, 7.1)");
 		s->at += used;
 	}
 	return CH_OK;
@@ -176,8 +180,8 @@ void ch_http_stream_free(struct ch_http_stream *s)
 	ch_free(s);
 }
 
-enum ch_err ch_http_call(struct ch_net_conn *k, const struct ch_http_ask *ask, size_t body_max, struct ch_http_answer *a,
-			 struct ch_net_why *why)
+enum ch_err ch_http_call(struct ch_net_conn *k, const struct ch_http_ask *ask, size_t body_max,
+			 struct ch_http_answer *a, struct ch_net_why *why)
 {
 	struct ch_http_stream *s;
 	struct ch_span data;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/net/tls_client.h"
 
+#include "core/base/wr.h"
 #include "host/base/mem.h"
 #include "host/net/extern_key.h"
 #include "host/net/tcp.h"
@@ -10,7 +11,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
