@@ -6,7 +6,7 @@
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make meson ninja-build pkg-config libssl-dev libseccomp-dev libsqlite3-dev libcmocka-dev ;;
+	build) echo gcc libc6-dev make meson ninja-build pkg-config libssl-dev libseccomp-dev libsqlite3-dev libcmocka-dev libyaml-dev ;;
 	check) echo python3 python3-pytest python3-jsonschema swtpm swtpm-tools tpm2-tools openssl ;;
 	lint) echo git clang clang-format clang-tidy cppcheck gcc-arm-none-eabi binutils-arm-none-eabi mandoc shellcheck patch ;;
 	fuzz) echo clang llvm libclang-rt-14-dev patch ;;
