@@ -8,6 +8,10 @@ packages() {
 	case $1 in
 	build) echo gcc libc6-dev make meson ninja-build pkg-config libssl-dev libseccomp-dev libsqlite3-dev libcmocka-dev libyaml-dev ;;
 	check) echo python3 python3-pytest python3-jsonschema swtpm swtpm-tools tpm2-tools openssl ;;
+	vm)
+		echo qemu-system-x86 ovmf swtpm swtpm-tools libtss2-tcti-device0 systemd-boot-efi sbsigntool dosfstools mtools gdisk e2fsprogs
+		echo busybox-static cpio lz4 binutils kmod openssl socat util-linux
+		;;
 	lint) echo git clang clang-format clang-tidy cppcheck gcc-arm-none-eabi binutils-arm-none-eabi mandoc shellcheck patch ;;
 	fuzz) echo clang llvm libclang-rt-14-dev patch ;;
 	bench) echo gcc-arm-none-eabi binutils-arm-none-eabi libcjson-dev openssl ;;
@@ -15,13 +19,13 @@ packages() {
 		echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 		echo gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static
 		;;
-	*) die "no such set: $1 (build check lint fuzz cross bench)" ;;
+	*) die "no such set: $1 (build check vm lint fuzz cross bench)" ;;
 	esac
 }
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-[ $# -gt 0 ] || die "usage: tools/deps.sh SET… (build check lint fuzz cross bench)"
+[ $# -gt 0 ] || die "usage: tools/deps.sh SET… (build check vm lint fuzz cross bench)"
 command -v dpkg-query >/dev/null || {
 	echo "not a Debian system: see tools/deps.sh for what is needed; going on" >&2
 	exit 0

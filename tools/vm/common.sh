@@ -3,8 +3,7 @@
 # Read by the other scripts of this folder: the working folder, and what they share.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-work=${CHAINHOLD_VM_WORK:-/tmp/chainhold-vm}
-kernel_package=${CHAINHOLD_VM_KERNEL:-linux-image-6.1.0-56-cloud-amd64}
+work=${CHAINHOLD_VM_WORK:-$(cd "$here/../.." && pwd)/build/vm}
 root=$work/root
 kernel=$work/kernel
 keys=$work/keys

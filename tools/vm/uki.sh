@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# uki.sh OUT INITRD VERSION CMDLINE: systemd's stub with the sections that it measures into PCR 11, signed by the db key.
+# uki.sh OUT INITRD VERSION CMDLINE [SIGNER]: systemd's stub with the sections that it measures into PCR 11, signed by the db key, or
+# by the key named, or by nobody (none).
 # shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 out=$1
 initrd=$2
 version=$3
 cmdline=$4
+signer=${5:-db}
 parts=$(mktemp -d)
 trap 'rm -rf "$parts"' EXIT
 printf 'ID=gateway\nVERSION_ID=%s\nPRETTY_NAME="Virtual gateway %s"\n' "$version" "$version" >"$parts/osrel"
@@ -28,4 +30,8 @@ for section in "osrel $parts/osrel" "cmdline $parts/cmdline" "initrd $initrd" "l
 	end=$((start + $(stat -c %s "$file")))
 done
 objcopy "$@" "$stub" "$parts/uki"
-sbsign --key "$keys/db.key" --cert "$keys/db.pem" --output "$out" "$parts/uki" 2>/dev/null
+if [ "$signer" = none ]; then
+	cp "$parts/uki" "$out"
+else
+	sbsign --key "$keys/$signer.key" --cert "$keys/$signer.pem" --output "$out" "$parts/uki" 2>/dev/null
+fi

@@ -15,7 +15,7 @@ from verify import verify
 
 ROOT = Path(__file__).resolve().parents[3]
 TOOLS = ROOT / "tools" / "vm"
-WORK = Path(os.environ.get("CHAINHOLD_VM_WORK", "/tmp/chainhold-vm"))
+WORK = Path(os.environ.get("CHAINHOLD_VM_WORK", ROOT / "build" / "vm"))
 EMPTY_STORE = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 SLOT_SECTORS = 48 * 2048
 LOADER = "\\EFI\\BOOT\\BOOTX64.EFI"

@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# gateway.sh VERB FOLDER …: the lean gateway as a device that is switched on and off. Its parts are built when they are first needed.
+#   new FOLDER UNIT FILES    a device as it leaves the factory: unit 1 or 2, its data disk holding the files of the folder FILES
+#   power FOLDER VARIANT     switches it on and stays until it is off (machine.sh power). When it stands at its gate, FOLDER/gate says
+#                            how it got there ("booted" or "restored"), after how many seconds, and what the guest said
+#   variants                 what there is, one a line
+# state in which it stood at its gate was saved, TPM included, and is taken up. CHAINHOLD_VM_COLD=1 boots always and saves nothing.
+# shellcheck source=tools/vm/common.sh
+. "$(dirname "$0")/common.sh"
+set -o pipefail
+root=$(cd "$here/../.." && pwd)
+sectors=$((slot_mib * 2048))
+read -ra programs <<<"${CHAINHOLD_VM_PROGRAMS:-$(echo "$root"/build/chainhold-agent*)}"
+# rootfstype=ramfs: IMA's tcb policy leaves tmpfs out, and with it a tmpfs that the initramfs was unpacked into.
+cmdline="console=ttyS0 quiet panic=5 rootfstype=ramfs ima_policy=tcb ima_hash=sha256 ima_template=ima-ng"
+
+# unit: serial, UUID, MAC address, first part of the GUIDs of disk and partitions
+units=(
+	""
+	"CHGW-000001 5b0d2c1e-8f64-4a0b-9a39-3c1f6f0e0001 52:54:00:c4:a1:01 7a1f0c52-3d0e-4b7c-8f6a-c0ffee01000"
+	"CHGW-000002 e41c97d3-02ab-4f5d-b7c8-91d2a6b40002 52:54:00:5e:b0:02 c93be614-71d8-4e25-a1d4-0dd5ea02000"
+)
+# variant: image of slot A, image of slot B, options of variables.sh, start of the clock
+declare -A variants=(
+	[good]="good good - utc"
+	[cmdline]="cmdline good - utc"
+	[initrd]="initrd good - utc"
+	[attacker]="attacker good --db=attacker utc"
+	[refused]="unsigned good - utc"
+	[secure-boot-off]="good good --secure-boot=off utc"
+	[1970]="good good - 1970-01-01T00:01:00"
+)
+
+# hash FILE…: one digest of their contents
+hash() { cat "$@" | sha256sum | cut -c1-20; }
+
+# Everything that an image is made of has its own folder; those of earlier inputs go.
+images() {
+	"$here/kernel.sh"
+	"$here/keys.sh"
+	images=$work/images-$(hash "${programs[@]}" "$here"/*.sh "$here"/guest/{gate,start,mend} "$kernel"/boot/vmlinuz-* "$keys/db.pem" \
+		/usr/bin/busybox "$stub" /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd "$(command -v qemu-system-x86_64)")
+	[ ! -d "$images" ] || return 0
+	rm -rf "$work"/images-*
+	mkdir -p "$images.new/boots"
+	"$here/lean.sh" "$images.new/initrd" 1.0.0 "${programs[@]}"
+	mv "$images.new" "$images"
+}
+
+# image NAME: a slot's UKI
+image() {
+	local out=$images/$1.efi initrd=$images/initrd
+	[ ! -e "$out" ] || return 0
+	case $1 in
+	good) "$here/uki.sh" "$out.new" "$initrd" 1.0.0 "$cmdline" ;;
+	cmdline) "$here/uki.sh" "$out.new" "$initrd" 1.0.0 "$cmdline init=/bin/sh" ;;
+	initrd) backdoor "$initrd" "$out.initrd" && "$here/uki.sh" "$out.new" "$out.initrd" 1.0.0 "$cmdline" ;;
+	attacker) "$here/uki.sh" "$out.new" "$initrd" 1.0.0 "$cmdline" attacker ;;
+	unsigned) "$here/uki.sh" "$out.new" "$initrd" 1.0.0 "$cmdline" none ;;
+	esac
+	mv "$out.new" "$out"
+}
+# The kernel unpacks one archive after the other: one more file is enough for another initrd.
+backdoor() {
+	local folder
+	folder=$(mktemp -d)
+	mkdir -p "$folder/etc"
+	echo "left by somebody else" >"$folder/etc/backdoor"
+	{ cat "$1" && (cd "$folder" && find . | cpio --quiet -o -H newc -R 0:0) | lz4 -q -l -9 -c; } >"$2"
+	rm -rf "$folder"
+}
+
+# disk A B GUID: the disk of a unit with these images in its slots
+disk() {
+	disk=$images/disk-$1-$2-${3:0:8}.img
+	[ ! -e "$disk" ] || return 0
+	image "$1"
+	image "$2"
+	"$here/disk.sh" "$disk.new" "$images/$1.efi" "$images/$2.efi" "${3}0" "${3}1" "${3}2" "${3}3"
+	mv "$disk.new" "$disk"
+}
+
+variables() { # variables OUT GUID OPTION
+	local more=()
+	case $3 in
+	--db=*) more=(--db "$keys/${3#*=}.pem") ;;
+	--secure-boot=*) more=(--secure-boot "${3#*=}") ;;
+	esac
+	"$here/variables.sh" "$1" --pk "$keys/PK.pem" --kek "$keys/KEK.pem" --db "$keys/db.pem" "${more[@]}" \
+		--boot "A=1:2048:$sectors:${2}1" --boot "B=2:$((2048 + sectors)):$sectors:${2}2"
+}
+
+# The TPM of a unit is made once: saved states are states of that TPM.
+new() {
+	local number=$1 serial uuid mac guid
+	read -r serial uuid mac guid <<<"${units[$number]}"
+	[ -d "$work/unit$number" ] || { "$here/tpm.sh" "$work/unit$number.new" "$serial" && mv "$work/unit$number.new" "$work/unit$number"; }
+	rm -rf "$folder"
+	mkdir -p "$folder"
+	cp -r "$work/unit$number" "$folder/tpm"
+	truncate -s 16M "$folder/data.img"
+	mkfs.ext4 -q -F -U "$uuid" -d "$2" "$folder/data.img"
+	printf 'serial=%s\nuuid=%s\nmac=%s\nguid=%s\n' "$serial" "$uuid" "$mac" "$guid" >"$folder/unit"
+	sha256sum <"$folder/tpm/tpm2-00.permall" | cut -c1-20 >"$folder/past"
+}
+
+power() {
+	local variant=$1 serial uuid mac guid a b option rtc boot start how=booted
+	[ -n "${variants[$variant]:-}" ] || { echo "gateway.sh: no such variant: $variant" >&2 && return 2; }
+	read -r a b option rtc <<<"${variants[$variant]}"
+	# shellcheck source=/dev/null
+	. "$folder/unit"
+	images
+	disk "$a" "$b" "$guid"
+	rm -f "$folder/gate" "$folder/state"
+	ln -sf "$disk" "$folder/disk.img"
+	printf 'serial=%s\nuuid=%s\nmac=%s\nrtc=%s\n' "$serial" "$uuid" "$mac" "$rtc" >"$folder/identity"
+	# What a boot depends on beside its parts: the boots before, which count in the TPM and may have left variables.
+	past=$({ cat "$folder/past" && echo "$variant"; } | sha256sum | cut -c1-20)
+	echo "$past" >"$folder/past"
+	boot=$images/boots/$past
+	if [ -e "$boot/state" ] && [ -z "${CHAINHOLD_VM_COLD:-}" ]; then
+		how=restored
+		ln -s "$boot/state" "$folder/state"
+		cp "$boot/variables.fd" "$folder/variables.fd"
+	elif [ ! -e "$folder/variables.fd" ] || [ "$option" != - ]; then
+		variables "$folder/variables.fd" "$guid" "$option"
+	fi
+	start=$(date +%s%N)
+	"$here/machine.sh" power "$folder" &
+	machine=$!
+	trap 'kill "$machine" 2>/dev/null || true; wait "$machine" || true' EXIT
+	trap 'exit 143' TERM INT HUP
+	at_gate "$start" "$how" "$boot"
+	wait "$machine"
+}
+
+at_gate() { # at_gate START HOW BOOT
+	local line took
+	if [ "$2" = restored ]; then
+		until [ -e "$folder/on" ]; do
+			kill -0 "$machine" 2>/dev/null || return 1
+			sleep 0.05
+		done
+		line=$(cat "$3/line")
+	else
+		line=$("$here/machine.sh" wait "$folder" '=== GATE')
+	fi
+	took=$((($(date +%s%N) - $1) / 100000000))
+	if [ "$2" = booted ] && [ -z "${CHAINHOLD_VM_COLD:-}" ]; then
+		mkdir -p "$3"
+		cp "$folder/variables.fd" "$3/variables.fd"
+		echo "$line" >"$3/line"
+		"$here/machine.sh" save "$folder" "$3/state"
+	fi
+	echo "$2 $((took / 10)).$((took % 10)) ${line#=== GATE }" >"$folder/gate.new"
+	mv "$folder/gate.new" "$folder/gate"
+}
+
+verb=$1
+if [ "$verb" = variants ]; then
+	printf '%s\n' "${!variants[@]}" | sort
+	exit
+fi
+mkdir -p "$2"
+folder=$(cd "$2" && pwd)
+shift 2
+case $verb in
+new) new "$@" ;;
+power) power "$@" ;;
+*) echo "gateway.sh: no such verb: $verb" >&2 && exit 2 ;;
+esac

@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# lean.sh OUT VERSION PROGRAM…: the initramfs of a gateway that holds busybox, the programs named and the libraries they are linked
+# with, taken from this machine's own Debian packages; as an lz4 cpio archive, the same bytes for the same input.
+# shellcheck source=tools/vm/common.sh
+. "$(dirname "$0")/common.sh"
+out=$1
+version=$2
+shift 2
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+
+# library FILE: at the path where the loader looks for it
+library() { [ -e "$tree$1" ] || { mkdir -p "$tree$(dirname "$1")" && cp -L "$1" "$tree$1"; }; }
+linked() { ldd "$1" 2>/dev/null | grep -o '/[^ ]*' | while read -r file; do library "$file"; done; }
+
+for folder in bin usr/bin usr/sbin usr/libexec/chainhold lib lib64 etc proc sys dev run tmp data var root; do
+	mkdir -p "$tree/$folder"
+done
+cp /usr/bin/busybox "$tree/bin/busybox"
+"$tree/bin/busybox" --list | while read -r applet; do
+	[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
+done
+for program; do
+	install -m 755 "$program" "$tree/usr/libexec/chainhold/"
+	linked "$program"
+done
+# What tpm2-tss loads by name.
+tcti=/usr/lib/x86_64-linux-gnu/libtss2-tcti-device.so.0
+library $tcti
+linked $tcti
+cp "$here/guest/passwd" "$here/guest/group" "$tree/etc/"
+echo "VERSION=$version" >"$tree/etc/version"
+install -m 755 "$here/guest/gate" "$tree/init"
+install -m 755 "$here/guest/start" "$here/guest/mend" "$tree/usr/bin/"
+
+# Modules are copied as Debian signed them: under Secure Boot the kernel loads nothing else.
+release=$(ls "$kernel/lib/modules")
+mkdir -p "$tree/lib/modules/$release"
+for module in virtio_pci virtio_blk virtio_net virtio_rng efivarfs; do
+	modprobe -d "$kernel" -S "$release" --show-depends "$module" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
+done | sort -u | while read -r file; do
+	cp "$file" "$tree/lib/modules/$release/"
+done
+cp "$kernel/lib/modules/$release/modules.builtin" "$kernel/lib/modules/$release/modules.builtin.modinfo" \
+	"$kernel/lib/modules/$release/modules.order" "$tree/lib/modules/$release/"
+depmod -b "$tree" "$release"
+
+find "$tree" -exec touch -h -d @1700000000 {} +
+(cd "$tree" && find . | LC_ALL=C sort | cpio --quiet -o -H newc --reproducible -R 0:0) | lz4 -q -l -9 -c >"$out"
