@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/operator/cert.h"
+
+#include "core/base/wr.h"
+
+#include <arpa/inet.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#define SERIAL_BYTES 16
+#define EARLIER      3600 /* seconds */
+#define ALT_MAX      2048
+
+EVP_PKEY *op_key_new(enum op_key_kind kind)
+{
+	return kind == OP_KEY_ED25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
+				      : EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+}
+
+/* --- PEM --- */
+
+static bool take(struct ch_buf *to, BIO *bio, bool good)
+{
+	char *p = NULL;
+	long n = good ? BIO_get_mem_data(bio, &p) : 0;
+	if (n > 0)
+		ch_buf_append(to, ch_span(p, (size_t)n));
+	BIO_free(bio);
+	return n > 0;
+}
+
+bool op_key_pem(struct ch_buf *to, EVP_PKEY *key)
+{
+	BIO *bio = BIO_new(BIO_s_secmem());
+	return take(to, bio, bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
+}
+
+bool op_pub_pem(struct ch_buf *to, EVP_PKEY *key)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	return take(to, bio, bio != NULL && PEM_write_bio_PUBKEY(bio, key) == 1);
+}
+
+bool op_cert_pem(struct ch_buf *to, X509 *cert)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	return take(to, bio, bio != NULL && PEM_write_bio_X509(bio, cert) == 1);
+}
+
+/* --- certificates --- */
+
+static bool set_serial(X509 *x)
+{
+	uint8_t b[SERIAL_BYTES];
+	if (RAND_bytes(b, sizeof(b)) != 1)
+		return false;
+	/* Positive and of full length (RFC 5280, 4.1.2.2). */
+	b[0] = (uint8_t)((b[0] & 0x7f) | 0x40);
+	BIGNUM *n = BN_bin2bn(b, sizeof(b), NULL);
+	bool good = n != NULL && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) != NULL;
+	BN_free(n);
+	return good;
+}
+
+static bool set_name(X509 *x, const char *name, X509 *issuer)
+{
+	X509_NAME *subject = X509_get_subject_name(x);
+	return X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0) == 1 &&
+	       X509_set_issuer_name(x, issuer != NULL ? X509_get_subject_name(issuer) : subject) == 1;
+}
+
+static bool add(X509 *x, X509 *issuer, int nid, const char *value)
+{
+	X509V3_CTX ctx;
+	X509V3_set_ctx(&ctx, issuer != NULL ? issuer : x, x, NULL, NULL, 0);
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	bool good = e != NULL && X509_add_ext(x, e, -1) == 1;
+	X509_EXTENSION_free(e);
+	return good;
+}
+
+static bool is_address(const char *name)
+{
+	uint8_t b[16];
+	return inet_pton(AF_INET, name, b) == 1 || inet_pton(AF_INET6, name, b) == 1;
+}
+
+/* Letters, digits, dot, dash, colon: nothing that OpenSSL's configuration syntax would read otherwise. */
+static bool is_host(const char *name)
+{
+	return name[0] != '\0' && strlen(name) <= 253 &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:") == strlen(name) &&
+	       (strchr(name, ':') == NULL || is_address(name));
+}
+
+static bool add_names(X509 *x, const struct op_cert_ask *ask)
+{
+	char text[ALT_MAX];
+	struct ch_wr w = ch_wr(text, sizeof(text) - 1);
+	for (size_t i = 0; i <= ask->alt_count; i++) {
+		const char *name = i == 0 ? ask->name : ask->alt[i - 1];
+		if (!is_host(name))
+			return false;
+		ch_wr_str(&w, i == 0 ? "" : ",");
+		ch_wr_str(&w, is_address(name) ? "IP:" : "DNS:");
+		ch_wr_str(&w, name);
+	}
+	if (w.bad)
+		return false;
+	text[w.len] = '\0';
+	return add(x, ask->issuer, NID_subject_alt_name, text);
+}
+
+static bool add_extensions(X509 *x, const struct op_cert_ask *ask)
+{
+	static const struct {
+		const char *constraints, *usage, *purpose;
+	} row[] = {
+		[OP_PROFILE_CA] = { "critical,CA:TRUE,pathlen:0", "critical,keyCertSign,cRLSign", NULL },
+		[OP_PROFILE_SERVER] = { "critical,CA:FALSE", "critical,digitalSignature", "serverAuth" },
+		[OP_PROFILE_OPERATOR] = { "critical,CA:FALSE", "critical,digitalSignature", "clientAuth" },
+	};
+	return add(x, ask->issuer, NID_basic_constraints, row[ask->profile].constraints) &&
+	       add(x, ask->issuer, NID_key_usage, row[ask->profile].usage) &&
+	       (row[ask->profile].purpose == NULL ||
+		add(x, ask->issuer, NID_ext_key_usage, row[ask->profile].purpose)) &&
+	       add(x, ask->issuer, NID_subject_key_identifier, "hash") &&
+	       add(x, ask->issuer, NID_authority_key_identifier, "keyid:always") &&
+	       (ask->profile != OP_PROFILE_SERVER || add_names(x, ask));
+}
+
+X509 *op_cert_new(const struct op_cert_ask *ask)
+{
+	X509 *x = X509_new();
+	bool good = x != NULL && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
+		    set_name(x, ask->name, ask->issuer) && X509_gmtime_adj(X509_getm_notBefore(x), -EARLIER) != NULL &&
+		    X509_time_adj_ex(X509_getm_notAfter(x), (int)ask->days, 0, NULL) != NULL &&
+		    X509_set_pubkey(x, ask->key) == 1 && add_extensions(x, ask) &&
+		    X509_sign(x, ask->issuer_key != NULL ? ask->issuer_key : ask->key, EVP_sha256()) > 0;
+	if (good)
+		return x;
+	X509_free(x);
+	return NULL;
+}
