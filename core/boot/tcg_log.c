@@ -193,9 +193,15 @@ static enum ch_err parse_banks(struct parse *p, struct ch_rd *r, size_t base)
 static enum ch_err parse_spec_id(struct parse *p, const struct ch_tcg_event *ev, bool agile)
 {
 	struct ch_rd r = ch_rd(ev->data);
-	/* signature, platformClass, specVersionMinor, specVersionMajor, specErrata, uintnSize: nothing depends on them */
-	(void)ch_rd_take(&r, SPEC_ID_SIGNATURE + 8);
+	/* signature, platformClass, specVersionMinor, specVersionMajor, specErrata, uintnSize: only the version matters */
+	(void)ch_rd_take(&r, SPEC_ID_SIGNATURE + 4);
+	uint8_t minor = ch_rd_u8(&r);
+	uint8_t major = ch_rd_u8(&r);
+	(void)ch_rd_take(&r, 2);
 	if (agile) {
+		if (!r.bad && (major != 2 || minor != 0))
+			return ch_fail(p->d, CH_ERR_RANGE, ev->data_off + SPEC_ID_SIGNATURE + 4,
+				       "specVersion of a Spec ID Event03 is not 2.0 (PFP 1.06, 10.4.5.1)");
 		p->log->format = CH_TCG_AGILE;
 		enum ch_err err = parse_banks(p, &r, ev->data_off);
 		if (err != CH_OK)

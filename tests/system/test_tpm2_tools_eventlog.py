@@ -30,6 +30,7 @@ OUR_RULES = (
     "a measured event without a digest",
     "pcrIndex is above 23",
     "StartupLocality",
+    "specVersion of a Spec ID Event03 is not 2.0",
     "digestSize is not that of the algorithm",
     "the Spec ID event names an algorithm twice",
     "the Spec ID event names no algorithm",

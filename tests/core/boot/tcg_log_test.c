@@ -124,7 +124,7 @@ static enum ch_err parse_spec_id_with(size_t off, uint8_t byte)
 static void the_spec_id_event_must_be_well_formed(void **state)
 {
 	(void)state;
-	const size_t count = 56, first = 60, second = 64, vendor = 68;
+	const size_t minor = 52, count = 56, first = 60, second = 64, vendor = 68;
 	assert_int_equal(parse_spec_id_with(count, 0), CH_ERR_MALFORMED);
 	assert_int_equal(diag.off, count);
 	assert_int_equal(parse_spec_id_with(count, 1), CH_ERR_MALFORMED);
@@ -138,6 +138,11 @@ static void the_spec_id_event_must_be_well_formed(void **state)
 	assert_int_equal(parse_spec_id_with(vendor, 1), CH_ERR_MALFORMED);
 	assert_int_equal(diag.off, vendor);
 	assert_int_equal(parse_spec_id_with(vendor, 255), CH_ERR_MALFORMED);
+	assert_int_equal(parse_spec_id_with(minor, 1), CH_ERR_RANGE);
+	assert_int_equal(diag.off, minor);
+	assert_int_equal(parse_spec_id_with(minor + 1, 1), CH_ERR_RANGE);
+	assert_int_equal(parse_spec_id_with(minor + 1, 3), CH_ERR_RANGE);
+	assert_int_equal(parse_spec_id_with(minor + 2, 105), CH_OK);
 }
 
 static void as_many_algorithms_as_there_is_room_for(void **state)
