@@ -30,7 +30,7 @@ static void what_was_read_is_found(const struct ch_reference *ref)
 		assert(ch_reference_file_by_path(ref, f->path) != NULL);
 	}
 	for (size_t i = 0; i < ref->sig_count; i++)
-		assert(ch_reference_sig(ref, ref->sig[i].db, ref->sig[i].sha256) != NULL);
+		assert(ch_reference_sig(ref, ref->sig[i].db, &ref->sig[i].type, ref->sig[i].sha256) != NULL);
 	for (size_t i = 0; i < ref->rule_count; i++) {
 		const struct ch_ref_rule *r = &ref->rule[i];
 		assert(r->doc < ref->doc_count && r->text + r->text_count <= ref->text_count);
