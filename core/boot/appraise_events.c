@@ -32,6 +32,8 @@ static const struct ch_ref_event *endorsed(const struct ch_reference *ref, enum 
 	const struct ch_ref_event *e =
 		digest.n > 0 ? ch_reference_event(ref, kind, ev->pcr, ev->type, best, digest) : NULL;
 	for (size_t i = 0; e != NULL && i < ev->digest_count; i++) {
+		if (ev->digest[i].alg == best)
+			continue;
 		struct ch_span wanted = ch_reference_digest(ref, e, ev->digest[i].alg);
 		if (wanted.n > 0 && !ch_span_eq(wanted, ev->digest[i].value))
 			return NULL;
@@ -239,15 +241,30 @@ static bool has_firmware_part(const struct ch_boot_evidence *ev)
 	return !ev->log->drtm || (ch_quote_mask_any(ev->quote) & 0xff) != 0;
 }
 
+/* Reasons come after all events are judged: what was expected instead is an event that did not occur. */
+static void report_all(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev, const struct ch_reference *ref)
+{
+	struct ch_tcg_event e;
+	for (struct ch_tcg_iter it = ch_tcg_iter(ev->log); ch_tcg_next(&it, &e);) {
+		const struct ch_event_verdict *out = &v->event[e.n];
+		if (out->tier == CH_TIER_WARNING || out->by == CH_EXPLAINED_NOT)
+			report(v, ref, &e, ch_quote_best_bank(ev->quote, e.pcr), out);
+	}
+}
+
 void ch_appraise_events(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev, const struct ch_reference *ref)
 {
 	struct separators seps = { 0 };
 	struct ch_secure_boot_seen sb = { 0 };
 	struct ch_tcg_event e;
+	enum ch_hash_alg bank[CH_PCR_COUNT];
+	bool to_report = false;
+	for (uint32_t pcr = 0; pcr < CH_PCR_COUNT; pcr++)
+		bank[pcr] = ch_quote_best_bank(ev->quote, pcr);
 	for (struct ch_tcg_iter it = ch_tcg_iter(ev->log); ch_tcg_next(&it, &e);) {
 		struct ch_event_verdict *out = &v->event[e.n];
 		*out = (struct ch_event_verdict){ .by = CH_EXPLAINED_NOT_EXTENDED };
-		enum ch_hash_alg best = ch_quote_best_bank(ev->quote, e.pcr);
+		enum ch_hash_alg best = e.pcr < CH_PCR_COUNT ? bank[e.pcr] : CH_HASH_NONE;
 		if (e.extended && best == CH_HASH_NONE)
 			out->by = CH_EXPLAINED_NOT_QUOTED;
 		if (!e.extended || best == CH_HASH_NONE)
@@ -258,12 +275,10 @@ void ch_appraise_events(struct ch_boot_verdict *v, const struct ch_boot_evidence
 		if (e.pcr == PCR_SECURE_BOOT && e.type == CH_EV_EFI_VARIABLE_DRIVER_CONFIG)
 			ch_appraise_secure_boot_event(&sb, v, ref, &e, what_of(&x));
 		*out = explain(v, ref, &x, best);
+		to_report |= out->tier == CH_TIER_WARNING || out->by == CH_EXPLAINED_NOT;
 	}
-	for (struct ch_tcg_iter it = ch_tcg_iter(ev->log); ch_tcg_next(&it, &e);) {
-		const struct ch_event_verdict *out = &v->event[e.n];
-		if (out->tier == CH_TIER_WARNING || out->by == CH_EXPLAINED_NOT)
-			report(v, ref, &e, ch_quote_best_bank(ev->quote, e.pcr), out);
-	}
+	if (to_report)
+		report_all(v, ev, ref);
 	ch_appraise_secure_boot_end(&sb, v, ref);
 	judge_missing(v, ref, CH_REF_BASELINE);
 	judge_missing(v, ref, CH_REF_RELEASE);
