@@ -39,7 +39,7 @@ export OUT="$ROOT/build-fuzz"
 export COMMON='-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wno-unused-command-line-argument'
 export SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 export COVER='-fprofile-instr-generate -fcoverage-mapping'
-export LIBS='-lcrypto -lseccomp'
+export LIBS='-lssl -lcrypto -lseccomp -lsqlite3 -lyaml'
 export ASAN_OPTIONS='abort_on_error=0:detect_leaks=1:allocator_may_return_null=1'
 export UBSAN_OPTIONS='print_stacktrace=1'
 mkdir -p "$OUT/crash" "$OUT/log" "$OUT/bin" "$OUT/corpus"
