@@ -90,10 +90,8 @@ void ch_quote_filter(const struct ch_tpm_attest *quote, struct ch_tcg_event *ev)
 	ev->digest_count = kept;
 }
 
-enum ch_err ch_boot_appraise(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev,
-			     const struct ch_reference *ref, struct ch_diag *d)
+void ch_boot_verdict_begin(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev, const struct ch_reference *ref)
 {
-	ch_diag_clear(d);
 	/* The big arrays of the verdict are written as they are used. */
 	for (size_t i = 0; i < CH_LINK_COUNT; i++)
 		v->tier[i] = CH_TIER_NONE;
@@ -114,7 +112,14 @@ enum ch_err ch_boot_appraise(struct ch_boot_verdict *v, const struct ch_boot_evi
 	v->event_count = ev->log->event_count;
 	v->reason_count = 0;
 	v->reasons_dropped = 0;
+	v->pcrs.count = 0;
+}
 
+enum ch_err ch_boot_appraise(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev,
+			     const struct ch_reference *ref, struct ch_diag *d)
+{
+	ch_diag_clear(d);
+	ch_boot_verdict_begin(v, ev, ref);
 	ch_appraise_quote(v, ev);
 	enum ch_err err = ch_appraise_replay(v, ev, ref, d);
 	if (err != CH_OK)

@@ -98,7 +98,10 @@ struct ch_event_verdict {
 	X(BUDGET, "search-budget", "the IMA list is too long to find the part that was quoted")                     \
 	X(NONCE_UNJUDGED, "nonce-not-judged", "no challenge was given: freshness is not judged")                    \
 	X(IMA_UNJUDGED, "ima-not-judged",                                                                           \
-	  "no reference values for files: the IMA list is replayed, its files are not judged")
+	  "no reference values for files: the IMA list is replayed, its files are not judged")                      \
+	X(LOG_MALFORMED, "log-malformed", "the event log cannot be read to its end")                                \
+	X(IMA_MALFORMED, "ima-malformed", "the IMA list cannot be read to its end")                                 \
+	X(NO_REFERENCE, "no-reference-values", "no reference values are in force for the class of this device")
 
 #define CH_REASON_ENUM(name, id, text) CH_REASON_##name,
 enum ch_reason_code { CH_REASONS(CH_REASON_ENUM) CH_REASON_COUNT };
@@ -167,6 +170,10 @@ CH_MUST_USE enum ch_err ch_boot_appraise(struct ch_boot_verdict *v, const struct
 					 const struct ch_reference *ref, struct ch_diag *d);
 
 /* --- the parts, each in its own file --- */
+
+/* A verdict before anything was judged: counts zero, boot affirming, os as far as there are values for it. */
+void ch_boot_verdict_begin(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev,
+			   const struct ch_reference *ref);
 
 /* Adds a reason and lowers the tier of its link. Returns it for the facts to be filled in; never NULL. */
 struct ch_reason *ch_verdict_add(struct ch_boot_verdict *v, enum ch_link link, enum ch_tier tier,

@@ -44,6 +44,8 @@ static bool is_crypto_failure(enum ch_reason_code code)
 	case CH_REASON_PCR:
 	case CH_REASON_BUDGET:
 	case CH_REASON_IMA_ENTRY:
+	case CH_REASON_LOG_MALFORMED:
+	case CH_REASON_IMA_MALFORMED:
 		return true;
 	default:
 		return false;
@@ -205,47 +207,69 @@ struct ch_span ch_reason_wanted(const struct ch_ear_input *in, const struct ch_r
 	return ch_wr_span(&w);
 }
 
-static void put_reason(struct ch_json_wr *j, const struct ch_ear_input *in, const struct ch_reason *r)
+/* Names of the members: the command's documents and the server's interface each have theirs. */
+struct names {
+	const char *code, *type, *what, *digest, *by, *from;
+};
+
+static void put_reason(struct ch_json_wr *j, const struct ch_ear_input *in, const struct ch_reason *r,
+		       const struct names *name)
 {
 	struct ch_reason_facts f;
 	uint8_t text[CH_TCG_DESCRIBE_MAX];
 	ch_reason_facts(&f, in, r);
-	ch_json_object_begin(j);
-	ch_json_named_str(j, "reason", ch_reason_id(r->code));
+	ch_json_named_str(j, name->code, ch_reason_id(r->code));
 	ch_json_named_str(j, "tier", ch_tier_str(r->tier));
 	ch_json_named_str(j, "text", ch_reason_text(r->code));
 	named_opt_u64(j, "event", r->event != CH_ITEM_NONE, r->event);
 	named_opt_u64(j, "entry", r->entry != CH_ITEM_NONE, r->entry);
 	named_opt_u64(j, "pcr", r->pcr != CH_PCR_NONE, r->pcr);
-	ch_json_named_str(j, "type_name", f.has_event ? ch_tcg_type_str(f.event.type) : NULL);
+	ch_json_named_str(j, name->type, f.has_event ? ch_tcg_type_str(f.event.type) : NULL);
 	if (r->cert.n > 0)
-		named_cert(j, "what", r);
+		named_cert(j, name->what, r);
 	else if (f.has_event)
-		named_what(j, "what", &f.event, &f.what);
+		named_what(j, name->what, &f.event, &f.what);
 	else if (f.has_entry)
-		named_opt_span(j, "what", f.entry.path);
+		named_opt_span(j, name->what, f.entry.path);
 	else
-		named_opt_span(j, "what", r->subject);
+		named_opt_span(j, name->what, r->subject);
 	ch_json_named_str(j, "digest_alg", r->alg != CH_HASH_NONE ? ch_hash_name(r->alg) : NULL);
-	named_opt_hex(j, "measured", f.has_entry ? f.entry.file_digest : r->measured);
+	named_opt_hex(j, name->digest, f.has_entry ? f.entry.file_digest : r->measured);
 	named_opt_hex(j, "expected", r->expected);
 	named_opt_span(j, "expected_what", ch_reason_wanted(in, r, text));
-	ch_json_named_str(j, "expected_by", f.from);
-	named_opt_span(j, "expected_from", f.from_name);
-	ch_json_object_end(j);
+	ch_json_named_str(j, name->by, f.from);
+	named_opt_span(j, name->from, f.from_name);
 }
 
 static void put_reasons(struct ch_json_wr *j, const struct ch_ear_input *in, enum ch_link link)
 {
+	static const struct names name = { "reason", "type_name", "what", "measured", "expected_by", "expected_from" };
 	const struct ch_boot_verdict *v = in->verdict;
 	ch_json_name(j, "reasons");
 	ch_json_array_begin(j);
 	for (size_t i = 0; i < v->reason_count; i++) {
-		if (v->reason[i].link == link)
-			put_reason(j, in, &v->reason[i]);
+		if (v->reason[i].link != link)
+			continue;
+		ch_json_object_begin(j);
+		put_reason(j, in, &v->reason[i], &name);
+		ch_json_object_end(j);
 	}
 	ch_json_array_end(j);
 	ch_json_named_u64(j, "reasons_dropped", v->reasons_dropped);
+}
+
+void ch_ear_reasons_put(struct ch_json_wr *j, const struct ch_ear_input *in)
+{
+	static const struct names name = { "code", "type", "measured", "digest", "from", "from_name" };
+	const struct ch_boot_verdict *v = in->verdict;
+	ch_json_array_begin(j);
+	for (size_t i = 0; i < v->reason_count; i++) {
+		ch_json_object_begin(j);
+		ch_json_named_str(j, "link", ch_link_str(v->reason[i].link));
+		put_reason(j, in, &v->reason[i], &name);
+		ch_json_object_end(j);
+	}
+	ch_json_array_end(j);
 }
 
 /* --- claims of the boot link --- */
@@ -367,6 +391,10 @@ static void put_boot_claims(struct ch_json_wr *j, const struct ch_ear_input *in)
 	else
 		ch_json_put_bool(j, in->verdict->secure_boot == CH_SECURE_BOOT_ON);
 	put_banks(j, in);
+	if (in->brief) {
+		ch_json_object_end(j);
+		return;
+	}
 	put_events(j, in);
 	ch_json_name(j, "unauthenticated");
 	ch_json_array_begin(j);
@@ -428,6 +456,34 @@ static void put_submod(struct ch_json_wr *j, const struct ch_ear_input *in, enum
 	ch_json_object_end(j);
 }
 
+/* A link that no appraiser of a boot speaks for: platform by what enrolment found, the others by nothing yet. */
+static void put_other(struct ch_json_wr *j, enum ch_link link, enum ch_tier tier)
+{
+	ch_json_name(j, ch_link_str(link));
+	ch_json_object_begin(j);
+	ch_json_named_str(j, "ear_status", ch_tier_str(tier));
+	if (link == CH_LINK_PLATFORM && tier == CH_TIER_AFFIRMING) {
+		ch_json_name(j, "ear_trustworthiness_vector");
+		ch_json_object_begin(j);
+		ch_json_named_u64(j, "instance-identity", 2);
+		ch_json_named_u64(j, "hardware", 2);
+		ch_json_object_end(j);
+	}
+	ch_json_object_end(j);
+}
+
+static void put_links(struct ch_json_wr *j, const struct ch_ear_input *in)
+{
+	for (size_t i = 0; i < CH_LINK_COUNT; i++) {
+		enum ch_link link = (enum ch_link)i;
+		bool judged = link == CH_LINK_BOOT || (link == CH_LINK_OS && in->verdict->os_judged);
+		if (judged)
+			put_submod(j, in, link);
+		else if (in->link != NULL)
+			put_other(j, link, in->link[i]);
+	}
+}
+
 void ch_ear_put(struct ch_json_wr *j, const struct ch_ear_input *in)
 {
 	ch_json_object_begin(j);
@@ -441,9 +497,7 @@ void ch_ear_put(struct ch_json_wr *j, const struct ch_ear_input *in)
 	ch_json_object_end(j);
 	ch_json_name(j, "submods");
 	ch_json_object_begin(j);
-	put_submod(j, in, CH_LINK_BOOT);
-	if (in->verdict->os_judged)
-		put_submod(j, in, CH_LINK_OS);
+	put_links(j, in);
 	ch_json_object_end(j);
 	ch_json_object_end(j);
 }

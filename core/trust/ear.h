@@ -27,6 +27,9 @@ struct ch_ear_input {
 	const struct ch_reference *reference;
 	int64_t issued_at; /* seconds since 1970 */
 	const char *build; /* "chainhold 0.1.0" */
+	/* The tiers of all seven links: then each gets its submodule. NULL: boot, and os where it was judged. */
+	const enum ch_tier *link;
+	bool brief; /* without the list of events and the ranges nobody vouches for, which follow from the stored evidence */
 };
 
 /* What a person wants to read of one reason. The spans borrow from verdict, evidence and reference values. */
@@ -52,6 +55,12 @@ void ch_reason_cert_put(struct ch_wr *w, const struct ch_reason *r);
  */
 struct ch_span ch_reason_wanted(const struct ch_ear_input *in, const struct ch_reason *r,
 				uint8_t text[static CH_TCG_DESCRIBE_MAX]);
+
+/*
+ * Writes the reasons of every link as one array of objects {link, tier, code, text, event, entry, pcr, type, measured, digest_alg,
+ * digest, expected, expected_what, from, from_name}: what the device API and the store hold (docs/protocol/evidence.md).
+ */
+void ch_ear_reasons_put(struct ch_json_wr *j, const struct ch_ear_input *in);
 
 /* Writes the claims set. Failure is sticky in the writer. */
 void ch_ear_put(struct ch_json_wr *j, const struct ch_ear_input *in);
