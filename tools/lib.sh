@@ -26,8 +26,8 @@ sources_in() {
 	done | sort
 }
 # Those of the product, and all.
-product_sources() { sources_in core host cli bench; }
-all_sources() { sources_in core host cli bench tests fuzz tools; }
+product_sources() { sources_in core host server agent cli sim bench; }
+all_sources() { sources_in core host server agent cli sim bench tests fuzz tools; }
 
 # Leaves counts for a script that sums them: tally PASSED FAILED SKIPPED (appends to $CH_TALLY if that is set).
 tally() {

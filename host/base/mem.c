@@ -35,18 +35,31 @@ void ch_free(void *p)
 	free(p);
 }
 
-void ch_buf_append(struct ch_buf *b, struct ch_span s)
+uint8_t *ch_buf_room(struct ch_buf *b, size_t n)
 {
-	if (s.n > b->cap - b->n) {
+	if (n > b->cap - b->n) {
 		size_t need;
-		if (__builtin_add_overflow(b->n, s.n, &need))
+		if (__builtin_add_overflow(b->n, n, &need))
 			out_of_memory();
 		b->cap = need < b->cap * 2 ? b->cap * 2 : need;
 		b->p = ch_realloc(b->p, b->cap, 1);
 	}
+	return b->p + b->n;
+}
+
+void ch_buf_append(struct ch_buf *b, struct ch_span s)
+{
+	uint8_t *to = ch_buf_room(b, s.n);
 	if (s.n > 0)
-		memcpy(b->p + b->n, s.p, s.n);
+		memcpy(to, s.p, s.n);
 	b->n += s.n;
+}
+
+void ch_buf_drop(struct ch_buf *b, size_t n)
+{
+	if (n < b->n)
+		memmove(b->p, b->p + n, b->n - n);
+	b->n -= n;
 }
 
 void ch_buf_free(struct ch_buf *b)

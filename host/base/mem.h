@@ -39,6 +39,10 @@ static inline struct ch_span ch_buf_span(const struct ch_buf *b)
 	return ch_span(b->p, b->n);
 }
 void ch_buf_append(struct ch_buf *b, struct ch_span s);
+/* Room for `n` more bytes behind the last one; the caller fills it and adds to b->n. Valid until the buffer changes. */
+uint8_t *ch_buf_room(struct ch_buf *b, size_t n);
+/* Drops the first `n` bytes, n <= b->n; the rest moves to the front. */
+void ch_buf_drop(struct ch_buf *b, size_t n);
 void ch_buf_free(struct ch_buf *b);
 #define CH_AUTO_BUF __attribute__((cleanup(ch_buf_free)))
 

@@ -3,11 +3,36 @@
 #define CH_HOST_SANDBOX_H
 
 #include "core/base/err.h"
+#include "core/base/wr.h"
 
 /*
- * Confines the process for good to computing and to writing to descriptors it has open: no open, socket, exec, fork, ptrace.
- * Any other system call kills the process. CH_ERR_INTERNAL with errno if the kernel refuses: the caller must then end.
+ * Confinement of a process, for good. Every one of these kills the process at the first system call that is not allowed.
+ */
+
+/*
+ * For a command that judges files: computing, and writing to descriptors it has open; no open, socket, exec, fork, ptrace.
+ * CH_ERR_INTERNAL with errno if the kernel refuses: the caller must then end.
  */
 CH_MUST_USE enum ch_err ch_sandbox_compute(void);
+
+/* What a process with a loop may do besides computing, reading and writing descriptors, sockets among them, and waiting for them. */
+#define CH_ALLOW_ACCEPT     0x01u /* take connections of a listening socket */
+#define CH_ALLOW_FILES_READ 0x02u /* open files under its root for reading, map and lock them */
+#define CH_ALLOW_FILES      0x04u /* the same for writing; make, rename and remove files */
+#define CH_ALLOW_CONNECT    0x08u /* open TCP and UDP sockets and connect them */
+
+struct ch_sandbox {
+	const char *root;  /* its root directory from now on; NULL leaves the root as it is */
+	uint32_t uid, gid; /* become these; both 0 leaves the user as it is */
+	unsigned allow;
+};
+
+/*
+ * Changes the root, becomes the user, gives up supplementary groups and the right to gain any privilege, restricts files and
+ * network by landlock as far as the kernel's ABI goes (a kernel without it is told in the report), and installs the seccomp
+ * filter. `report` (may be NULL) gets one line for people: "root uid no_new_privs landlock=7 seccomp". CH_ERR_INTERNAL with
+ * errno when any of it is refused: the caller must then end. Threads and children are not possible afterwards.
+ */
+CH_MUST_USE enum ch_err ch_sandbox_enter(const struct ch_sandbox *s, struct ch_wr *report);
 
 #endif

@@ -19,6 +19,12 @@ allowed() {
 	core/*/*) echo core/base/ core/wire/ core/crypto/ core/boot/pcr.h "${1%/*}/" ;;
 	host/*) echo core/ host/ ;;
 	cli/*) echo core/ host/ cli/ ;;
+	# A process sees the messages and itself, never another process.
+	server/ipc/*) echo core/ host/ server/ipc/ ;;
+	server/*) echo core/ host/ server/ipc/ "${1%/*}/" ;;
+	agent/ipc/*) echo core/ host/ agent/ipc/ ;;
+	agent/*) echo core/ host/ agent/ipc/ "${1%/*}/" ;;
+	sim/*) echo core/ host/ sim/ ;;
 	bench/*) echo core/ host/ bench/ ;;
 	*) echo "" ;;
 	esac

@@ -4,10 +4,14 @@
 . "$(dirname "$0")/../lib.sh"
 
 bad=0
-for top in core host cli; do
+# A folder's own meson.build lists its files, else the one at the top of its tree.
+for top in core host cli server agent sim; do
+	[ -d "$top" ] || continue
 	while read -r file; do
-		grep -qF "'${file#"$top"/}'" "$top/meson.build" && continue
-		echo "$file:1: not listed in $top/meson.build: add it or remove the file"
+		list=${file%/*}/meson.build name=${file##*/}
+		[ -f "$list" ] || list=$top/meson.build name=${file#"$top"/}
+		grep -qF "'$name'" "$list" && continue
+		echo "$file:1: not listed in $list: add it or remove the file"
 		bad=1
 	done < <(find "$top" -name '*.c' | sort)
 done

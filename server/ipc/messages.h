@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_IPC_MESSAGES_H
+#define CH_IPC_MESSAGES_H
+
+#include "core/base/err.h"
+#include "core/base/span.h"
+#include "core/base/wr.h"
+#include "host/sys/chan.h"
+
+/*
+ * Every message between the server's processes, on one page. A row of a field list is (kind, name, size):
+ *   U8 U16 U32 U64   an unsigned number, big-endian on the wire; the size is not used
+ *   FIX              exactly `size` bytes
+ *   SPAN             a u32 length and that many bytes, at most `size`; borrowed from the frame
+ * From it come the struct, the encoder and the parser: there is no code of a single message.
+ */
+
+enum ch_role {
+	CH_ROLE_MAIN,
+	CH_ROLE_EDGE,
+	CH_ROLE_VERIFY,
+	CH_ROLE_KEEPER,
+	CH_ROLE_READER,
+	CH_ROLE_SIGNER,
+	CH_ROLE_COUNT
+};
+
+/* "main", "edge", … */
+const char *ch_role_str(enum ch_role role);
+
+#define CH_IPC_BODY_MAX   ((size_t)24 << 20) /* body of one HTTP request or answer */
+#define CH_IPC_IMAGE_MAX  ((size_t)16 << 20) /* generation image, reference document */
+#define CH_IPC_CERT_MAX   4096
+#define CH_IPC_TEXT_MAX   1024
+#define CH_IPC_JSON_MAX   ((size_t)1 << 20)
+#define CH_IPC_TPM_MAX    4096 /* one TPM structure */
+#define CH_IPC_SPKI_MAX   1024
+#define CH_IPC_HASHES_MAX ((size_t)32 * 4096)
+#define CH_IPC_FDS_MAX    4096
+#define CH_IPC_LINKS      7 /* one byte a link: its tier, 0 where there is none */
+
+/* --- main and its children --- */
+
+/* The first frame on descriptor 3. `fds`: rows of {u8 kind, u8 index, u16 descriptor} (child.h). `config`: of this role, config.h. */
+#define CH_FIELDS_START(F)                                                                        \
+	F(U8, role, 0)                                                                            \
+	F(U32, index, 0)                                                                          \
+	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, CH_IPC_TEXT_MAX) F(SPAN, fds, CH_IPC_FDS_MAX) \
+		F(SPAN, config, CH_IPC_IMAGE_MAX)
+/* The sandbox is up and the loop runs. `sandbox`: what is active, for people. */
+#define CH_FIELDS_READY(F) F(SPAN, sandbox, CH_IPC_TEXT_MAX)
+/* A new end of a channel, to take the place of the one of this kind and index; comes with its descriptor. */
+#define CH_FIELDS_PEER(F) F(U8, kind, 0) F(U8, index, 0)
+/* Drain and exit with 0. */
+#define CH_FIELDS_STOP(F) F(U32, grace_ms, 0)
+/* The configuration of this role was read again: as in START. */
+#define CH_FIELDS_RELOAD(F) F(SPAN, config, CH_IPC_IMAGE_MAX)
+/* Lines of Prometheus text about this process, sent about once a second when something changed. */
+#define CH_FIELDS_STATUS(F) F(SPAN, metrics, CH_IPC_JSON_MAX)
+
+/* --- requests of devices and operators --- */
+
+/*
+ * One HTTP request that the edge admitted. `device` and `cert_sha256` are of the client's certificate, zeros without one;
+ * `role` is the operator's (view.h), 0 for a device. `path` is the path as it was matched, its parameters found by the route.
+ */
+#define CH_FIELDS_REQUEST(F)                                                                                       \
+	F(U16, route, 0)                                                                                           \
+	F(U8, role, 0)                                                                                             \
+	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(FIX, operator_key, 32) F(U32, slot, 0) F(U64, deadline_ms, 0) \
+		F(SPAN, remote, 64) F(SPAN, idempotency_key, 64) F(SPAN, path, CH_IPC_TEXT_MAX)                    \
+			F(SPAN, query, CH_IPC_TEXT_MAX) F(SPAN, body, CH_IPC_BODY_MAX)
+/* The answer: an HTTP status and its body. `retry_after` in seconds, 0 for none. */
+#define CH_FIELDS_ANSWER(F) F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, type, 128) F(SPAN, body, CH_IPC_BODY_MAX)
+
+/* --- verify and keeper --- */
+
+/* What must be known of a device to judge its evidence. */
+#define CH_FIELDS_CONTEXT_ASK(F) F(FIX, device, 16)
+/* `status` is 0 if the device is there. Logs are those that were accepted last; the `have_*` lengths say how much of them. */
+#define CH_FIELDS_CONTEXT(F)                                                                                      \
+	F(U8, status, 0)                                                                                          \
+	F(U8, state, 0)                                                                                           \
+	F(U8, platform_tier, 0) F(U64, generation, 0) F(SPAN, class_name, 64) F(SPAN, ak_public, CH_IPC_TPM_MAX)  \
+		F(SPAN, ek_public, CH_IPC_TPM_MAX) F(U8, has_last, 0) F(U64, last_clock, 0) F(U32, last_reset, 0) \
+			F(U32, last_restart, 0) F(U64, last_firmware, 0) F(SPAN, pinned, CH_IPC_JSON_MAX)         \
+				F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
+/* A device that must show that it holds the EK. `ek_sha256`: SHA-256 of the EK's TPMT_PUBLIC. Answered by ANSWER with status 200. */
+#define CH_FIELDS_ENROL_PENDING(F)                                                                               \
+	F(FIX, enrol, 16)                                                                                        \
+	F(FIX, secret, 32)                                                                                       \
+	F(FIX, ek_sha256, 32) F(U8, platform_tier, 0) F(SPAN, ek_public, CH_IPC_TPM_MAX) F(SPAN, ek_cert, 16384) \
+		F(SPAN, ak_public, CH_IPC_TPM_MAX) F(SPAN, ak_spki, CH_IPC_SPKI_MAX)                             \
+			F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, class_name, 64) F(SPAN, hostname, 255)        \
+				F(SPAN, platform, CH_IPC_JSON_MAX)
+#define CH_FIELDS_ENROL_FINISH(F) F(FIX, enrol, 16) F(FIX, secret, 32)
+/* A device without a TPM: the proof that it holds the key was verified. */
+#define CH_FIELDS_ENROL_TOKEN(F) F(FIX, token_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, hostname, 255)
+/*
+ * Appraised evidence. `msg`, `sig` and `nonce` are what the keeper checks again itself: TPMS_ATTEST, and the signature as
+ * TPMT_SIGNATURE. `result` is the EAR claims set, `reasons` a JSON array. The logs are whole; `log_from` and `ima_from` say
+ * how many bytes of them the server already had.
+ */
+#define CH_FIELDS_COMMIT(F)                                                                                           \
+	F(FIX, device, 16)                                                                                            \
+	F(FIX, cert_sha256, 32)                                                                                       \
+	F(U8, history, 0) F(U64, collected, 0) F(U64, generation, 0) F(FIX, links, CH_IPC_LINKS) F(FIX, nonce, 32)    \
+		F(U64, clock, 0) F(U32, reset, 0) F(U32, restart, 0) F(U64, firmware, 0) F(SPAN, idempotency_key, 64) \
+			F(SPAN, msg, CH_IPC_TPM_MAX) F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX)    \
+				F(SPAN, reasons, CH_IPC_JSON_MAX) F(U64, log_from, 0) F(U64, ima_from, 0)             \
+					F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
+/* A new key of an enrolled device; that its AK certified it was verified, and is told by `certify`/`certify_sig`. */
+#define CH_FIELDS_RENEW(F)      \
+	F(FIX, device, 16)      \
+	F(FIX, cert_sha256, 32) \
+	F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, certify, CH_IPC_TPM_MAX) F(SPAN, certify_sig, CH_IPC_TPM_MAX)
+/* An operator's signed action (core/trust/action.h). `signatures`: rows of {key id 32, u8 length, signature}. */
+#define CH_FIELDS_ACTION(F) \
+	F(FIX, operator_key, 32) F(SPAN, action, 4096) F(SPAN, signatures, 1024) F(SPAN, payload, CH_IPC_IMAGE_MAX)
+/* Input of a device during which a verify died, told by the edge; only its digest is kept. */
+#define CH_FIELDS_FATAL_INPUT(F) F(FIX, device, 16) F(FIX, body_sha256, 32) F(U16, route, 0)
+/* Policy and reference values from now on (core/trust/generation.h). */
+#define CH_FIELDS_GENERATION(F) F(U64, number, 0) F(SPAN, image, CH_IPC_IMAGE_MAX)
+
+/* --- keeper and signer --- */
+
+/* A certificate for a key. `profile`: 1 device, 2 operator. Times in seconds since 1970. */
+#define CH_FIELDS_ISSUE(F) \
+	F(U8, profile, 0)  \
+	F(FIX, subject, 16) F(FIX, serial, 16) F(U64, now, 0) F(U64, lifetime, 0) F(SPAN, spki, CH_IPC_SPKI_MAX)
+/* `status` is 0 if it was issued, else `rule` says why not. */
+#define CH_FIELDS_ISSUED(F) \
+	F(U8, status, 0) F(U64, not_after, 0) F(SPAN, certificate, CH_IPC_CERT_MAX) F(SPAN, rule, CH_IPC_TEXT_MAX)
+/* The leaf hashes first, first + 1, …: 32 bytes each. None: only asks for the signer's last checkpoint. */
+#define CH_FIELDS_LEAVES(F) F(U64, first, 0) F(SPAN, hashes, CH_IPC_HASHES_MAX)
+/* `status` 0: signed. 1: `first` is not the signer's size; size and root are its own. `note` is the signed checkpoint. */
+#define CH_FIELDS_CHECKPOINT(F) F(U8, status, 0) F(U64, size, 0) F(FIX, root, 32) F(SPAN, note, CH_IPC_CERT_MAX)
+
+/* --- reader and signer --- */
+
+#define CH_FIELDS_EAR_SIGN(F) F(SPAN, claims, CH_IPC_JSON_MAX)
+#define CH_FIELDS_EAR(F)      F(U8, status, 0) F(SPAN, jwt, CH_IPC_BODY_MAX)
+/* The public keys of this server as a JWK set. */
+#define CH_FIELDS_KEYS_ASK(F) F(U8, unused, 0)
+#define CH_FIELDS_KEYS(F)     F(SPAN, jwks, CH_IPC_JSON_MAX) F(SPAN, log_key, CH_IPC_TEXT_MAX)
+
+/* --- keeper and edge --- */
+
+/* Close every session of this device (of this certificate, if it is not zeros) for the response intent `intent`. */
+#define CH_FIELDS_CUT(F)      F(U64, intent, 0) F(FIX, device, 16) F(FIX, cert_sha256, 32)
+#define CH_FIELDS_CUT_DONE(F) F(U64, intent, 0) F(U32, closed, 0) F(U64, done_ms, 0)
+/* What happened, for those who listen. */
+#define CH_FIELDS_EVENT(F) F(U64, seq, 0) F(SPAN, kind, 32) F(SPAN, json, 65536)
+
+/* In a test build of a child only: run break-out attempt `n`, answer with what came of it. */
+#define CH_FIELDS_EVIL(F)      F(U32, n, 0)
+#define CH_FIELDS_EVIL_DONE(F) F(U32, n, 0) F(U32, error, 0)
+
+/* Numbers are for ever: a new message goes to the end. */
+#define CH_MESSAGES(X)                  \
+	X(START, start)                 \
+	X(READY, ready)                 \
+	X(PEER, peer)                   \
+	X(STOP, stop)                   \
+	X(RELOAD, reload)               \
+	X(STATUS, status)               \
+	X(REQUEST, request)             \
+	X(ANSWER, answer)               \
+	X(CONTEXT_ASK, context_ask)     \
+	X(CONTEXT, context)             \
+	X(ENROL_PENDING, enrol_pending) \
+	X(ENROL_FINISH, enrol_finish)   \
+	X(ENROL_TOKEN, enrol_token)     \
+	X(COMMIT, commit)               \
+	X(RENEW, renew)                 \
+	X(ACTION, action)               \
+	X(FATAL_INPUT, fatal_input)     \
+	X(GENERATION, generation)       \
+	X(ISSUE, issue)                 \
+	X(ISSUED, issued)               \
+	X(LEAVES, leaves)               \
+	X(CHECKPOINT, checkpoint)       \
+	X(EAR_SIGN, ear_sign)           \
+	X(EAR, ear)                     \
+	X(KEYS_ASK, keys_ask)           \
+	X(KEYS, keys)                   \
+	X(CUT, cut)                     \
+	X(CUT_DONE, cut_done)           \
+	X(EVENT, event)                 \
+	X(EVIL, evil)                   \
+	X(EVIL_DONE, evil_done)
+
+#define CH_MESSAGE_ENUM(name, lower) CH_MSG_##name,
+enum ch_msg { CH_MSG_NONE = 0, CH_MESSAGES(CH_MESSAGE_ENUM) CH_MSG_COUNT };
+#undef CH_MESSAGE_ENUM
+
+#define CH_MEMBER_U8(name, size)    uint8_t name;
+#define CH_MEMBER_U16(name, size)   uint16_t name;
+#define CH_MEMBER_U32(name, size)   uint32_t name;
+#define CH_MEMBER_U64(name, size)   uint64_t name;
+#define CH_MEMBER_FIX(name, size)   uint8_t name[size];
+#define CH_MEMBER_SPAN(name, size)  struct ch_span name;
+#define CH_MEMBER(kind, name, size) CH_MEMBER_##kind(name, size)
+#define CH_MESSAGE_STRUCT(upper, lower)      \
+	struct ch_msg_##lower {              \
+		CH_FIELDS_##upper(CH_MEMBER) \
+	};
+CH_MESSAGES(CH_MESSAGE_STRUCT)
+#undef CH_MESSAGE_STRUCT
+
+/* "COMMIT"; "?" for a number that is none. */
+const char *ch_msg_str(unsigned type);
+
+/*
+ * Parses the payload of a message into its struct `to` (struct ch_msg_*), which then borrows from it. Everything must be
+ * consumed. CH_ERR_TRUNCATED, CH_ERR_TRAILING, CH_ERR_LIMIT with the place in `d`; `to` is zeroed then.
+ */
+CH_MUST_USE enum ch_err ch_msg_parse(enum ch_msg type, void *to, struct ch_span payload, struct ch_diag *d);
+/* Bytes that the message takes. */
+size_t ch_msg_size(enum ch_msg type, const void *msg);
+/* Appends it. A span above its limit is a programmer's error and aborts. */
+void ch_msg_put(enum ch_msg type, const void *msg, struct ch_wr *w);
+
+/* Queues the message on a channel. */
+void ch_msg_send(struct ch_chan *c, enum ch_msg type, uint64_t id, const void *msg);
+
+/*
+ * Which message may go from whom to whom, and what the receiver does of it: a table (permit.c). False for anything else: the
+ * receiver ends the channel then. `once` keeps what may come only once on this channel; zeros at first.
+ */
+struct ch_permit_once {
+	uint32_t seen;
+};
+bool ch_msg_permitted(struct ch_permit_once *once, enum ch_role from, enum ch_role to, unsigned type);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/ipc/messages.h"
+
+enum how { ANY, ONCE };
+
+/* Who may say what to whom. What is not here ends the channel. */
+static const struct {
+	uint8_t from, to;
+	uint8_t type;
+	uint8_t how;
+} permitted[] = {
+#define TO_CHILD(role)                                                                                            \
+	{ CH_ROLE_MAIN, CH_ROLE_##role, CH_MSG_START, ONCE }, { CH_ROLE_MAIN, CH_ROLE_##role, CH_MSG_PEER, ANY }, \
+		{ CH_ROLE_MAIN, CH_ROLE_##role, CH_MSG_STOP, ONCE },                                              \
+		{ CH_ROLE_MAIN, CH_ROLE_##role, CH_MSG_RELOAD, ANY },                                             \
+		{ CH_ROLE_MAIN, CH_ROLE_##role, CH_MSG_EVIL, ANY },                                               \
+		{ CH_ROLE_##role, CH_ROLE_MAIN, CH_MSG_READY, ONCE },                                             \
+		{ CH_ROLE_##role, CH_ROLE_MAIN, CH_MSG_STATUS, ANY },                                             \
+	{                                                                                                         \
+		CH_ROLE_##role, CH_ROLE_MAIN, CH_MSG_EVIL_DONE, ANY                                               \
+	}
+	TO_CHILD(EDGE),
+	TO_CHILD(VERIFY),
+	TO_CHILD(KEEPER),
+	TO_CHILD(READER),
+	TO_CHILD(SIGNER),
+#undef TO_CHILD
+	/* clang-format off */
+	{ CH_ROLE_EDGE,   CH_ROLE_VERIFY, CH_MSG_REQUEST,       ANY },
+	{ CH_ROLE_VERIFY, CH_ROLE_EDGE,   CH_MSG_ANSWER,        ANY },
+	{ CH_ROLE_EDGE,   CH_ROLE_READER, CH_MSG_REQUEST,       ANY },
+	{ CH_ROLE_READER, CH_ROLE_EDGE,   CH_MSG_ANSWER,        ANY },
+	{ CH_ROLE_EDGE,   CH_ROLE_KEEPER, CH_MSG_REQUEST,       ANY },
+	{ CH_ROLE_EDGE,   CH_ROLE_KEEPER, CH_MSG_CUT_DONE,      ANY },
+	{ CH_ROLE_EDGE,   CH_ROLE_KEEPER, CH_MSG_FATAL_INPUT,   ANY },
+	{ CH_ROLE_KEEPER, CH_ROLE_EDGE,   CH_MSG_ANSWER,        ANY },
+	{ CH_ROLE_KEEPER, CH_ROLE_EDGE,   CH_MSG_CUT,           ANY },
+	{ CH_ROLE_KEEPER, CH_ROLE_EDGE,   CH_MSG_EVENT,         ANY },
+	{ CH_ROLE_VERIFY, CH_ROLE_KEEPER, CH_MSG_CONTEXT_ASK,   ANY },
+	{ CH_ROLE_VERIFY, CH_ROLE_KEEPER, CH_MSG_ENROL_PENDING, ANY },
+	{ CH_ROLE_VERIFY, CH_ROLE_KEEPER, CH_MSG_ENROL_FINISH,  ANY },
+	{ CH_ROLE_VERIFY, CH_ROLE_KEEPER, CH_MSG_ENROL_TOKEN,   ANY },
+	{ CH_ROLE_VERIFY, CH_ROLE_KEEPER, CH_MSG_COMMIT,        ANY },
+	{ CH_ROLE_VERIFY, CH_ROLE_KEEPER, CH_MSG_RENEW,         ANY },
+	{ CH_ROLE_VERIFY, CH_ROLE_KEEPER, CH_MSG_ACTION,        ANY },
+	{ CH_ROLE_KEEPER, CH_ROLE_VERIFY, CH_MSG_ANSWER,        ANY },
+	{ CH_ROLE_KEEPER, CH_ROLE_VERIFY, CH_MSG_CONTEXT,       ANY },
+	{ CH_ROLE_KEEPER, CH_ROLE_VERIFY, CH_MSG_GENERATION,    ANY },
+	{ CH_ROLE_KEEPER, CH_ROLE_SIGNER, CH_MSG_ISSUE,         ANY },
+	{ CH_ROLE_KEEPER, CH_ROLE_SIGNER, CH_MSG_LEAVES,        ANY },
+	{ CH_ROLE_SIGNER, CH_ROLE_KEEPER, CH_MSG_ISSUED,        ANY },
+	{ CH_ROLE_SIGNER, CH_ROLE_KEEPER, CH_MSG_CHECKPOINT,    ANY },
+	{ CH_ROLE_READER, CH_ROLE_SIGNER, CH_MSG_EAR_SIGN,      ANY },
+	{ CH_ROLE_READER, CH_ROLE_SIGNER, CH_MSG_KEYS_ASK,      ANY },
+	{ CH_ROLE_SIGNER, CH_ROLE_READER, CH_MSG_EAR,           ANY },
+	{ CH_ROLE_SIGNER, CH_ROLE_READER, CH_MSG_KEYS,          ANY },
+	/* clang-format on */
+};
+
+bool ch_msg_permitted(struct ch_permit_once *once, enum ch_role from, enum ch_role to, unsigned type)
+{
+	_Static_assert(CH_MSG_COUNT <= 32, "one bit a message");
+	for (size_t i = 0; i < CH_COUNT_OF(permitted); i++) {
+		if (permitted[i].from != from || permitted[i].to != to || permitted[i].type != type)
+			continue;
+		uint32_t bit = (uint32_t)1 << type;
+		bool again = (once->seen & bit) != 0;
+		once->seen |= bit;
+		return permitted[i].how == ANY || !again;
+	}
+	return false;
+}
