@@ -39,14 +39,15 @@ const char *ch_role_str(enum ch_role role);
 #define CH_IPC_FDS_MAX    4096
 #define CH_IPC_LINKS      7 /* one byte a link: its tier, 0 where there is none */
 
+/* clang-format off: a list of fields is a table */
+
 /* --- main and its children --- */
 
 /* The first frame on descriptor 3. `fds`: rows of {u8 kind, u8 index, u16 descriptor} (child.h). `config`: of this role, config.h. */
-#define CH_FIELDS_START(F) \
-	F(U8, role, 0)     \
-	F(U32, index, 0)   \
-	F(U32, uid, 0)     \
-	F(U32, gid, 0) F(SPAN, root, CH_IPC_TEXT_MAX) F(SPAN, fds, CH_IPC_FDS_MAX) F(SPAN, config, CH_IPC_IMAGE_MAX)
+#define CH_FIELDS_START(F)                                                                                         \
+	F(U8, role, 0)                                                                                             \
+	F(U32, index, 0) F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, CH_IPC_TEXT_MAX) F(SPAN, fds, CH_IPC_FDS_MAX) \
+		F(SPAN, config, CH_IPC_IMAGE_MAX)
 /* The sandbox is up and the loop runs. `sandbox`: what is active, for people. */
 #define CH_FIELDS_READY(F) F(SPAN, sandbox, CH_IPC_TEXT_MAX)
 /* A new end of a channel, to take the place of the one of this kind and index; comes with its descriptor. */
@@ -64,13 +65,11 @@ const char *ch_role_str(enum ch_role role);
  * One HTTP request that the edge admitted. `device` and `cert_sha256` are of the client's certificate, zeros without one;
  * `role` is the operator's (view.h), 0 for a device. `path` is the path as it was matched, its parameters found by the route.
  */
-#define CH_FIELDS_REQUEST(F)                                                                                        \
-	F(U16, route, 0)                                                                                            \
-	F(U8, role, 0)                                                                                              \
-	F(FIX, device, 16)                                                                                          \
-	F(FIX, cert_sha256, 32) F(FIX, operator_key, 32) F(U32, slot, 0) F(U64, deadline_ms, 0) F(SPAN, remote, 64) \
-		F(SPAN, idempotency_key, 64) F(SPAN, path, CH_IPC_TEXT_MAX) F(SPAN, query, CH_IPC_TEXT_MAX)         \
-			F(SPAN, body, CH_IPC_BODY_MAX)
+#define CH_FIELDS_REQUEST(F)                                                                                           \
+	F(U16, route, 0)                                                                                               \
+	F(U8, role, 0) F(FIX, device, 16) F(FIX, cert_sha256, 32) F(FIX, operator_key, 32) F(U32, slot, 0)             \
+		F(U64, deadline_ms, 0) F(SPAN, remote, 64) F(SPAN, idempotency_key, 64) F(SPAN, path, CH_IPC_TEXT_MAX) \
+			F(SPAN, query, CH_IPC_TEXT_MAX) F(SPAN, body, CH_IPC_BODY_MAX)
 /* The answer: an HTTP status and its body. `retry_after` in seconds, 0 for none. */
 #define CH_FIELDS_ANSWER(F) F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, type, 128) F(SPAN, body, CH_IPC_BODY_MAX)
 
@@ -79,22 +78,19 @@ const char *ch_role_str(enum ch_role role);
 /* What must be known of a device to judge its evidence. */
 #define CH_FIELDS_CONTEXT_ASK(F) F(FIX, device, 16)
 /* `status` is 0 if the device is there. Logs are those that were accepted last; the `have_*` lengths say how much of them. */
-#define CH_FIELDS_CONTEXT(F)                                                                                      \
-	F(U8, status, 0)                                                                                          \
-	F(U8, state, 0)                                                                                           \
-	F(U8, platform_tier, 0)                                                                                   \
-	F(U64, generation, 0) F(SPAN, class_name, 64) F(SPAN, ak_public, CH_IPC_TPM_MAX)                          \
-		F(SPAN, ek_public, CH_IPC_TPM_MAX) F(U8, has_last, 0) F(U64, last_clock, 0) F(U32, last_reset, 0) \
-			F(U32, last_restart, 0) F(U64, last_firmware, 0) F(SPAN, pinned, CH_IPC_JSON_MAX)         \
-				F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
+#define CH_FIELDS_CONTEXT(F)                                                                                         \
+	F(U8, status, 0)                                                                                             \
+	F(U8, state, 0) F(U8, platform_tier, 0) F(U64, generation, 0) F(SPAN, class_name, 64)                        \
+		F(SPAN, ak_public, CH_IPC_TPM_MAX) F(SPAN, ek_public, CH_IPC_TPM_MAX) F(U8, has_last, 0)             \
+			F(U64, last_clock, 0) F(U32, last_reset, 0) F(U32, last_restart, 0) F(U64, last_firmware, 0) \
+				F(SPAN, pinned, CH_IPC_JSON_MAX) F(SPAN, eventlog, CH_IPC_BODY_MAX)                  \
+					F(SPAN, ima, CH_IPC_BODY_MAX)
 /* A device that must show that it holds the EK. `ek_sha256`: SHA-256 of the EK's TPMT_PUBLIC. Answered by ANSWER with status 200. */
-#define CH_FIELDS_ENROL_PENDING(F)                                                                        \
-	F(FIX, enrol, 16)                                                                                 \
-	F(FIX, secret, 32)                                                                                \
-	F(FIX, ek_sha256, 32)                                                                             \
-	F(U8, platform_tier, 0) F(SPAN, ek_public, CH_IPC_TPM_MAX) F(SPAN, ek_cert, 16384)                \
-		F(SPAN, ak_public, CH_IPC_TPM_MAX) F(SPAN, ak_spki, CH_IPC_SPKI_MAX)                      \
-			F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, class_name, 64) F(SPAN, hostname, 255) \
+#define CH_FIELDS_ENROL_PENDING(F)                                                                           \
+	F(FIX, enrol, 16)                                                                                    \
+	F(FIX, secret, 32) F(FIX, ek_sha256, 32) F(U8, platform_tier, 0) F(SPAN, ek_public, CH_IPC_TPM_MAX)  \
+		F(SPAN, ek_cert, 16384) F(SPAN, ak_public, CH_IPC_TPM_MAX) F(SPAN, ak_spki, CH_IPC_SPKI_MAX) \
+			F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, class_name, 64) F(SPAN, hostname, 255)    \
 				F(SPAN, platform, CH_IPC_JSON_MAX)
 #define CH_FIELDS_ENROL_FINISH(F) F(FIX, enrol, 16) F(FIX, secret, 32)
 /* A device without a TPM: the proof that it holds the key was verified. */
@@ -106,18 +102,17 @@ const char *ch_role_str(enum ch_role role);
  */
 #define CH_FIELDS_COMMIT(F)                                                                                        \
 	F(FIX, device, 16)                                                                                         \
-	F(FIX, cert_sha256, 32)                                                                                    \
-	F(U8, history, 0)                                                                                          \
-	F(U64, collected, 0) F(U64, generation, 0) F(FIX, links, CH_IPC_LINKS) F(FIX, nonce, 32) F(U64, clock, 0)  \
-		F(U32, reset, 0) F(U32, restart, 0) F(U64, firmware, 0) F(SPAN, idempotency_key, 64)               \
-			F(SPAN, msg, CH_IPC_TPM_MAX) F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX) \
-				F(SPAN, reasons, CH_IPC_JSON_MAX) F(U64, log_from, 0) F(U64, ima_from, 0)          \
-					F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
+	F(FIX, cert_sha256, 32) F(U8, history, 0) F(U64, collected, 0) F(U64, generation, 0)                       \
+		F(FIX, links, CH_IPC_LINKS) F(FIX, nonce, 32) F(U64, clock, 0) F(U32, reset, 0) F(U32, restart, 0) \
+			F(U64, firmware, 0) F(SPAN, idempotency_key, 64) F(SPAN, msg, CH_IPC_TPM_MAX)              \
+				F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX)                      \
+					F(SPAN, reasons, CH_IPC_JSON_MAX) F(U64, log_from, 0) F(U64, ima_from, 0)  \
+						F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
 /* A new key of an enrolled device; that its AK certified it was verified, and is told by `certify`/`certify_sig`. */
-#define CH_FIELDS_RENEW(F)      \
-	F(FIX, device, 16)      \
-	F(FIX, cert_sha256, 32) \
-	F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, certify, CH_IPC_TPM_MAX) F(SPAN, certify_sig, CH_IPC_TPM_MAX)
+#define CH_FIELDS_RENEW(F)                                                                          \
+	F(FIX, device, 16)                                                                          \
+	F(FIX, cert_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, certify, CH_IPC_TPM_MAX) \
+		F(SPAN, certify_sig, CH_IPC_TPM_MAX)
 /* An operator's signed action (core/trust/action.h). `signatures`: rows of {key id 32, u8 length, signature}. */
 #define CH_FIELDS_ACTION(F) \
 	F(FIX, operator_key, 32) F(SPAN, action, 4096) F(SPAN, signatures, 1024) F(SPAN, payload, CH_IPC_IMAGE_MAX)
@@ -159,6 +154,8 @@ const char *ch_role_str(enum ch_role role);
 /* In a test build of a child only: run break-out attempt `n`, answer with what came of it. */
 #define CH_FIELDS_EVIL(F)      F(U32, n, 0)
 #define CH_FIELDS_EVIL_DONE(F) F(U32, n, 0) F(U32, error, 0)
+
+/* clang-format on */
 
 /* Numbers are for ever: a new message goes to the end. */
 #define CH_MESSAGES(X)                  \
