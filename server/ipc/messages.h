@@ -39,15 +39,14 @@ const char *ch_role_str(enum ch_role role);
 #define CH_IPC_FDS_MAX    4096
 #define CH_IPC_LINKS      7 /* one byte a link: its tier, 0 where there is none */
 
-/* clang-format off: a list of fields is a table */
+/* clang-format off */
 
 /* --- main and its children --- */
 
 /* The first frame on descriptor 3. `fds`: rows of {u8 kind, u8 index, u16 descriptor} (child.h). `config`: of this role, config.h. */
-#define CH_FIELDS_START(F)                                                                                         \
-	F(U8, role, 0)                                                                                             \
-	F(U32, index, 0) F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, CH_IPC_TEXT_MAX) F(SPAN, fds, CH_IPC_FDS_MAX) \
-		F(SPAN, config, CH_IPC_IMAGE_MAX)
+#define CH_FIELDS_START(F) \
+	F(U8, role, 0) F(U32, index, 0) F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, CH_IPC_TEXT_MAX) \
+	F(SPAN, fds, CH_IPC_FDS_MAX) F(SPAN, config, CH_IPC_IMAGE_MAX)
 /* The sandbox is up and the loop runs. `sandbox`: what is active, for people. */
 #define CH_FIELDS_READY(F) F(SPAN, sandbox, CH_IPC_TEXT_MAX)
 /* A new end of a channel, to take the place of the one of this kind and index; comes with its descriptor. */
@@ -65,57 +64,53 @@ const char *ch_role_str(enum ch_role role);
  * One HTTP request that the edge admitted. `device` and `cert_sha256` are of the client's certificate, zeros without one;
  * `role` is the operator's (view.h), 0 for a device. `path` is the path as it was matched, its parameters found by the route.
  */
-#define CH_FIELDS_REQUEST(F)                                                                                           \
-	F(U16, route, 0)                                                                                               \
-	F(U8, role, 0) F(FIX, device, 16) F(FIX, cert_sha256, 32) F(FIX, operator_key, 32) F(U32, slot, 0)             \
-		F(U64, deadline_ms, 0) F(SPAN, remote, 64) F(SPAN, idempotency_key, 64) F(SPAN, path, CH_IPC_TEXT_MAX) \
-			F(SPAN, query, CH_IPC_TEXT_MAX) F(SPAN, body, CH_IPC_BODY_MAX)
+#define CH_FIELDS_REQUEST(F) \
+	F(U16, route, 0) F(U8, role, 0) F(FIX, device, 16) F(FIX, cert_sha256, 32) F(FIX, operator_key, 32) \
+	F(U32, slot, 0) F(U64, deadline_ms, 0) F(SPAN, remote, 64) F(SPAN, idempotency_key, 64) \
+	F(SPAN, path, CH_IPC_TEXT_MAX) F(SPAN, query, CH_IPC_TEXT_MAX) F(SPAN, body, CH_IPC_BODY_MAX)
 /* The answer: an HTTP status and its body. `retry_after` in seconds, 0 for none. */
-#define CH_FIELDS_ANSWER(F) F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, type, 128) F(SPAN, body, CH_IPC_BODY_MAX)
+#define CH_FIELDS_ANSWER(F) \
+	F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, type, 128) F(SPAN, body, CH_IPC_BODY_MAX)
 
 /* --- verify and keeper --- */
 
 /* What must be known of a device to judge its evidence. */
 #define CH_FIELDS_CONTEXT_ASK(F) F(FIX, device, 16)
 /* `status` is 0 if the device is there. Logs are those that were accepted last; the `have_*` lengths say how much of them. */
-#define CH_FIELDS_CONTEXT(F)                                                                                         \
-	F(U8, status, 0)                                                                                             \
-	F(U8, state, 0) F(U8, platform_tier, 0) F(U64, generation, 0) F(SPAN, class_name, 64)                        \
-		F(SPAN, ak_public, CH_IPC_TPM_MAX) F(SPAN, ek_public, CH_IPC_TPM_MAX) F(U8, has_last, 0)             \
-			F(U64, last_clock, 0) F(U32, last_reset, 0) F(U32, last_restart, 0) F(U64, last_firmware, 0) \
-				F(SPAN, pinned, CH_IPC_JSON_MAX) F(SPAN, eventlog, CH_IPC_BODY_MAX)                  \
-					F(SPAN, ima, CH_IPC_BODY_MAX)
+#define CH_FIELDS_CONTEXT(F) \
+	F(U8, status, 0) F(U8, state, 0) F(U8, platform_tier, 0) F(U64, generation, 0) F(SPAN, class_name, 64) \
+	F(SPAN, ak_public, CH_IPC_TPM_MAX) F(SPAN, ek_public, CH_IPC_TPM_MAX) F(U8, has_last, 0) \
+	F(U64, last_clock, 0) F(U32, last_reset, 0) F(U32, last_restart, 0) F(U64, last_firmware, 0) \
+	F(SPAN, pinned, CH_IPC_JSON_MAX) F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
 /* A device that must show that it holds the EK. `ek_sha256`: SHA-256 of the EK's TPMT_PUBLIC. Answered by ANSWER with status 200. */
-#define CH_FIELDS_ENROL_PENDING(F)                                                                           \
-	F(FIX, enrol, 16)                                                                                    \
-	F(FIX, secret, 32) F(FIX, ek_sha256, 32) F(U8, platform_tier, 0) F(SPAN, ek_public, CH_IPC_TPM_MAX)  \
-		F(SPAN, ek_cert, 16384) F(SPAN, ak_public, CH_IPC_TPM_MAX) F(SPAN, ak_spki, CH_IPC_SPKI_MAX) \
-			F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, class_name, 64) F(SPAN, hostname, 255)    \
-				F(SPAN, platform, CH_IPC_JSON_MAX)
+#define CH_FIELDS_ENROL_PENDING(F) \
+	F(FIX, enrol, 16) F(FIX, secret, 32) F(FIX, ek_sha256, 32) F(U8, platform_tier, 0) \
+	F(SPAN, ek_public, CH_IPC_TPM_MAX) F(SPAN, ek_cert, 16384) F(SPAN, ak_public, CH_IPC_TPM_MAX) \
+	F(SPAN, ak_spki, CH_IPC_SPKI_MAX) F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, class_name, 64) \
+	F(SPAN, hostname, 255) F(SPAN, platform, CH_IPC_JSON_MAX)
 #define CH_FIELDS_ENROL_FINISH(F) F(FIX, enrol, 16) F(FIX, secret, 32)
 /* A device without a TPM: the proof that it holds the key was verified. */
-#define CH_FIELDS_ENROL_TOKEN(F) F(FIX, token_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, hostname, 255)
+#define CH_FIELDS_ENROL_TOKEN(F) \
+	F(FIX, token_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, hostname, 255)
 /*
  * Appraised evidence. `msg`, `sig` and `nonce` are what the keeper checks again itself: TPMS_ATTEST, and the signature as
  * TPMT_SIGNATURE. `result` is the EAR claims set, `reasons` a JSON array. The logs are whole; `log_from` and `ima_from` say
  * how many bytes of them the server already had.
  */
-#define CH_FIELDS_COMMIT(F)                                                                                        \
-	F(FIX, device, 16)                                                                                         \
-	F(FIX, cert_sha256, 32) F(U8, history, 0) F(U64, collected, 0) F(U64, generation, 0)                       \
-		F(FIX, links, CH_IPC_LINKS) F(FIX, nonce, 32) F(U64, clock, 0) F(U32, reset, 0) F(U32, restart, 0) \
-			F(U64, firmware, 0) F(SPAN, idempotency_key, 64) F(SPAN, msg, CH_IPC_TPM_MAX)              \
-				F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX)                      \
-					F(SPAN, reasons, CH_IPC_JSON_MAX) F(U64, log_from, 0) F(U64, ima_from, 0)  \
-						F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
+#define CH_FIELDS_COMMIT(F) \
+	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(U8, history, 0) F(U64, collected, 0) F(U64, generation, 0) \
+	F(FIX, links, CH_IPC_LINKS) F(FIX, nonce, 32) F(U64, clock, 0) F(U32, reset, 0) F(U32, restart, 0) \
+	F(U64, firmware, 0) F(SPAN, idempotency_key, 64) F(SPAN, msg, CH_IPC_TPM_MAX) \
+	F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX) F(SPAN, reasons, CH_IPC_JSON_MAX) \
+	F(U64, log_from, 0) F(U64, ima_from, 0) F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
 /* A new key of an enrolled device; that its AK certified it was verified, and is told by `certify`/`certify_sig`. */
-#define CH_FIELDS_RENEW(F)                                                                          \
-	F(FIX, device, 16)                                                                          \
-	F(FIX, cert_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, certify, CH_IPC_TPM_MAX) \
-		F(SPAN, certify_sig, CH_IPC_TPM_MAX)
+#define CH_FIELDS_RENEW(F) \
+	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) \
+	F(SPAN, certify, CH_IPC_TPM_MAX) F(SPAN, certify_sig, CH_IPC_TPM_MAX)
 /* An operator's signed action (core/trust/action.h). `signatures`: rows of {key id 32, u8 length, signature}. */
 #define CH_FIELDS_ACTION(F) \
-	F(FIX, operator_key, 32) F(SPAN, action, 4096) F(SPAN, signatures, 1024) F(SPAN, payload, CH_IPC_IMAGE_MAX)
+	F(FIX, operator_key, 32) F(SPAN, action, 4096) F(SPAN, signatures, 1024) \
+	F(SPAN, payload, CH_IPC_IMAGE_MAX)
 /* Input of a device during which a verify died, told by the edge; only its digest is kept. */
 #define CH_FIELDS_FATAL_INPUT(F) F(FIX, device, 16) F(FIX, body_sha256, 32) F(U16, route, 0)
 /* Policy and reference values from now on (core/trust/generation.h). */
@@ -125,11 +120,12 @@ const char *ch_role_str(enum ch_role role);
 
 /* A certificate for a key. `profile`: 1 device, 2 operator. Times in seconds since 1970. */
 #define CH_FIELDS_ISSUE(F) \
-	F(U8, profile, 0)  \
-	F(FIX, subject, 16) F(FIX, serial, 16) F(U64, now, 0) F(U64, lifetime, 0) F(SPAN, spki, CH_IPC_SPKI_MAX)
+	F(U8, profile, 0) F(FIX, subject, 16) F(FIX, serial, 16) F(U64, now, 0) F(U64, lifetime, 0) \
+	F(SPAN, spki, CH_IPC_SPKI_MAX)
 /* `status` is 0 if it was issued, else `rule` says why not. */
 #define CH_FIELDS_ISSUED(F) \
-	F(U8, status, 0) F(U64, not_after, 0) F(SPAN, certificate, CH_IPC_CERT_MAX) F(SPAN, rule, CH_IPC_TEXT_MAX)
+	F(U8, status, 0) F(U64, not_after, 0) F(SPAN, certificate, CH_IPC_CERT_MAX) \
+	F(SPAN, rule, CH_IPC_TEXT_MAX)
 /* The leaf hashes first, first + 1, …: 32 bytes each. None: only asks for the signer's last checkpoint. */
 #define CH_FIELDS_LEAVES(F) F(U64, first, 0) F(SPAN, hashes, CH_IPC_HASHES_MAX)
 /* `status` 0: signed. 1: `first` is not the signer's size; size and root are its own. `note` is the signed checkpoint. */
@@ -138,21 +134,21 @@ const char *ch_role_str(enum ch_role role);
 /* --- reader and signer --- */
 
 #define CH_FIELDS_EAR_SIGN(F) F(SPAN, claims, CH_IPC_JSON_MAX)
-#define CH_FIELDS_EAR(F)      F(U8, status, 0) F(SPAN, jwt, CH_IPC_BODY_MAX)
+#define CH_FIELDS_EAR(F) F(U8, status, 0) F(SPAN, jwt, CH_IPC_BODY_MAX)
 /* The public keys of this server as a JWK set. */
 #define CH_FIELDS_KEYS_ASK(F) F(U8, unused, 0)
-#define CH_FIELDS_KEYS(F)     F(SPAN, jwks, CH_IPC_JSON_MAX) F(SPAN, log_key, CH_IPC_TEXT_MAX)
+#define CH_FIELDS_KEYS(F) F(SPAN, jwks, CH_IPC_JSON_MAX) F(SPAN, log_key, CH_IPC_TEXT_MAX)
 
 /* --- keeper and edge --- */
 
 /* Close every session of this device (of this certificate, if it is not zeros) for the response intent `intent`. */
-#define CH_FIELDS_CUT(F)      F(U64, intent, 0) F(FIX, device, 16) F(FIX, cert_sha256, 32)
+#define CH_FIELDS_CUT(F) F(U64, intent, 0) F(FIX, device, 16) F(FIX, cert_sha256, 32)
 #define CH_FIELDS_CUT_DONE(F) F(U64, intent, 0) F(U32, closed, 0) F(U64, done_ms, 0)
 /* What happened, for those who listen. */
 #define CH_FIELDS_EVENT(F) F(U64, seq, 0) F(SPAN, kind, 32) F(SPAN, json, 65536)
 
 /* In a test build of a child only: run break-out attempt `n`, answer with what came of it. */
-#define CH_FIELDS_EVIL(F)      F(U32, n, 0)
+#define CH_FIELDS_EVIL(F) F(U32, n, 0)
 #define CH_FIELDS_EVIL_DONE(F) F(U32, n, 0) F(U32, error, 0)
 
 /* clang-format on */
