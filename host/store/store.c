@@ -146,12 +146,26 @@ bool ch_store_has_table(struct ch_store *st, const char *name)
 	return sqlite3_table_column_metadata(st->db, NULL, name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
 }
 
+/*
+ * PostgreSQL numbers its parameters $1, $2; SQLite takes that for names and numbers them by their first use, but reads ?1, ?2 as we
+ * mean it. No text holds a '$' for anything else (tools/lint/sql.sh).
+ */
+static sqlite3_stmt *prepare(struct ch_store *st, const char *text, unsigned flags)
+{
+	sqlite3_stmt *stmt = NULL;
+	size_t n = strlen(text);
+	CH_AUTO_FREE char *own = ch_calloc(n + 1, 1);
+	for (size_t i = 0; i < n; i++)
+		own[i] = text[i] == '$' ? '?' : text[i];
+	(void)good(st, sqlite3_prepare_v3(st->db, own, (int)n, flags, &stmt, NULL));
+	return stmt;
+}
+
 static sqlite3_stmt *prepared(struct ch_store *st, size_t sql)
 {
 	assert(sql < st->count);
 	if (st->err == CH_OK && st->stmt[sql] == NULL)
-		(void)good(st, sqlite3_prepare_v3(st->db, st->sql[sql], -1, SQLITE_PREPARE_PERSISTENT, &st->stmt[sql],
-						  NULL));
+		st->stmt[sql] = prepare(st, st->sql[sql], SQLITE_PREPARE_PERSISTENT);
 	return st->err == CH_OK ? st->stmt[sql] : NULL;
 }
 
@@ -242,8 +256,8 @@ struct ch_query ch_sql_query(struct ch_store *st, size_t sql, struct ch_args arg
 
 struct ch_query ch_sql_query_text(struct ch_store *st, const char *text, struct ch_args args)
 {
-	sqlite3_stmt *stmt = NULL;
-	if (st->err == CH_OK && good(st, sqlite3_prepare_v2(st->db, text, -1, &stmt, NULL)))
+	sqlite3_stmt *stmt = st->err == CH_OK ? prepare(st, text, 0) : NULL;
+	if (stmt != NULL)
 		bind(st, stmt, args);
 	return (struct ch_query){ st, stmt, true };
 }

@@ -9,7 +9,7 @@
 /*
  * The store: SQL over SQLite in WAL mode with synchronous=FULL, so that a commit that returned survives the loss of power. One
  * process writes (keeper), others read. Statements are numbered texts of a table that the program brings (server/keeper/sql.h);
- * they are portable SQL, checked by tools/lint/sql.sh, with parameters $1, $2, … in the order of their first use.
+ * they are portable SQL, checked by tools/lint/sql.sh, with parameters $1, $2, …: argument n is $n wherever it stands.
  *
  * Failure is sticky, as in the readers and writers of core/base: after the first statement that fails, further ones do nothing,
  * and ch_store_commit() rolls back and tells. Errors: CH_ERR_LIMIT the disk is full, CH_ERR_DUPLICATE a key exists,
