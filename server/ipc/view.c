@@ -35,13 +35,6 @@ union words {
 	uint64_t word[RECORD_WORDS];
 };
 
-const char *ch_operator_role_str(enum ch_operator_role role)
-{
-	static const char *const name[CH_OPERATOR_COUNT] = { "none",     "viewer",   "auditor",
-							     "operator", "releaser", "admin" };
-	return role < CH_OPERATOR_COUNT ? name[role] : "none";
-}
-
 size_t ch_view_bytes(uint32_t capacity)
 {
 	return sizeof(struct ch_view) + (size_t)capacity * sizeof(struct slot);

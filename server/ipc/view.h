@@ -4,6 +4,7 @@
 
 #include "core/base/err.h"
 #include "core/base/span.h"
+#include "core/trust/action.h"
 
 #include <stdatomic.h>
 
@@ -15,19 +16,6 @@
  */
 
 enum ch_view_kind { CH_VIEW_FREE, CH_VIEW_DEVICE, CH_VIEW_OPERATOR };
-
-/* Roles of operators, in growing order of what they may do; each has its own set of routes (server/edge/routes.c). */
-enum ch_operator_role {
-	CH_OPERATOR_NONE,
-	CH_OPERATOR_VIEWER,
-	CH_OPERATOR_AUDITOR,
-	CH_OPERATOR_OPERATOR,
-	CH_OPERATOR_RELEASER,
-	CH_OPERATOR_ADMIN,
-	CH_OPERATOR_COUNT
-};
-/* "viewer", …; "none". */
-const char *ch_operator_role_str(enum ch_operator_role role);
 
 #define CH_VIEW_PENDING_REATTEST 0x01 /* an operator wants fresh evidence */
 #define CH_VIEW_PENDING_RENEW    0x02 /* a new certificate is waited for */
