@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/keeper/state.h"
+
+#define MS 1000
+
+static bool device_take(struct ch_query *q, struct ch_device *d)
+{
+	*d = (struct ch_device){ 0 };
+	if (!ch_sql_next(q))
+		return false;
+	d->seq = ch_sql_int(q, 0);
+	(void)ch_sql_copy(q, 1, d->id, sizeof(d->id));
+	(void)ch_span_copy(d->class, sizeof(d->class) - 1, ch_sql_bytes(q, 2));
+	d->state = (enum ch_state)ch_sql_int(q, 3);
+	d->chain = (enum ch_tier)ch_sql_int(q, 4);
+	d->platform = (enum ch_tier)ch_sql_int(q, 5);
+	d->evidence = ch_sql_int(q, 6);
+	d->fresh_time = ch_sql_int(q, 7);
+	d->reattest = ch_sql_int(q, 8) != 0;
+	d->chain_time = ch_sql_int(q, 9);
+	return true;
+}
+
+bool ch_kp_device_by_id(struct ch_keeper *k, const uint8_t id[static 16], struct ch_device *d)
+{
+	struct ch_query q =
+		ch_sql_query(k->st, CH_SQL_DEVICE_BY_ID, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(ch_span(id, 16))));
+	bool found = device_take(&q, d);
+	return ch_sql_end(&q) == CH_OK && found;
+}
+
+bool ch_kp_device_by_seq(struct ch_keeper *k, int64_t seq, struct ch_device *d)
+{
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_DEVICE_BY_SEQ, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq)));
+	bool found = device_take(&q, d);
+	return ch_sql_end(&q) == CH_OK && found;
+}
+
+void ch_kp_device_save(struct ch_keeper *k, const struct ch_device *d)
+{
+	ch_kp_write(k);
+	ch_sql_do(k->st, CH_SQL_DEVICE_SAVE,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_text_str(d->class), ch_int(d->state),
+			  ch_int(d->chain), ch_int(d->chain_time), ch_int(d->platform), ch_int(d->evidence),
+			  ch_int(d->fresh_time), ch_int(d->reattest), ch_int(d->stale_at)));
+}
+
+const struct ch_policy *ch_kp_policy(const struct ch_keeper *k, struct ch_span class_name)
+{
+	for (size_t i = 0; i < k->class_count; i++) {
+		if (ch_span_eq(k->class[i].policy.class, class_name))
+			return &k->class[i].policy;
+	}
+	return NULL;
+}
+
+/* --- the view --- */
+
+static uint8_t class_index(const struct ch_keeper *k, const struct ch_device *d)
+{
+	size_t i = 0;
+	while (i < k->class_count && !ch_span_eq(k->class[i].policy.class, ch_span_str(d->class)))
+		i++;
+	return (uint8_t)i;
+}
+
+static void publish(struct ch_keeper *k, const struct ch_device *d, struct ch_span sha256, int64_t not_after,
+		    bool revoked)
+{
+	struct ch_view_record r = {
+		.kind = CH_VIEW_DEVICE,
+		.state = (uint8_t)d->state,
+		.tier = (uint8_t)d->chain,
+		.pending = (uint8_t)((d->reattest ? CH_VIEW_PENDING_REATTEST : 0) | (revoked ? CH_VIEW_REVOKED : 0)),
+		.class_index = class_index(k, d),
+		.not_after = (uint64_t)not_after,
+		.device_row = (uint64_t)d->seq,
+	};
+	(void)ch_span_copy(r.cert_sha256, sizeof(r.cert_sha256), sha256);
+	(void)ch_span_copy(r.id, sizeof(r.id), CH_SPAN_OF(d->id));
+	if (ch_view_put(k->view, &r) != CH_OK)
+		k->env.fatal(k->env.ctx, "the fleet view is full: raise `devices` in the configuration");
+}
+
+/*
+ * Before the commit: an edge that acts on it a moment too early refuses what will be refused, or admits to this same keeper what
+ * will be admitted. A commit that fails ends the process, and the next one writes the view again from the store.
+ */
+void ch_kp_device_publish(struct ch_keeper *k, const struct ch_device *d)
+{
+	struct ch_query q =
+		ch_sql_query(k->st, CH_SQL_CERTIFICATE_LIVE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq)));
+	while (ch_sql_next(&q))
+		publish(k, d, ch_sql_bytes(&q, 1), ch_sql_int(&q, 2), false);
+	(void)ch_sql_end(&q);
+}
+
+/* --- certificates --- */
+
+static void certificate_end(struct ch_keeper *k, const struct ch_device *d, int64_t seq,
+			    const uint8_t sha256[static 32], enum ch_cert_state how, const char *cause)
+{
+	ch_kp_write(k);
+	ch_sql_do(k->st, CH_SQL_CERTIFICATE_END,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq), ch_int(how), ch_int((int64_t)k->now)));
+	publish(k, d, ch_span(sha256, 32), 0, true);
+	if (how == CH_CERT_REVOKED)
+		ch_kp_cut(k, d, sha256, cause);
+}
+
+#define LIVE_MAX 16
+
+void ch_kp_certificates_end(struct ch_keeper *k, const struct ch_device *d, enum ch_cert_state how, const uint8_t *keep,
+			    const char *cause)
+{
+	struct {
+		int64_t seq;
+		uint8_t sha256[32];
+	} live[LIVE_MAX];
+	size_t n;
+	/* A device has one or two; were there more, the next round takes them. */
+	do {
+		n = 0;
+		struct ch_query q =
+			ch_sql_query(k->st, CH_SQL_CERTIFICATE_LIVE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq)));
+		while (n < LIVE_MAX && ch_sql_next(&q)) {
+			live[n].seq = ch_sql_int(&q, 0);
+			if (ch_sql_copy(&q, 1, live[n].sha256, 32) &&
+			    (keep == NULL || !ch_span_eq(CH_SPAN_OF(live[n].sha256), ch_span(keep, 32))))
+				n++;
+		}
+		if (ch_sql_end(&q) != CH_OK)
+			return;
+		for (size_t i = 0; i < n; i++)
+			certificate_end(k, d, live[i].seq, live[i].sha256, how, cause);
+	} while (n == LIVE_MAX);
+}
+
+void ch_kp_certificate_add(struct ch_keeper *k, const struct ch_device *d, const struct ch_grant *g, struct ch_span der,
+			   uint64_t not_after, uint8_t sha256[static 32])
+{
+	struct ch_digest h;
+	if (ch_hash_once(CH_HASH_SHA256, der, &h) != CH_OK)
+		k->env.fatal(k->env.ctx, "SHA-256 fails");
+	(void)ch_span_copy(sha256, 32, ch_digest_span(&h));
+	ch_kp_write(k);
+	ch_sql_do(k->st, CH_SQL_CERTIFICATE_ADD,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.certificate++), ch_int(d->seq),
+			  ch_bytes(ch_digest_span(&h)), ch_bytes(CH_SPAN_OF(g->serial)), ch_bytes(der),
+			  ch_bytes(ch_buf_span(&g->spki)), ch_int((int64_t)g->not_before), ch_int((int64_t)not_after)));
+	ch_sql_do(k->st, CH_SQL_ALIAS_ADD,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.alias++), ch_int(d->seq), ch_int(CH_ALIAS_CERTIFICATE),
+			  ch_bytes(ch_digest_span(&h)), ch_int((int64_t)k->now)));
+	publish(k, d, ch_digest_span(&h), (int64_t)not_after, false);
+}
+
+/* --- what happens to a device --- */
+
+static void life_record(struct ch_keeper *k, const struct ch_device *d, enum ch_state from, enum ch_life life,
+			const char *cause)
+{
+	uint8_t text[512];
+	struct ch_wr w = ch_wr(text, sizeof(text));
+	struct ch_json_wr j = ch_json_wr(&w, false);
+	ch_json_object_begin(&j);
+	ch_json_named_str(&j, "type", life == CH_LIFE_DECOMMISSION ? "decommission" : "lifecycle");
+	ch_json_named_hex(&j, "device", CH_SPAN_OF(d->id));
+	ch_json_named_str(&j, "what", ch_life_str(life));
+	ch_json_named_str(&j, "from", ch_state_str(from));
+	ch_json_named_str(&j, "to", ch_state_str(d->state));
+	ch_json_named_str(&j, "cause", cause);
+	ch_json_named_u64(&j, "time", k->now);
+	ch_json_object_end(&j);
+	(void)ch_kp_leaf(k, life == CH_LIFE_DECOMMISSION ? CH_LEAF_DECOMMISSION : CH_LEAF_LIFECYCLE, d->seq,
+			 ch_wr_span(&w));
+	ch_kp_event(k, d->seq, "state", ch_wr_span(&w));
+}
+
+bool ch_kp_device_life(struct ch_keeper *k, struct ch_device *d, enum ch_life life, const char *cause)
+{
+	enum ch_state from = d->state;
+	enum ch_state to;
+	if (ch_lifecycle_next(from, life, &to) != CH_OK)
+		return false;
+	if (to == from)
+		return true;
+	d->state = to;
+	ch_kp_device_save(k, d);
+	life_record(k, d, from, life, cause);
+	if (!ch_state_admits(to, CH_ACCESS_ATTEST)) {
+		ch_kp_certificates_end(k, d, CH_CERT_REVOKED, NULL, cause);
+		return true;
+	}
+	ch_kp_device_publish(k, d);
+	/* One intent closes every session, with whatever certificate it was opened. */
+	if (ch_state_admits(from, CH_ACCESS_FULL) && !ch_state_admits(to, CH_ACCESS_FULL))
+		ch_kp_cut(k, d, NULL, cause);
+	return true;
+}
+
+/* --- the chain --- */
+
+void ch_kp_results(struct ch_keeper *k, int64_t device, struct ch_link_result r[static CH_LINK_COUNT])
+{
+	for (size_t i = 0; i < CH_LINK_COUNT; i++)
+		r[i] = (struct ch_link_result){ .tier = CH_TIER_NONE };
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_RESULT_ALL, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(device)));
+	while (ch_sql_next(&q)) {
+		int64_t link = ch_sql_int(&q, 0);
+		if (link < 0 || link >= CH_LINK_COUNT)
+			continue;
+		r[link].tier = (enum ch_tier)ch_sql_int(&q, 1);
+		r[link].at = (uint64_t)ch_sql_int(&q, 2) / MS;
+	}
+	(void)ch_sql_end(&q);
+}
+
+void ch_kp_chain(struct ch_keeper *k, const struct ch_device *d, const struct ch_link_result r[static CH_LINK_COUNT],
+		 struct ch_chain *out)
+{
+	const struct ch_policy *p = ch_kp_policy(k, ch_span_str(d->class));
+	/* A class without a policy trusts nobody, and does nothing about it: policies are not taken away by accident of a restart. */
+	*out = (struct ch_chain){ .tier = CH_TIER_CONTRAINDICATED };
+	if (p != NULL)
+		ch_chain_judge(out, r, p, k->now / MS);
+}
+
+void ch_kp_links_put(struct ch_json_wr *j, const struct ch_link_result r[static CH_LINK_COUNT])
+{
+	ch_json_name(j, "links");
+	ch_json_object_begin(j);
+	for (size_t i = 0; i < CH_LINK_COUNT; i++)
+		ch_json_named_str(j, ch_link_str((enum ch_link)i), ch_tier_str(r[i].tier));
+	ch_json_object_end(j);
+}
+
+static void verdict_record(struct ch_keeper *k, const struct ch_device *d,
+			   const struct ch_link_result r[static CH_LINK_COUNT], const struct ch_judgement *how)
+{
+	uint8_t text[1024];
+	struct ch_wr w = ch_wr(text, sizeof(text));
+	struct ch_json_wr j = ch_json_wr(&w, false);
+	ch_json_object_begin(&j);
+	ch_json_named_str(&j, "type", "verdict");
+	ch_json_named_hex(&j, "device", CH_SPAN_OF(d->id));
+	ch_json_named_u64(&j, "evidence", (uint64_t)how->evidence);
+	ch_json_named_u64(&j, "generation", k->generation);
+	ch_json_named_str(&j, "chain", ch_tier_str(d->chain));
+	ch_kp_links_put(&j, r);
+	ch_json_named_str(&j, "cause", how->cause);
+	ch_json_named_u64(&j, "time", k->now);
+	ch_json_object_end(&j);
+	(void)ch_kp_leaf(k, CH_LEAF_VERDICT, d->seq, ch_wr_span(&w));
+	ch_kp_event(k, d->seq, "verdict", ch_wr_span(&w));
+}
+
+void ch_kp_device_judge(struct ch_keeper *k, struct ch_device *d, const struct ch_link_result r[static CH_LINK_COUNT],
+			const struct ch_judgement *how)
+{
+	struct ch_chain chain;
+	ch_kp_chain(k, d, r, &chain);
+	bool changed = chain.tier != d->chain;
+	d->stale_at = (int64_t)(chain.stale_at != 0 ? (chain.stale_at + 1) * MS : 0);
+	if (changed) {
+		d->chain = chain.tier;
+		d->chain_time = (int64_t)k->now;
+	}
+	if (changed || how->moved)
+		verdict_record(k, d, r, how);
+	ch_kp_device_save(k, d);
+	if (chain.response == CH_RESPONSE_QUARANTINE)
+		(void)ch_kp_device_life(k, d, CH_LIFE_BREAK, how->cause);
+	else if (how->fresh && (chain.tier == CH_TIER_AFFIRMING || chain.tier == CH_TIER_WARNING))
+		(void)ch_kp_device_life(k, d, CH_LIFE_AFFIRM, how->cause);
+	ch_kp_device_publish(k, d);
+}

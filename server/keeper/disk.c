@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/keeper/state.h"
+
+#include "host/sys/log.h"
+
+/*
+ * Room on the disk, and what is let go. At 90 % used raw logs are no longer kept beside their verdicts (the verdict names their digests);
+ * verdicts, revocations and leaves go on, at last out of the reserve file. Old evidence is swept, a few rows a tick.
+ */
+
+#define TIGHT_PERCENT   10u /* available below which bulk is not kept */
+#define EASY_PERCENT    12u /* and above which it is again */
+#define RESERVE_MB      16u /* available below which the reserve is given up */
+#define DISK_EVERY_MS   10000u
+#define RETAIN_EVERY_MS 1000u
+#define DAY_MS          86400000
+#define ANSWERS_MS      DAY_MS /* how long the answer to an idempotency key is kept */
+#define DEVICES_A_SWEEP 8
+
+static bool below(uint64_t available, uint64_t total, unsigned percent)
+{
+	return total > 0 && available / percent < total / 100;
+}
+
+void ch_kp_disk_check(struct ch_keeper *k)
+{
+	uint64_t total = 0, available = 0;
+	if (k->mono < k->disk_due || k->env.disk == NULL || !k->env.disk(k->env.ctx, &total, &available))
+		return;
+	k->disk_due = k->mono + DISK_EVERY_MS;
+	bool tight = below(available, total, k->tight ? EASY_PERCENT : TIGHT_PERCENT);
+	if (tight != k->tight)
+		ch_log(tight ? CH_LOG_WARNING : CH_LOG_NOTICE,
+		       tight ? "the disk is 90 %% full: logs are judged and no longer kept; verdicts and revocations go on"
+			     : "there is room again: logs are kept beside their verdicts");
+	k->tight = tight;
+	(void)k->env.reserve(k->env.ctx, available > (uint64_t)RESERVE_MB << 20);
+}
+
+/* --- retention --- */
+
+static const struct ch_retention *retention_of(const struct ch_keeper *k, const char *class_name)
+{
+	static const struct ch_retention otherwise = { "*", 90, 2000 };
+	const struct ch_retention *any = &otherwise;
+	for (size_t i = 0; i < k->retention_count; i++) {
+		const struct ch_retention *r = &k->retention[i];
+		if (ch_span_eq(ch_span_str(r->class), ch_span_str(class_name)))
+			return r;
+		if (r->class[0] == '*')
+			any = r;
+	}
+	return any;
+}
+
+static size_t drop_found(struct ch_keeper *k, struct ch_query q)
+{
+	int64_t seq[100];
+	size_t n = 0;
+	while (n < CH_COUNT_OF(seq) && ch_sql_next(&q))
+		seq[n++] = ch_sql_int(&q, 0);
+	(void)ch_sql_end(&q);
+	for (size_t i = 0; i < n; i++) {
+		ch_kp_write(k);
+		ch_sql_do(k->st, CH_SQL_EVIDENCE_DROP, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq[i])));
+	}
+	return n;
+}
+
+/* Evidence past its days, or past the number that is kept of a device; never the last that was fresh. */
+static void device_sweep(struct ch_keeper *k, const struct ch_device *d)
+{
+	const struct ch_retention *r = retention_of(k, d->class);
+	int64_t before = (int64_t)k->now - (int64_t)r->days * DAY_MS;
+	size_t n = drop_found(k, ch_sql_query(k->st, CH_SQL_EVIDENCE_OLD,
+					      CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(d->evidence),
+						      ch_int(before))));
+	int64_t nth = ch_sql_number(k->st, CH_SQL_EVIDENCE_NTH,
+				    CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int((int64_t)r->count)), -1);
+	if (nth >= 0 && nth < d->evidence)
+		n += drop_found(k, ch_sql_query(k->st, CH_SQL_EVIDENCE_UPTO,
+						CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(nth))));
+	if (n > 0)
+		ch_sql_do(k->st, CH_SQL_CHUNK_DROP,
+			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(d->evidence)));
+}
+
+static void blobs_sweep(struct ch_keeper *k)
+{
+	int64_t seq[100];
+	size_t n = 0;
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_BLOB_UNUSED,
+					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int((int64_t)k->now - DAY_MS)));
+	while (n < CH_COUNT_OF(seq) && ch_sql_next(&q))
+		seq[n++] = ch_sql_int(&q, 0);
+	(void)ch_sql_end(&q);
+	for (size_t i = 0; i < n; i++) {
+		ch_kp_write(k);
+		ch_sql_do(k->st, CH_SQL_BLOB_DROP, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq[i])));
+	}
+}
+
+void ch_kp_retain(struct ch_keeper *k)
+{
+	if (k->mono < k->retention_due)
+		return;
+	k->retention_due = k->mono + RETAIN_EVERY_MS;
+	for (size_t i = 0; i < DEVICES_A_SWEEP; i++) {
+		struct ch_device d;
+		if (++k->retention_device < k->n.device) {
+			if (ch_kp_device_by_seq(k, k->retention_device, &d))
+				device_sweep(k, &d);
+			continue;
+		}
+		/* Once around: what no device has for itself. Then a rest, so that an idle server does nothing. */
+		k->retention_device = 0;
+		k->retention_due = k->mono + DAY_MS / 24;
+		if (ch_sql_number(k->st, CH_SQL_REQUEST_PAST,
+				  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int((int64_t)k->now - ANSWERS_MS)), 0) > 0) {
+			ch_kp_write(k);
+			ch_sql_do(k->st, CH_SQL_REQUEST_OLD,
+				  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int((int64_t)k->now - ANSWERS_MS)));
+		}
+		blobs_sweep(k);
+		return;
+	}
+}

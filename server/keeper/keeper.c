@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/keeper/state.h"
+
+#define TICK_MAX_MS 1000u
+#define STALE_MS    1000u
+#define STALE_BATCH 100
+
+#define SQL_TEXT(name, text) text,
+const char *const ch_keeper_sql[] = { CH_KEEPER_SQL(SQL_TEXT) };
+const size_t ch_keeper_sql_count = CH_COUNT_OF(ch_keeper_sql);
+
+/* --- one function a message: the message types of the table below carry their structs --- */
+
+typedef void (*handler)(struct ch_keeper *k, const struct ch_who *who, const void *msg);
+
+#define HANDLER(name, type, call)                                                        \
+	static void name(struct ch_keeper *k, const struct ch_who *who, const void *msg) \
+	{                                                                                \
+		const struct ch_msg_##type *m = msg;                                     \
+		call;                                                                    \
+	}
+HANDLER(on_context_ask, context_ask, ch_kp_context(k, who, m))
+HANDLER(on_enrol_pending, enrol_pending, ch_kp_enrol_pending(k, who, m))
+HANDLER(on_enrol_finish, enrol_finish, ch_kp_enrol_finish(k, who, m))
+HANDLER(on_enrol_token, enrol_token, ch_kp_enrol_token(k, who, m))
+HANDLER(on_commit, commit, ch_kp_commit(k, who, m))
+HANDLER(on_renew, renew, ch_kp_renew(k, who, m))
+HANDLER(on_action, action, ch_kp_action(k, who, m))
+HANDLER(on_fatal_input, fatal_input, (void)who; ch_kp_fatal_input(k, m))
+HANDLER(on_issued, issued, ch_kp_issued(k, who->id, m))
+HANDLER(on_checkpoint, checkpoint, ch_kp_checkpoint(k, who->id, m))
+HANDLER(on_cut_done, cut_done, ch_kp_cut_done(k, who->index, m))
+
+static void on_request(struct ch_keeper *k, const struct ch_who *who, const void *msg)
+{
+	const struct ch_msg_request *m = msg;
+	if (ch_span_eq(m->path, CH_SPAN_LIT("/v1/challenge")))
+		ch_kp_challenge(k, who, m);
+	else
+		ch_kp_refuse(k, who, 404, "route", "the keeper answers no such request");
+}
+
+static const struct {
+	enum ch_msg type;
+	handler run;
+	bool writes; /* refused while nothing may be written */
+} handlers[] = {
+	{ CH_MSG_REQUEST, on_request, false },
+	{ CH_MSG_CONTEXT_ASK, on_context_ask, false },
+	{ CH_MSG_ENROL_PENDING, on_enrol_pending, true },
+	{ CH_MSG_ENROL_FINISH, on_enrol_finish, true },
+	{ CH_MSG_ENROL_TOKEN, on_enrol_token, true },
+	{ CH_MSG_COMMIT, on_commit, true },
+	{ CH_MSG_RENEW, on_renew, true },
+	{ CH_MSG_ACTION, on_action, true },
+	{ CH_MSG_FATAL_INPUT, on_fatal_input, false },
+	{ CH_MSG_ISSUED, on_issued, false },
+	{ CH_MSG_CHECKPOINT, on_checkpoint, false },
+	{ CH_MSG_CUT_DONE, on_cut_done, false },
+};
+
+static void clock_read(struct ch_keeper *k)
+{
+	uint64_t wall = k->env.wall_ms(k->env.ctx);
+	k->mono = k->env.mono_ms(k->env.ctx);
+	/* Times in the store only grow, also where somebody sets the clock back. */
+	if (wall > k->now)
+		k->now = wall;
+}
+
+void ch_keeper_message(struct ch_keeper *k, enum ch_role from, unsigned index, enum ch_msg type, uint64_t id,
+		       const void *msg)
+{
+	const struct ch_who who = { from, index, id };
+	clock_read(k);
+	for (size_t i = 0; i < CH_COUNT_OF(handlers); i++) {
+		if (handlers[i].type != type)
+			continue;
+		if (handlers[i].writes && k->log.behind)
+			ch_kp_refuse(k, &who, 503, "log",
+				     "log and signer are not of one history: an operator must decide");
+		else
+			handlers[i].run(k, &who, msg);
+		return;
+	}
+}
+
+enum ch_err ch_keeper_reload(struct ch_keeper *k, struct ch_span config)
+{
+	clock_read(k);
+	return ch_kp_reseed(k, config);
+}
+
+/* --- peers --- */
+
+void ch_keeper_peer(struct ch_keeper *k, enum ch_role role, unsigned index, bool up)
+{
+	clock_read(k);
+	if (role == CH_ROLE_SIGNER) {
+		k->signer = up;
+		k->log.in_flight_id = 0;
+		if (up)
+			ch_kp_log_sync(k);
+		else
+			ch_kp_grants_fail(k);
+		return;
+	}
+	if (index >= CH_KEEPER_EDGES_MAX)
+		return;
+	if (role == CH_ROLE_EDGE) {
+		k->edge[index] = up;
+		ch_kp_cuts_edge(k, index, up);
+	}
+	if (role == CH_ROLE_VERIFY) {
+		k->verify[index] = up;
+		ch_kp_generation_send(k, index);
+	}
+}
+
+/* --- turns --- */
+
+static bool commit(struct ch_keeper *k)
+{
+	enum ch_err err = ch_store_busy(k->st) ? ch_store_commit(k->st) : ch_store_err(k->st);
+	if (err == CH_OK) {
+		k->metric_commits += k->turn_writes > 0;
+		k->turn_writes = 0;
+		return true;
+	}
+	/* The next process has the reserve's room to start in. */
+	if (err == CH_ERR_LIMIT)
+		(void)k->env.reserve(k->env.ctx, false);
+	k->out_count = 0;
+	k->out_bytes.n = 0;
+	k->env.fatal(k->env.ctx, ch_store_why(k->st));
+	return false;
+}
+
+void ch_keeper_turn(struct ch_keeper *k)
+{
+	clock_read(k);
+	if (!commit(k))
+		return;
+	/* Both only after the commit: they tell others of what is now durable. */
+	ch_kp_log_send(k);
+	ch_kp_cuts_send(k);
+	if (commit(k))
+		ch_kp_flush(k);
+}
+
+/* --- time --- */
+
+/* Devices whose evidence grew too old, or whose policy changed. */
+static void stale_check(struct ch_keeper *k)
+{
+	int64_t seq[STALE_BATCH];
+	size_t n = 0;
+	if (k->mono < k->stale_due || k->log.behind)
+		return;
+	struct ch_query q =
+		ch_sql_query(k->st, CH_SQL_DEVICE_STALE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int((int64_t)k->now)));
+	while (n < STALE_BATCH && ch_sql_next(&q))
+		seq[n++] = ch_sql_int(&q, 0);
+	(void)ch_sql_end(&q);
+	for (size_t i = 0; i < n; i++) {
+		struct ch_device d;
+		struct ch_link_result r[CH_LINK_COUNT];
+		if (!ch_kp_device_by_seq(k, seq[i], &d))
+			continue;
+		const struct ch_judgement how = { .evidence = d.evidence, .cause = "time" };
+		ch_kp_results(k, d.seq, r);
+		ch_kp_device_judge(k, &d, r, &how);
+	}
+	/* A full batch means that there are more. */
+	k->stale_due = n == STALE_BATCH ? k->mono : k->mono + STALE_MS;
+}
+
+uint64_t ch_keeper_tick(struct ch_keeper *k)
+{
+	clock_read(k);
+	ch_kp_disk_check(k);
+	ch_kp_grants_expire(k);
+	stale_check(k);
+	if (!k->log.behind)
+		ch_kp_retain(k);
+	bool batch = k->log.next > k->log.signed_size || k->stale_due <= k->mono;
+	return batch ? CH_KEEPER_BATCH_MS : TICK_MAX_MS;
+}
+
+/* --- life --- */
+
+struct ch_keeper *ch_keeper_new(const struct ch_keeper_config *config, char why[static CH_STORE_WHY])
+{
+	struct ch_keeper *k = ch_calloc(1, sizeof(*k));
+	k->st = config->store;
+	k->view = config->view;
+	k->env = *config->env;
+	clock_read(k);
+	/* Ids of requests to the signer differ from those of the process before, whose answers may still come. */
+	ch_kp_random(&k->ids, 4);
+	k->ids <<= 20;
+	if (ch_kp_start(k, config->config, why) == CH_OK)
+		return k;
+	ch_keeper_free(k);
+	return NULL;
+}
+
+static void grants_free(struct ch_grant *g)
+{
+	while (g != NULL) {
+		struct ch_grant *next = g->next;
+		ch_kp_grant_free(g);
+		g = next;
+	}
+}
+
+void ch_keeper_free(struct ch_keeper *k)
+{
+	if (k == NULL)
+		return;
+	for (size_t i = 0; i < k->class_count; i++)
+		ch_buf_free(&k->class[i].image);
+	grants_free(k->pending);
+	grants_free(k->granting);
+	while (k->cuts != NULL) {
+		struct ch_cut *next = k->cuts->next;
+		ch_free(k->cuts);
+		k->cuts = next;
+	}
+	ch_buf_free(&k->image);
+	ch_buf_free(&k->ca_pem);
+	ch_buf_free(&k->log.hashes);
+	ch_buf_free(&k->out_bytes);
+	ch_free(k->out);
+	if (k->nonce != NULL)
+		ch_wipe(k->nonce, k->nonce_cap * sizeof(*k->nonce));
+	ch_free(k->nonce);
+	ch_free(k);
+}
+
+enum ch_err ch_keeper_backup(struct ch_keeper *k, const char *path)
+{
+	return ch_store_backup(k->st, path);
+}
+
+void ch_keeper_metrics(const struct ch_keeper *k, struct ch_wr *w)
+{
+	size_t cuts = 0;
+	for (const struct ch_cut *c = k->cuts; c != NULL; c = c->next)
+		cuts++;
+	const struct {
+		const char *name, *type;
+		uint64_t value;
+	} row[] = {
+		{ "chainhold_keeper_commits_total", "counter", k->metric_commits },
+		{ "chainhold_keeper_answers_total", "counter", k->metric_requests },
+		{ "chainhold_keeper_cuts_total", "counter", k->metric_cuts },
+		{ "chainhold_keeper_cut_milliseconds_total", "counter", k->metric_cut_ms },
+		{ "chainhold_keeper_cuts_open", "gauge", cuts },
+		{ "chainhold_keeper_enrolments_pending", "gauge", k->pending_count },
+		{ "chainhold_keeper_generation", "gauge", k->generation },
+		{ "chainhold_keeper_log_leaves", "gauge", k->log.next },
+		{ "chainhold_keeper_log_signed", "gauge", k->log.signed_size },
+		{ "chainhold_keeper_log_behind", "gauge", k->log.behind },
+		{ "chainhold_keeper_disk_tight", "gauge", k->tight },
+	};
+	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
+		ch_wr_str(w, "# TYPE ");
+		ch_wr_str(w, row[i].name);
+		ch_wr_str(w, " ");
+		ch_wr_str(w, row[i].type);
+		ch_wr_str(w, "\n");
+		ch_wr_str(w, row[i].name);
+		ch_wr_str(w, " ");
+		ch_wr_dec(w, row[i].value);
+		ch_wr_str(w, "\n");
+	}
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_KEEPER_STATE_H
+#define CH_KEEPER_STATE_H
+
+#include "core/trust/chain.h"
+#include "core/trust/generation.h"
+#include "core/trust/leaf.h"
+#include "core/trust/lifecycle.h"
+#include "core/trust/merkle.h"
+#include "core/trust/policy.h"
+#include "core/trust/tile.h"
+#include "core/wire/json.h"
+#include "host/store/schema.h"
+#include "server/keeper/keeper.h"
+#include "server/keeper/sql.h"
+
+/* What the keeper's own files share. */
+
+#define CH_KEEPER_TENANT       CH_TENANT_DEFAULT
+#define CH_KEEPER_NONCE_MS     300000u /* a nonce, and a pending enrolment, live this long */
+#define CH_KEEPER_PENDING_MAX  4096    /* enrolments that wait for their secret */
+#define CH_KEEPER_GRANTS_MAX   4096    /* certificates that wait for the signer */
+#define CH_KEEPER_CLASSES_MAX  64
+#define CH_KEEPER_EDGES_MAX    64
+#define CH_KEEPER_BATCH_MS     100u /* between two checkpoints */
+#define CH_KEEPER_LEAVES_MAX   4096 /* leaves of one batch: CH_IPC_HASHES_MAX */
+#define CH_KEEPER_TILE_LEVELS  8
+#define CH_KEEPER_CUT_RETRY_MS 1000u
+#define CH_KEEPER_SIGNERS_MAX  4 /* signatures of one action */
+
+/* Who asked, and gets the answer. */
+struct ch_who {
+	enum ch_role role;
+	unsigned index;
+	uint64_t id;
+};
+
+/* Next numbers of the tables. */
+struct ch_counters {
+	int64_t device, ek, alias, ak, certificate, evidence, blob, chunk, intent, checkpoint, action, operator, token,
+		request, event, reference;
+};
+
+/* A row of table device. */
+struct ch_device {
+	int64_t seq;
+	uint8_t id[16];
+	char class[CH_GENERATION_NAME_MAX + 1];
+	enum ch_state state;
+	enum ch_tier chain;
+	int64_t chain_time;
+	enum ch_tier platform;
+	int64_t evidence;   /* the last that was fresh; 0: none */
+	int64_t fresh_time; /* when that was, ms */
+	bool reattest;
+	int64_t stale_at; /* ms; 0: never */
+};
+
+/* What an AK is called in table alias. */
+enum ch_alias { CH_ALIAS_EK = 1, CH_ALIAS_HOSTNAME = 2, CH_ALIAS_CERTIFICATE = 3, CH_ALIAS_TOKEN = 4 };
+/* Table certificate. */
+enum ch_cert_state { CH_CERT_LIVE = 0, CH_CERT_SUPERSEDED = 1, CH_CERT_REVOKED = 2 };
+enum ch_chunk_kind { CH_CHUNK_IMA = 1 };
+enum ch_intent_kind { CH_INTENT_CUT = 1 };
+enum ch_ek_verdict { CH_EK_ALLOW = 1, CH_EK_DENY = 2 };
+enum ch_action_state { CH_ACTION_WAITING = 0, CH_ACTION_DONE = 1 };
+
+/* A policy in force; `policy` borrows from `image`. */
+struct ch_class {
+	struct ch_buf image;
+	struct ch_policy policy;
+};
+
+/* An outstanding nonce. */
+struct ch_nonce {
+	int64_t device;
+	uint64_t until; /* monotonic ms; 0: the slot is free */
+	uint8_t nonce[32];
+};
+
+/* A device that must show that it holds the EK; or any other certificate in the making. */
+enum ch_grant_kind { CH_GRANT_ENROL, CH_GRANT_TOKEN, CH_GRANT_RENEW, CH_GRANT_OPERATOR };
+struct ch_grant {
+	struct ch_grant *next;
+	enum ch_grant_kind kind;
+	struct ch_who who;
+	uint64_t until; /* monotonic ms */
+	uint64_t issue; /* id of the ISSUE under way; 0: not yet asked */
+	uint8_t enrol[16];
+	uint8_t secret[32];
+	uint8_t ek_sha256[32];
+	uint8_t token[32];
+	uint8_t device[16]; /* renewal: of the device; else the id that it is to get, as asked of the signer */
+	uint8_t old_cert[32];
+	uint8_t serial[16];
+	uint64_t not_before;
+	enum ch_tier platform;
+	struct ch_buf class_name, hostname, ek_public, ek_cert, ak_public, spki, name, canonical;
+	int64_t action; /* of an operator's certificate */
+	uint8_t operator_role;
+};
+
+/* A response under way. */
+struct ch_cut {
+	struct ch_cut *next;
+	int64_t seq;
+	uint8_t device[16];
+	uint8_t cert[32];
+	int64_t decided;
+	uint64_t waiting; /* bit i: edge i has not answered */
+	uint64_t sent;    /* monotonic ms of the last try */
+	int64_t tries;
+	uint32_t closed;
+	int64_t done;
+	bool fresh; /* of this turn: not sent before its commit */
+};
+
+/* The log: what is in the store, what the signer has, and the growing edge of the tiles. */
+struct ch_log_state {
+	uint64_t next;                                      /* index of the next leaf */
+	uint64_t signed_size;                               /* leaves under the last stored checkpoint */
+	struct ch_frontier frontier;                        /* of signed_size leaves */
+	uint8_t tile[CH_KEEPER_TILE_LEVELS][CH_TILE_BYTES]; /* the open tile of each level */
+	struct ch_buf hashes;                               /* of the leaves signed_size..next */
+	uint64_t in_flight;                                 /* leaves asked of the signer; 0: none */
+	uint64_t in_flight_id;
+	bool synced;   /* the signer's size is known and fits */
+	bool behind;   /* the signer has more than the store: no further leaf may be written */
+	uint64_t sent; /* monotonic ms of the last batch */
+};
+
+struct ch_out {
+	enum ch_role to;
+	unsigned index;
+	enum ch_msg type;
+	uint64_t id;
+	size_t off, n; /* in out_bytes */
+};
+
+struct ch_retention {
+	char class[CH_GENERATION_NAME_MAX + 1]; /* "*": every other */
+	uint32_t days;
+	uint32_t count;
+};
+
+struct ch_keeper {
+	struct ch_store *st;
+	struct ch_view *view;
+	struct ch_keeper_env env;
+	struct ch_counters n;
+	uint64_t now; /* wall clock ms, read once a turn; never goes back */
+	uint64_t mono;
+	uint64_t ids; /* of our own requests */
+	struct ch_class class[CH_KEEPER_CLASSES_MAX];
+	size_t class_count;
+	uint64_t generation;
+	struct ch_buf image;
+	struct ch_buf ca_pem;
+	struct ch_nonce *nonce;
+	size_t nonce_cap, nonce_used;
+	struct ch_grant *pending;  /* wait for their secret */
+	struct ch_grant *granting; /* wait for the signer */
+	size_t pending_count, granting_count;
+	struct ch_cut *cuts;
+	struct ch_log_state log;
+	bool edge[CH_KEEPER_EDGES_MAX], verify[CH_KEEPER_EDGES_MAX], signer;
+	struct ch_out *out;
+	size_t out_count, out_cap;
+	struct ch_buf out_bytes;
+	struct ch_retention retention[CH_KEEPER_CLASSES_MAX];
+	size_t retention_count;
+	bool tight; /* 90 % of the disk is used: bulk is not kept */
+	uint64_t disk_due, retention_due, stale_due;
+	int64_t retention_device; /* where the sweep is */
+	uint64_t metric_commits, metric_requests, metric_cuts, metric_cut_ms;
+	uint64_t turn_writes;
+};
+
+/* --- out.c: what leaves at the end of the turn --- */
+
+/* The transaction of this turn is open after it. */
+void ch_kp_write(struct ch_keeper *k);
+void ch_kp_send(struct ch_keeper *k, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id, const void *msg);
+void ch_kp_answer(struct ch_keeper *k, const struct ch_who *who, unsigned status, struct ch_span json);
+/* {"error":{"code","rule","detail"}}; `rule` is static text. 503 and 429 carry a Retry-After. */
+void ch_kp_refuse(struct ch_keeper *k, const struct ch_who *who, unsigned status, const char *code, const char *rule);
+/* Tells the edges, and keeps it for those who come later. `body` is JSON. */
+void ch_kp_event(struct ch_keeper *k, int64_t device, const char *kind, struct ch_span body);
+void ch_kp_flush(struct ch_keeper *k);
+void ch_kp_random(void *to, size_t n);
+
+/* --- nonce.c --- */
+
+/* A new nonce for the device in place of an older one. */
+const uint8_t *ch_kp_nonce_new(struct ch_keeper *k, int64_t device);
+/* True once for the nonce that is outstanding for this device, compared in constant time. */
+bool ch_kp_nonce_take(struct ch_keeper *k, int64_t device, const uint8_t nonce[static 32]);
+
+/* --- device.c --- */
+
+bool ch_kp_device_by_id(struct ch_keeper *k, const uint8_t id[static 16], struct ch_device *d);
+bool ch_kp_device_by_seq(struct ch_keeper *k, int64_t seq, struct ch_device *d);
+void ch_kp_device_save(struct ch_keeper *k, const struct ch_device *d);
+/* The policy of a class; NULL if there is none any more. */
+const struct ch_policy *ch_kp_policy(const struct ch_keeper *k, struct ch_span class_name);
+/*
+ * Moves the device by what happened, with leaf, view and event. False if the table of transitions has no such step (and nothing
+ * was done). A device that may no longer do everything is cut. `cause` is static text.
+ */
+bool ch_kp_device_life(struct ch_keeper *k, struct ch_device *d, enum ch_life life, const char *cause);
+/* Publishes its live certificates. */
+void ch_kp_device_publish(struct ch_keeper *k, const struct ch_device *d);
+/* Ends live certificates but `keep` (may be NULL); a revoked one is cut. */
+void ch_kp_certificates_end(struct ch_keeper *k, const struct ch_device *d, enum ch_cert_state how, const uint8_t *keep,
+			    const char *cause);
+/* Adds a certificate that was issued. */
+void ch_kp_certificate_add(struct ch_keeper *k, const struct ch_device *d, const struct ch_grant *g, struct ch_span der,
+			   uint64_t not_after, uint8_t sha256[static 32]);
+/* Its results and what follows from them now; false if its class has no policy any more. */
+void ch_kp_results(struct ch_keeper *k, int64_t device, struct ch_link_result r[static CH_LINK_COUNT]);
+void ch_kp_chain(struct ch_keeper *k, const struct ch_device *d, const struct ch_link_result r[static CH_LINK_COUNT],
+		 struct ch_chain *out);
+struct ch_judgement {
+	int64_t evidence;  /* that was judged, or the last that was */
+	bool fresh;        /* it may raise */
+	bool moved;        /* the tier of a link is another than before */
+	const char *cause; /* static text */
+};
+/* Judges the chain again and draws the consequences: leaf, state, intents. Saves the device. */
+void ch_kp_device_judge(struct ch_keeper *k, struct ch_device *d, const struct ch_link_result r[static CH_LINK_COUNT],
+			const struct ch_judgement *how);
+/* "links":{…} */
+void ch_kp_links_put(struct ch_json_wr *j, const struct ch_link_result r[static CH_LINK_COUNT]);
+
+/* --- enrol.c, grant.c --- */
+
+void ch_kp_enrol_pending(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_pending *m);
+void ch_kp_enrol_finish(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_finish *m);
+void ch_kp_enrol_token(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_token *m);
+void ch_kp_renew(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_renew *m);
+void ch_kp_grant_free(struct ch_grant *g);
+/* Asks the signer for the certificate; takes over `g`. `lifetime` in seconds. */
+void ch_kp_grant_ask(struct ch_keeper *k, struct ch_grant *g, unsigned profile, const uint8_t subject[static 16],
+		     uint64_t lifetime);
+/* Appends a certificate as PEM (RFC 7468). */
+void ch_kp_pem_put(struct ch_wr *w, struct ch_span der);
+void ch_kp_issued(struct ch_keeper *k, uint64_t id, const struct ch_msg_issued *m);
+/* The signer is gone: those who wait are told. */
+void ch_kp_grants_fail(struct ch_keeper *k);
+void ch_kp_grants_expire(struct ch_keeper *k);
+/* Verifies a signature of the device's stored AK over `msg`. */
+enum ch_err ch_kp_ak_verify(struct ch_keeper *k, int64_t device, struct ch_span sig, struct ch_span msg);
+
+/* --- evidence.c, bulk.c --- */
+
+void ch_kp_challenge(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_request *m);
+void ch_kp_context(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_context_ask *m);
+void ch_kp_commit(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_commit *m);
+void ch_kp_fatal_input(struct ch_keeper *k, const struct ch_msg_fatal_input *m);
+
+/* The logs that a piece of evidence came with. */
+struct ch_logs {
+	uint8_t eventlog_sha256[32], ima_sha256[32];
+	int64_t eventlog_size, ima_size;
+	int64_t epoch; /* number of the evidence that began the list */
+	bool kept;
+	struct ch_buf quote;
+};
+/* Of stored evidence; false if there is none. The caller frees logs->quote. */
+bool ch_kp_logs_of(struct ch_keeper *k, int64_t evidence, struct ch_logs *logs);
+/* Reads a log or list back; false if it is not all there. */
+bool ch_kp_eventlog_get(struct ch_keeper *k, const struct ch_logs *logs, struct ch_buf *to);
+bool ch_kp_ima_get(struct ch_keeper *k, int64_t device, const struct ch_logs *logs, struct ch_buf *to);
+/* Stores what is new of them; fills `logs`. `last` are those of the evidence before it, or NULL. */
+void ch_kp_logs_put(struct ch_keeper *k, int64_t device, int64_t evidence, const struct ch_msg_commit *m,
+		    const struct ch_logs *last, struct ch_logs *logs);
+
+/* --- intent.c --- */
+
+/* Every session of the device (NULL: of an operator) and, unless NULL, of this certificate is to be closed, decided now. */
+void ch_kp_cut(struct ch_keeper *k, const struct ch_device *d, const uint8_t *cert, const char *cause);
+void ch_kp_cut_done(struct ch_keeper *k, unsigned edge, const struct ch_msg_cut_done *m);
+void ch_kp_cuts_load(struct ch_keeper *k);
+void ch_kp_cuts_edge(struct ch_keeper *k, unsigned edge, bool up);
+/* Sends those of this turn, and again those that were not answered. */
+void ch_kp_cuts_send(struct ch_keeper *k);
+
+/* --- leaf.c --- */
+
+/* Stages a leaf: `record` is canonical JSON. */
+uint64_t ch_kp_leaf(struct ch_keeper *k, enum ch_leaf_type type, int64_t device, struct ch_span record);
+enum ch_err ch_kp_log_load(struct ch_keeper *k);
+void ch_kp_log_sync(struct ch_keeper *k);
+void ch_kp_log_send(struct ch_keeper *k);
+void ch_kp_checkpoint(struct ch_keeper *k, uint64_t id, const struct ch_msg_checkpoint *m);
+
+/* --- action.c, verbs.c --- */
+
+void ch_kp_action(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_action *m);
+/* The operator's certificate was issued. */
+void ch_kp_operator_issued(struct ch_keeper *k, const struct ch_grant *g, struct ch_span der, uint64_t not_after);
+void ch_kp_operator_publish(struct ch_keeper *k, const uint8_t key[static 32], unsigned role,
+			    const uint8_t cert[static 32], uint64_t not_after, bool revoked);
+
+/* --- generation.c --- */
+
+/* Reads classes from the store. CH_ERR_MALFORMED if a policy in it cannot be read. */
+enum ch_err ch_kp_classes_load(struct ch_keeper *k);
+/* Composes a generation if something differs from the last one, and tells every verify. */
+void ch_kp_generation_compose(struct ch_keeper *k);
+void ch_kp_generation_send(struct ch_keeper *k, unsigned verify);
+
+/* --- disk.c --- */
+
+void ch_kp_disk_check(struct ch_keeper *k);
+void ch_kp_retain(struct ch_keeper *k);
+
+/* --- start.c --- */
+
+/* Takes policies and roots of the configuration over, if all of them can be read. */
+enum ch_err ch_kp_reseed(struct ch_keeper *k, struct ch_span config);
+
+enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[static CH_STORE_WHY]);
+
+#endif
