@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_IPC_ROUTES_H
+#define CH_IPC_ROUTES_H
+
+#include "core/base/err.h"
+#include "server/ipc/messages.h"
+
+/*
+ * Every request that the server answers, on one page: what the edge admits, and the number by which the process that answers it
+ * knows it. A row is (name, listener, method, pattern, caller, largest body, process that answers).
+ *   pattern   segments of the path; `*` is any one segment of unreserved characters (RFC 3986, 2.3), `**` at the end is one or more
+ *   caller    who may: a bit mask of CH_CALLER_*
+ *   process   EDGE answers by itself
+ */
+#define CH_ROUTE_JSON_MAX ((size_t)256 << 10)
+#define CH_ROUTES(X)                                                                                         \
+	/* devices */                                                                                        \
+	X(ENROL, DEVICES, "POST", "/v1/enrol", CH_CALLER_ANY, CH_ROUTE_JSON_MAX, VERIFY)                     \
+	X(ENROL_FINISH, DEVICES, "POST", "/v1/enrol/finish", CH_CALLER_ANY, 4096, VERIFY)                    \
+	X(ENROL_TOKEN, DEVICES, "POST", "/v1/enrol/token", CH_CALLER_ANY, 4096, VERIFY)                      \
+	X(CHALLENGE, DEVICES, "POST", "/v1/challenge", CH_CALLER_ATTEST, 0, KEEPER)                          \
+	X(EVIDENCE, DEVICES, "POST", "/v1/evidence", CH_CALLER_ATTEST, CH_IPC_BODY_MAX, VERIFY)              \
+	X(POLL, DEVICES, "GET", "/v1/poll", CH_CALLER_ATTEST, 0, EDGE)                                       \
+	X(RENEW, DEVICES, "POST", "/v1/renew", CH_CALLER_RENEW, CH_ROUTE_JSON_MAX, VERIFY)                   \
+	X(DEVICE_STATUS, DEVICES, "GET", "/v1/status", CH_CALLER_ATTEST, 0, READER)                          \
+	/* operators */                                                                                      \
+	X(STATUS, OPERATORS, "GET", "/api/v1/status", CH_CALLER_OPERATORS, 0, READER)                        \
+	X(DEVICES, OPERATORS, "GET", "/api/v1/devices", CH_CALLER_OPERATORS, 0, READER)                      \
+	X(DEVICE, OPERATORS, "GET", "/api/v1/devices/*", CH_CALLER_OPERATORS, 0, READER)                     \
+	X(DEVICE_EXPLAIN, OPERATORS, "GET", "/api/v1/devices/*/explain", CH_CALLER_OPERATORS, 0, READER)     \
+	X(DEVICE_EVIDENCE, OPERATORS, "GET", "/api/v1/devices/*/evidence", CH_CALLER_OPERATORS, 0, READER)   \
+	X(EVIDENCE_PART, OPERATORS, "GET", "/api/v1/devices/*/evidence/*/*", CH_CALLER_OPERATORS, 0, READER) \
+	X(DEVICE_EAR, OPERATORS, "GET", "/api/v1/devices/*/ear", CH_CALLER_OPERATORS, 0, READER)             \
+	X(ACTIONS, OPERATORS, "GET", "/api/v1/actions", CH_CALLER_OPERATORS, 0, READER)                      \
+	X(ACT, OPERATORS, "POST", "/api/v1/actions", CH_CALLER_ACTING, CH_IPC_BODY_MAX, VERIFY)              \
+	X(CLASSES, OPERATORS, "GET", "/api/v1/classes", CH_CALLER_OPERATORS, 0, READER)                      \
+	X(GENERATION, OPERATORS, "GET", "/api/v1/generations/*", CH_CALLER_OPERATORS, 0, READER)             \
+	X(AUDIT, OPERATORS, "GET", "/api/v1/audit", CH_CALLER_OPERATORS, 0, READER)                          \
+	X(EVENTS, OPERATORS, "GET", "/api/v1/events", CH_CALLER_OPERATORS, 0, EDGE)                          \
+	X(METRICS, OPERATORS, "GET", "/metrics", CH_CALLER_OPERATORS, 0, EDGE)                               \
+	X(JWKS, OPERATORS, "GET", "/.well-known/jwks.json", CH_CALLER_OPERATORS, 0, READER)                  \
+	/* anybody, without TLS */                                                                           \
+	X(CHECKPOINT, PUBLIC, "GET", "/log/checkpoint", CH_CALLER_ANY, 0, READER)                            \
+	X(TILE, PUBLIC, "GET", "/log/tile/**", CH_CALLER_ANY, 0, READER)                                     \
+	X(PUBLIC_JWKS, PUBLIC, "GET", "/.well-known/jwks.json", CH_CALLER_ANY, 0, READER)                    \
+	X(HEALTH, PUBLIC, "GET", "/healthz", CH_CALLER_ANY, 0, EDGE)
+
+/* Numbers live as long as the processes of one start: both ends are of one build. */
+#define CH_ROUTE_ENUM(name, listener, method, pattern, caller, body, process) CH_ROUTE_##name,
+enum ch_route_number { CH_ROUTES(CH_ROUTE_ENUM) CH_ROUTE_COUNT };
+#undef CH_ROUTE_ENUM
+
+enum ch_listener { CH_LISTENER_DEVICES, CH_LISTENER_OPERATORS, CH_LISTENER_PUBLIC, CH_LISTENER_COUNT };
+
+/* Bits: who may use a route. The bits of operators are 1 << role (core/trust/action.h). */
+#define CH_CALLER_ANY       0x8000u /* no certificate is asked for */
+#define CH_CALLER_ATTEST    0x0100u /* a device whose state admits it: enum ch_access of core/trust/lifecycle.h */
+#define CH_CALLER_RENEW     0x0200u
+#define CH_CALLER_FULL      0x0400u
+#define CH_CALLER_OPERATORS 0x003eu /* every role of an operator */
+#define CH_CALLER_ACTING    0x003eu /* the keeper decides by verb and role (ch_operator_may) */
+
+struct ch_route {
+	uint8_t listener; /* enum ch_listener */
+	const char *method;
+	const char *pattern;
+	uint16_t caller;
+	size_t body_max;
+	uint8_t process; /* enum ch_role; CH_ROLE_EDGE: the edge itself */
+};
+
+/* CH_ROUTE_COUNT rows; the index is enum ch_route_number. */
+extern const struct ch_route ch_routes[];
+
+/*
+ * The route of a path. CH_ERR_NOTFOUND: no row has this path (404). CH_ERR_MISMATCH: a row has, with another method (405).
+ * A GET row answers HEAD too.
+ */
+CH_MUST_USE enum ch_err ch_route_find(enum ch_listener listener, struct ch_span method, struct ch_span path,
+				      enum ch_route_number *route);
+/*
+ * What the `nth` wild card (from 0) of the route's pattern stands for in `path`; for `**` the rest of the path with its slashes.
+ * Empty if there is none.
+ */
+struct ch_span ch_route_param(enum ch_route_number route, struct ch_span path, unsigned nth);
+
+#endif
