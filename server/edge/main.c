@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* chainhold-edge: from START to the loop, and to its end. Nothing of the network is read before the sandbox is up. */
+#include "server/edge/edge.h"
+
+#include "host/crypto_openssl/backend.h"
+#include "host/sys/log.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SPARE_FDS 64 /* besides connections */
+
+static bool tls_new(struct edge *e, enum ch_listener kind, enum ch_tls_clients clients, const char *name)
+{
+	CH_AUTO_BUF struct ch_buf cert = { 0 };
+	CH_AUTO_BUF struct ch_buf key = { 0 };
+	CH_AUTO_BUF struct ch_buf ca = { 0 };
+	struct ch_span config = e->child.start.config;
+	if (ch_config_bytes(config, "tls_certificate", 0, &cert) != CH_OK ||
+	    ch_config_bytes(config, "tls_key", 0, &key) != CH_OK ||
+	    ch_config_bytes(config, "client_ca", 0, &ca) != CH_OK) {
+		ch_log(CH_LOG_ERROR, "tls_certificate, tls_key or client_ca is missing");
+		return false;
+	}
+	const struct ch_tls_server_conf conf = { .cert_pem = ch_buf_span(&cert),
+						 .key_pem = ch_buf_span(&key),
+						 .client_ca_pem = ch_buf_span(&ca),
+						 .clients = clients,
+						 .name = name,
+						 .sessions_max = (size_t)ch_config_number(config, "sessions_max", 0) };
+	struct ch_tls_server *s;
+	enum ch_err err = ch_tls_server_new(&s, &conf);
+	ch_wipe(key.p, key.n);
+	if (err != CH_OK) {
+		ch_log(CH_LOG_ERROR, "the TLS certificate, key or client CA of %s: %s", name, ch_err_str(err));
+		return false;
+	}
+	ch_tls_server_free(e->tls[kind]);
+	e->tls[kind] = s;
+	return true;
+}
+
+static bool configure(struct edge *e)
+{
+	struct ch_span c = e->child.start.config;
+	struct edge_conf *k = &e->conf;
+	k->connections_max = (size_t)ch_config_number(c, "connections_max", 10000);
+	k->memory_max = (size_t)ch_config_number(c, "memory_max", (uint64_t)96 << 20);
+	k->waiting_max = (size_t)ch_config_number(c, "waiting_max", 512);
+	k->handshake_ms = ch_config_number(c, "handshake_ms", 10000);
+	k->head_ms = ch_config_number(c, "head_ms", 10000);
+	k->idle_ms = ch_config_number(c, "idle_ms", 180000);
+	k->request_ms = ch_config_number(c, "request_ms", 30000);
+	k->device.rate = (uint32_t)ch_config_number(c, "device_rate", 10);
+	k->device.burst = (uint32_t)ch_config_number(c, "device_burst", 100);
+	k->stranger.rate = (uint32_t)ch_config_number(c, "enrol_rate", 50);
+	k->stranger.burst = (uint32_t)ch_config_number(c, "enrol_burst", 500);
+	k->reader.rate = (uint32_t)ch_config_number(c, "public_rate", 500);
+	k->reader.burst = (uint32_t)ch_config_number(c, "public_burst", 5000);
+	for (unsigned i = 0;; i++) {
+		struct ch_span text = ch_config_get(c, "balancer", i);
+		if (text.n == 0)
+			return true;
+		if (i == EDGE_BALANCERS_MAX || ch_prefix_parse(&k->balancer[i], text) != CH_OK) {
+			ch_log(CH_LOG_ERROR, "balancer is no address or prefix, or there are more than %d",
+			       EDGE_BALANCERS_MAX);
+			return false;
+		}
+		k->balancers++;
+	}
+}
+
+/* Options of a listening socket that its connections inherit (Linux); after the sandbox none can be set. */
+static void take_listeners(struct edge *e)
+{
+	static const enum ch_fd_kind kinds[] = { CH_FD_LISTEN_DEVICES, CH_FD_LISTEN_OPERATORS, CH_FD_LISTEN_PUBLIC };
+	const int on = 1;
+	for (uint8_t k = 0; k < CH_LISTENER_COUNT; k++) {
+		for (unsigned i = 0; i < EDGE_LISTENERS_MAX; i++) {
+			int fd = ch_child_fd(&e->child, kinds[k], i);
+			if (fd < 0)
+				continue;
+			(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+			(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+			e->listener[k][e->listeners[k]++] = (struct listener){ .edge = e, .kind = k, .fd = fd };
+		}
+	}
+}
+
+/* As many connections as there may be descriptors for. */
+static void make_table(struct edge *e)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+		if (r.rlim_cur != RLIM_INFINITY && e->conf.connections_max + SPARE_FDS > r.rlim_cur)
+			ch_log(CH_LOG_WARNING, "connections_max %zu is more than the %llu descriptors allow",
+			       e->conf.connections_max, (unsigned long long)r.rlim_cur);
+	}
+	e->conn_cap = e->conf.connections_max;
+	e->conn = ch_calloc(e->conn_cap, sizeof(struct conn *));
+	e->free_number = ch_calloc(e->conn_cap, sizeof(uint32_t));
+	for (size_t i = e->conn_cap; i > 0; i--)
+		e->free_number[e->free_count++] = (uint32_t)(i - 1);
+}
+
+static void grace_over(void *ctx)
+{
+	struct edge *e = ctx;
+	ch_log(CH_LOG_NOTICE, "%zu connections were still busy at the end", e->conns);
+	ch_loop_stop(e->loop);
+}
+
+/* Nothing new; what does nothing ends now, what is under way has its time. */
+static void stop(struct edge *e, uint32_t grace_ms)
+{
+	if (e->stopping)
+		return;
+	e->stopping = true;
+	edge_accept_pause(e, 0);
+	e->grace = (struct ch_loop_timer){ .due = grace_over, .ctx = e };
+	ch_loop_timer_set(e->loop, &e->grace, grace_ms);
+	for (size_t i = 0; i < e->conn_cap; i++) {
+		struct conn *c = e->conn[i];
+		if (c != NULL && c->state != CONN_BODY && c->state != CONN_WAIT && c->state != CONN_WRITE)
+			conn_free(c);
+	}
+	if (e->conns == 0)
+		ch_loop_stop(e->loop);
+}
+
+static void control_ready(void *ctx, uint32_t events)
+{
+	struct edge *e = ctx;
+	(void)events;
+	for (;;) {
+		struct ch_child_news news = ch_child_next(&e->child);
+		switch (news.ask) {
+		case CH_CHILD_NOTHING:
+			return;
+		case CH_CHILD_PEER:
+			peer_attach(e, (enum ch_role)news.peer.kind, news.peer.index, news.peer.fd);
+			break;
+		case CH_CHILD_RELOAD:
+			break;
+		case CH_CHILD_STOP:
+			/* Main is gone, or the end is asked for: nothing more is to be heard. */
+			ch_loop_del(e->loop, &e->control);
+			stop(e, news.grace_ms);
+			return;
+		}
+	}
+}
+
+static void resume(void *ctx)
+{
+	struct edge *e = ctx;
+	if (!e->stopping)
+		edge_accept_start(e);
+}
+
+static bool start(struct edge *e)
+{
+	if (ch_child_begin(&e->child, CH_ROLE_EDGE) != CH_OK || ch_crypto_openssl_init() != CH_OK || !configure(e) ||
+	    !tls_new(e, CH_LISTENER_DEVICES, CH_TLS_CLIENT_OPTIONAL, "devices") ||
+	    !tls_new(e, CH_LISTENER_OPERATORS, CH_TLS_CLIENT_REQUIRED, "operators"))
+		return false;
+	e->view = ch_view_map(ch_child_fd(&e->child, CH_FD_VIEW, 0), false);
+	if (e->view == NULL) {
+		ch_log(CH_LOG_ERROR, "there is no fleet view");
+		return false;
+	}
+	take_listeners(e);
+	make_table(e);
+	e->loop = ch_loop_new();
+	e->resume = (struct ch_loop_timer){ .due = resume, .ctx = e };
+	e->control = (struct ch_loop_fd){ .ready = control_ready, .ctx = e };
+	return true;
+}
+
+static void finish(struct edge *e)
+{
+	for (size_t i = 0; i < e->conn_cap; i++)
+		if (e->conn[i] != NULL)
+			conn_free(e->conn[i]);
+	events_clear(e);
+	for (size_t i = 0; i < CH_LISTENER_COUNT; i++)
+		ch_tls_server_free(e->tls[i]);
+	ch_view_unmap(e->view);
+	ch_loop_free(e->loop);
+	ch_free(e->conn);
+	ch_free(e->free_number);
+	ch_free(e->budgets.device);
+	ch_free(e);
+}
+
+int main(void)
+{
+	struct edge *e = ch_calloc(1, sizeof(*e));
+	if (!start(e))
+		return EXIT_FAILURE;
+	ch_child_confine(&e->child, CH_ALLOW_ACCEPT);
+	peers_start(e);
+	events_start(e);
+	metrics_start(e);
+	if (ch_loop_add(e->loop, &e->control, e->child.control.fd, EPOLLIN) != CH_OK)
+		return EXIT_FAILURE;
+	/* What came with START is in memory already. */
+	control_ready(e, EPOLLIN);
+	if (!e->stopping)
+		edge_accept_start(e);
+	enum ch_err err = ch_loop_run(e->loop);
+	finish(e);
+	return err == CH_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}

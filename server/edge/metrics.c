@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers in Prometheus' text format 0.0.4: of this edge, and of the processes that main passes on. */
+#include "server/edge/edge.h"
+
+#define STATUS_MS  1000
+#define STATUS_MAX 65536
+
+static void put(struct edge *e, struct ch_wr *w, const char *name, const char *type, uint64_t value)
+{
+	ch_wr_str(w, "# TYPE chainhold_edge_");
+	ch_wr_str(w, name);
+	ch_wr_u8(w, ' ');
+	ch_wr_str(w, type);
+	ch_wr_str(w, "\nchainhold_edge_");
+	ch_wr_str(w, name);
+	ch_wr_str(w, "{edge=\"");
+	ch_wr_dec(w, e->child.index);
+	ch_wr_str(w, "\"} ");
+	ch_wr_dec(w, value);
+	ch_wr_u8(w, '\n');
+}
+
+static void put_requests(struct edge *e, struct ch_wr *w)
+{
+#define NAME(name, listener, method, pattern, caller, body, process) #name,
+	static const char *const names[] = { CH_ROUTES(NAME) };
+#undef NAME
+	ch_wr_str(w, "# TYPE chainhold_edge_requests_total counter\n");
+	for (size_t r = 0; r < CH_ROUTE_COUNT; r++) {
+		for (size_t s = 1; s < 6; s++) {
+			if (e->count.requests[r][s] == 0)
+				continue;
+			ch_wr_str(w, "chainhold_edge_requests_total{edge=\"");
+			ch_wr_dec(w, e->child.index);
+			ch_wr_str(w, "\",route=\"");
+			ch_wr_str(w, names[r]);
+			ch_wr_str(w, "\",status=\"");
+			ch_wr_dec(w, s);
+			ch_wr_str(w, "xx\"} ");
+			ch_wr_dec(w, e->count.requests[r][s]);
+			ch_wr_u8(w, '\n');
+		}
+	}
+}
+
+static void put_own(struct edge *e, struct ch_wr *w)
+{
+	const struct edge_counters *n = &e->count;
+	const struct {
+		const char *name;
+		const char *type;
+		uint64_t value;
+	} rows[] = {
+		{ "connections", "gauge", e->conns },
+		{ "connections_handshaking", "gauge", e->in_state[CONN_HANDSHAKE] },
+		{ "connections_waiting", "gauge", e->in_state[CONN_WAIT] },
+		{ "listeners_of_events", "gauge", e->in_state[CONN_EVENTS] },
+		{ "buffered_bytes", "gauge", e->memory },
+		{ "accepted_total", "counter", n->accepted },
+		{ "handshakes_total", "counter", n->handshakes },
+		{ "handshakes_resumed_total", "counter", n->resumed },
+		{ "handshakes_failed_total", "counter", n->handshake_failed },
+		{ "refused_full_total", "counter", n->refused_full },
+		{ "evicted_total", "counter", n->evicted },
+		{ "timeouts_total", "counter", n->timeouts },
+		{ "bad_requests_total", "counter", n->bad_requests },
+		{ "over_budget_total", "counter", n->over_budget },
+		{ "cuts_total", "counter", n->cuts },
+		{ "sessions_cut_total", "counter", n->sessions_cut },
+		{ "events_total", "counter", n->events },
+		{ "subscribers_dropped_total", "counter", n->subscribers_dropped },
+		{ "peers_lost_total", "counter", n->peers_lost },
+		{ "late_answers_total", "counter", n->late_answers },
+		{ "received_bytes_total", "counter", n->bytes_in },
+		{ "sent_bytes_total", "counter", n->bytes_out },
+	};
+	for (size_t i = 0; i < CH_COUNT_OF(rows); i++)
+		put(e, w, rows[i].name, rows[i].type, rows[i].value);
+	put_requests(e, w);
+}
+
+void metrics_put(struct edge *e, struct ch_wr *w)
+{
+	put_own(e, w);
+	ch_wr_str(w, "# TYPE chainhold_fleet_certificates gauge\nchainhold_fleet_certificates ");
+	ch_wr_dec(w, ch_view_count(e->view));
+	ch_wr_str(w, "\n# TYPE chainhold_generation gauge\nchainhold_generation ");
+	ch_wr_dec(w, ch_view_generation(e->view));
+	ch_wr_u8(w, '\n');
+}
+
+static void tell(void *ctx)
+{
+	struct edge *e = ctx;
+	uint8_t *text = ch_calloc(1, STATUS_MAX);
+	struct ch_wr w = ch_wr(text, STATUS_MAX);
+	put_own(e, &w);
+	const struct ch_msg_status m = { .metrics = ch_wr_span(&w) };
+	/* Nothing piles up if main does not read. */
+	if (ch_chan_queued(&e->child.control) == 0) {
+		ch_msg_send(&e->child.control, CH_MSG_STATUS, 0, &m);
+		(void)ch_chan_flush(&e->child.control);
+	}
+	ch_free(text);
+	ch_loop_timer_set(e->loop, &e->status, STATUS_MS);
+}
+
+void metrics_start(struct edge *e)
+{
+	e->status = (struct ch_loop_timer){ .due = tell, .ctx = e };
+	ch_loop_timer_set(e->loop, &e->status, STATUS_MS);
+}

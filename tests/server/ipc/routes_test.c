@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/ipc/routes.h"
+#include "tests/unit.h"
+
+static void paths(void **state)
+{
+	static const struct {
+		enum ch_listener listener;
+		const char *method, *path;
+		enum ch_err err;
+		unsigned route;
+	} t[] = {
+		{ CH_LISTENER_DEVICES, "POST", "/v1/enrol", CH_OK, CH_ROUTE_ENROL },
+		{ CH_LISTENER_DEVICES, "POST", "/v1/enrol/", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_DEVICES, "POST", "/v1", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_DEVICES, "POST", "/", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_DEVICES, "post", "/v1/enrol", CH_ERR_MISMATCH, CH_ROUTE_COUNT },
+		{ CH_LISTENER_DEVICES, "HEAD", "/v1/enrol", CH_ERR_MISMATCH, CH_ROUTE_COUNT },
+		{ CH_LISTENER_DEVICES, "HEAD", "/v1/status", CH_OK, CH_ROUTE_DEVICE_STATUS },
+		{ CH_LISTENER_DEVICES, "GET", "/api/v1/status", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_OPERATORS, "GET", "/api/v1/devices/a/explain", CH_OK, CH_ROUTE_DEVICE_EXPLAIN },
+		{ CH_LISTENER_OPERATORS, "GET", "/api/v1/devices//explain", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_OPERATORS, "GET", "/api/v1/devices/%41/explain", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_OPERATORS, "GET", "/api/v1/actions", CH_OK, CH_ROUTE_ACTIONS },
+		{ CH_LISTENER_OPERATORS, "POST", "/api/v1/actions", CH_OK, CH_ROUTE_ACT },
+		{ CH_LISTENER_OPERATORS, "PUT", "/api/v1/actions", CH_ERR_MISMATCH, CH_ROUTE_COUNT },
+		{ CH_LISTENER_PUBLIC, "GET", "/log/tile/0/001", CH_OK, CH_ROUTE_TILE },
+		{ CH_LISTENER_PUBLIC, "GET", "/log/tile/", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_PUBLIC, "GET", "/log/tile/0/", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_PUBLIC, "GET", "/v1/enrol", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+	};
+	(void)state;
+	for (size_t i = 0; i < CH_COUNT_OF(t); i++) {
+		enum ch_route_number route;
+		assert_int_equal(ch_route_find(t[i].listener, ch_span_str(t[i].method), ch_span_str(t[i].path), &route),
+				 t[i].err);
+		assert_int_equal(route, t[i].route);
+	}
+}
+
+static void parameters(void **state)
+{
+	const struct ch_span path = CH_SPAN_LIT("/api/v1/devices/0a/evidence/12/quote");
+	(void)state;
+	assert_true(ch_span_eq(ch_route_param(CH_ROUTE_EVIDENCE_PART, path, 0), CH_SPAN_LIT("0a")));
+	assert_true(ch_span_eq(ch_route_param(CH_ROUTE_EVIDENCE_PART, path, 1), CH_SPAN_LIT("12")));
+	assert_true(ch_span_eq(ch_route_param(CH_ROUTE_EVIDENCE_PART, path, 2), CH_SPAN_LIT("quote")));
+	assert_int_equal(ch_route_param(CH_ROUTE_EVIDENCE_PART, path, 3).n, 0);
+	assert_int_equal(ch_route_param(CH_ROUTE_STATUS, path, 0).n, 0);
+	assert_int_equal(ch_route_param(CH_ROUTE_COUNT, path, 0).n, 0);
+	assert_true(ch_span_eq(ch_route_param(CH_ROUTE_TILE, CH_SPAN_LIT("/log/tile/entries/x001/002.p/3"), 0),
+			       CH_SPAN_LIT("entries/x001/002.p/3")));
+}
+
+/* What anybody may ask of devices' listener is enrolment; a body goes to verify and nowhere else. */
+static void the_table_keeps_its_rules(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < CH_ROUTE_COUNT; i++) {
+		const struct ch_route *r = &ch_routes[i];
+		if ((r->caller & CH_CALLER_ANY) != 0 && r->listener != CH_LISTENER_PUBLIC)
+			assert_true(ch_span_starts(ch_span_str(r->pattern), CH_SPAN_LIT("/v1/enrol")));
+		if (r->listener == CH_LISTENER_OPERATORS)
+			assert_int_equal(r->caller & ~CH_CALLER_OPERATORS, 0);
+		assert_true(r->body_max == 0 || r->process == CH_ROLE_VERIFY);
+		assert_true(r->body_max <= CH_IPC_BODY_MAX);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(paths),
+		cmocka_unit_test(parameters),
+		cmocka_unit_test(the_table_keeps_its_rules),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
