@@ -93,6 +93,7 @@ int cmd_inspect_eventlog(int argc, char **argv);
 int cmd_inspect_quote(int argc, char **argv);
 int cmd_inspect_ima(int argc, char **argv);
 int cmd_inspect_ekcert(int argc, char **argv);
+int cmd_inspect_proof(int argc, char **argv);
 int cmd_inspect_psa(int argc, char **argv);
 int cmd_appraise(int argc, char **argv);
 int cmd_reference(int argc, char **argv);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/operator/op.h"
 
+#include "cli/operator/log.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +10,7 @@
 
 static const struct cli_cmd command[] = {
 	{ "init", "make the folder of a new server", cmd_init },
+	{ "log", "verify, prove, mirror and watch a transparency log", op_log },
 };
 
 int main(int argc, char **argv)
