@@ -17,6 +17,8 @@ struct ch_store {
 	enum ch_err err;
 	char why[CH_STORE_WHY];
 	bool open; /* a transaction */
+	bool (*late)(void *ctx);
+	void *late_ctx;
 };
 
 /* The default busy wait covers a reader's checkpoint lock and a backup that opens the file; nobody else writes. */
@@ -45,6 +47,7 @@ static enum ch_err err_of(int rc)
 		{ SQLITE_DONE, CH_OK },
 		{ SQLITE_ROW, CH_OK },
 		{ SQLITE_FULL, CH_ERR_LIMIT },
+		{ SQLITE_INTERRUPT, CH_ERR_LIMIT },
 		{ SQLITE_CONSTRAINT, CH_ERR_DUPLICATE },
 		{ SQLITE_IOERR, CH_ERR_IO },
 		{ SQLITE_CANTOPEN, CH_ERR_IO },
@@ -201,6 +204,31 @@ enum ch_err ch_store_commit(struct ch_store *st)
 		ch_store_rollback(st);
 	st->open = false;
 	return st->err;
+}
+
+/* Steps of SQLite's machine between two questions: some tenths of a millisecond. */
+#define LATE_STEPS 10000
+
+static int is_late(void *ctx)
+{
+	const struct ch_store *st = ctx;
+	return st->late(st->late_ctx) ? 1 : 0;
+}
+
+void ch_store_snapshot(struct ch_store *st, bool (*late)(void *ctx), void *ctx)
+{
+	assert(!st->open);
+	st->err = CH_OK;
+	st->late = late;
+	st->late_ctx = ctx;
+	sqlite3_progress_handler(st->db, late != NULL ? LATE_STEPS : 0, is_late, st);
+	st->open = good(st, sqlite3_exec(st->db, "BEGIN", NULL, NULL, NULL));
+}
+
+void ch_store_snapshot_end(struct ch_store *st)
+{
+	sqlite3_progress_handler(st->db, 0, NULL, NULL);
+	ch_store_rollback(st);
 }
 
 static void bind(struct ch_store *st, sqlite3_stmt *stmt, struct ch_args args)

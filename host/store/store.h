@@ -58,6 +58,13 @@ void ch_store_begin(struct ch_store *st);
 CH_MUST_USE enum ch_err ch_store_commit(struct ch_store *st);
 void ch_store_rollback(struct ch_store *st);
 
+/*
+ * Readers: what is read until the end is one state of the store. Clears the sticky failure. `late` is asked every few thousand
+ * steps of a statement: true ends it, and the failure is CH_ERR_LIMIT. `late` may be NULL.
+ */
+void ch_store_snapshot(struct ch_store *st, bool (*late)(void *ctx), void *ctx);
+void ch_store_snapshot_end(struct ch_store *st);
+
 /* --- values --- */
 
 enum ch_val_type { CH_VAL_NULL = 0, CH_VAL_INT, CH_VAL_BYTES, CH_VAL_TEXT };

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_READER_SQL_H
+#define CH_READER_SQL_H
+
+/*
+ * Every statement of the reader, on one page: name and text. Portable SQL (tools/lint/sql.sh), read-only; parameters are $1, $2, …;
+ * every WHERE names the tenant, and every list has a LIMIT. Columns are used by place, in one function each.
+ */
+#define CH_READER_DEVICE_COLUMNS                                                                                \
+	"SELECT seq, id, hostname, class, state, chain, chain_time, platform, enrolled, evidence, fresh_time, " \
+	"reattest, stale_at FROM device WHERE tenant = $1 "
+
+#define CH_READER_SQL(X)                                                                                              \
+	/* the fleet */                                                                                               \
+	X(SCHEMA, "SELECT max(number) FROM schema_version WHERE tenant = $1")                                         \
+	X(DEVICE_COUNTS, "SELECT state, chain, count(*) FROM device WHERE tenant = $1 GROUP BY state, chain")         \
+	X(CUTTING, "SELECT count(*) FROM intent WHERE tenant = $1 AND done = 0")                                      \
+	X(LOG_HEAD, "SELECT size, time FROM checkpoint WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")                  \
+	X(GENERATION_LAST, "SELECT number, time FROM generation WHERE tenant = $1 ORDER BY number DESC LIMIT 1")      \
+	X(GENERATION, "SELECT image FROM generation WHERE tenant = $1 AND number = $2")                               \
+	/* devices */                                                                                                 \
+	X(DEVICES, CH_READER_DEVICE_COLUMNS "AND seq > $2 AND ($3 < 0 OR state = $3) AND ($4 < 0 OR chain = $4) AND " \
+					    "($5 = '' OR class = $5) ORDER BY seq LIMIT $6")                          \
+	X(DEVICE, CH_READER_DEVICE_COLUMNS "AND id = $2")                                                             \
+	X(RESULTS, "SELECT link, tier, time, fresh_time, evidence, generation FROM result WHERE tenant = $1 "         \
+		   "AND device = $2")                                                                                 \
+	X(CUTTING_DEVICE, "SELECT count(*) FROM intent WHERE tenant = $1 AND device = $2 AND done = 0")               \
+	X(INTENTS, "SELECT seq, cause, decided, done, tries, sessions FROM intent WHERE tenant = $1 AND device = $2 " \
+		   "ORDER BY seq DESC LIMIT 20")                                                                      \
+	X(CERTIFICATES, "SELECT sha256, serial, not_before, not_after, state, ended FROM certificate "                \
+			"WHERE tenant = $1 AND device = $2 ORDER BY seq DESC LIMIT 20")                               \
+	X(ALIASES, "SELECT kind, value, since, until FROM alias WHERE tenant = $1 AND device = $2 "                   \
+		   "ORDER BY seq DESC LIMIT 50")                                                                      \
+	X(HISTORY, "SELECT seq, type, time, record FROM leaf WHERE tenant = $1 AND device = $2 "                      \
+		   "ORDER BY seq DESC LIMIT 20")                                                                      \
+	/* evidence */                                                                                                \
+	X(EVIDENCE_LIST,                                                                                              \
+	  "SELECT seq, time, collected, fresh, generation, chain, tiers, eventlog_size, ima_size, kept, "             \
+	  "reasons FROM evidence WHERE tenant = $1 AND device = $2 AND seq < $3 "                                     \
+	  "ORDER BY seq DESC LIMIT $4")                                                                               \
+	X(EVIDENCE, "SELECT time, collected, fresh, generation, chain, tiers, nonce, quote, signature, eventlog, "    \
+		    "eventlog_size, ima, ima_size, epoch, ear, reasons, kept FROM evidence "                          \
+		    "WHERE tenant = $1 AND device = $2 AND seq = $3")                                                 \
+	X(REASONS,                                                                                                    \
+	  "SELECT seq, time, reasons FROM evidence WHERE tenant = $1 AND device = $2 ORDER BY seq DESC LIMIT 1")      \
+	X(EAR, "SELECT ear FROM evidence WHERE tenant = $1 AND device = $2 AND seq = $3")                             \
+	X(BLOB, "SELECT bytes FROM blob WHERE tenant = $1 AND sha256 = $2")                                           \
+	X(CHUNKS, "SELECT c.start, b.bytes FROM chunk c JOIN blob b ON b.tenant = c.tenant AND b.seq = c.blob "       \
+		  "WHERE c.tenant = $1 AND c.device = $2 AND c.kind = 1 AND c.epoch = $3 ORDER BY c.start")           \
+	/* what operators decided, and who they are */                                                                \
+	X(ACTIONS, "SELECT seq, verb, subject, reason, canonical, length(payload), time, state, needed FROM action "  \
+		   "WHERE tenant = $1 AND seq < $2 AND ($3 < 0 OR state = $3) ORDER BY seq DESC LIMIT $4")            \
+	X(ACTION_PAYLOAD, "SELECT payload FROM action WHERE tenant = $1 AND seq = $2")                                \
+	X(SIGNATURES,                                                                                                 \
+	  "SELECT s.operator, o.name, s.signature, s.time FROM action_signature s LEFT JOIN operator o ON "           \
+	  "o.tenant = s.tenant AND o.key = s.operator WHERE s.tenant = $1 AND s.action = $2 "                         \
+	  "ORDER BY s.time LIMIT 8")                                                                                  \
+	X(OPERATORS, "SELECT key, name, role, not_after, since, until FROM operator WHERE tenant = $1 "               \
+		     "ORDER BY seq LIMIT 1000")                                                                       \
+	X(EKS, "SELECT fingerprint, verdict, class, time FROM ek_list WHERE tenant = $1 AND fingerprint > $2 "        \
+	       "ORDER BY fingerprint LIMIT $3")                                                                       \
+	/* classes */                                                                                                 \
+	X(CLASSES, "SELECT name, policy, time FROM class WHERE tenant = $1 ORDER BY name LIMIT 256")                  \
+	X(CLASS, "SELECT policy FROM class WHERE tenant = $1 AND name = $2")                                          \
+	X(CLASS_DEVICES, "SELECT count(*) FROM device WHERE tenant = $1 AND class = $2")                              \
+	X(REFERENCES, "SELECT seq, sha256, time, action FROM reference WHERE tenant = $1 AND class = $2 "             \
+		      "ORDER BY seq LIMIT 256")                                                                       \
+	/* the log */                                                                                                 \
+	X(CHECKPOINT, "SELECT size, note FROM checkpoint WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")                \
+	X(TILE, "SELECT bytes FROM tile WHERE tenant = $1 AND level = $2 AND number = $3")                            \
+	X(ENTRIES, "SELECT entry FROM leaf WHERE tenant = $1 AND seq >= $2 AND seq < $3 ORDER BY seq LIMIT 256")      \
+	/* records */                                                                                                 \
+	X(LEAVES,                                                                                                     \
+	  "SELECT l.seq, l.type, l.time, d.id, l.salt, l.record FROM leaf l LEFT JOIN device d ON "                   \
+	  "d.tenant = l.tenant AND d.seq = l.device WHERE l.tenant = $1 AND l.seq >= $2 ORDER BY l.seq LIMIT $3")
+
+#define CH_READER_SQL_ENUM(name, text) CH_READ_##name,
+enum ch_reader_sql { CH_READER_SQL(CH_READER_SQL_ENUM) CH_READ_COUNT };
+#undef CH_READER_SQL_ENUM
+
+#endif
