@@ -199,6 +199,11 @@ static int allow_sockets(scmp_filter_ctx ctx)
 	for (size_t i = 0; i < CH_COUNT_OF(family) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
 				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family[i]));
+	/* The C library's resolver asks for these too and goes on without them: a name service cache, the list of addresses. */
+	static const int refused[] = { AF_UNIX, AF_NETLINK };
+	for (size_t i = 0; i < CH_COUNT_OF(refused) && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)refused[i]));
 	return rc;
 }
 
