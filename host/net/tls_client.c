@@ -111,6 +111,13 @@ static bool expect_name(SSL *ssl, const char *name)
 	return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
+/* A device without a clock judges certificates by the latest time that it knows of. */
+static void set_time(SSL *ssl, uint64_t floor)
+{
+	if (floor > (uint64_t)time(NULL))
+		X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl), (time_t)floor);
+}
+
 /* What to wait for before the operation that returned `rc` is tried again; 0: it failed. */
 static short wanted(SSL *ssl, int rc)
 {
@@ -159,6 +166,7 @@ static enum ch_err secure(struct ch_net_conn *k, struct ch_tls_client *c, const 
 	k->ssl = SSL_new(c->ctx);
 	if (k->ssl == NULL || SSL_set_fd(k->ssl, k->fd) != 1 || !expect_name(k->ssl, name))
 		return ch_net_say(why, CH_ERR_CRYPTO, "TLS for %s cannot be set up", name);
+	set_time(k->ssl, t->time_floor);
 	/* Another server's session is of no use there, and tells it that we know that one. */
 	if (strcmp(at, c->session_at) != 0) {
 		SSL_SESSION_free(c->session);
