@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/collect/collect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define INTERVAL_DEFAULT 600   /* seconds between attestations, until a server says otherwise */
+#define BACKOFF_FIRST    2     /* seconds */
+#define BACKOFF_MAX      900   /* a fleet that lost its server is back within a quarter of an hour */
+#define INTERVAL_MAX     86400 /* what is longer is asked for by nobody who wants to know */
+
+/* A number from 0 to `below` - 1. */
+static uint64_t random_below(uint64_t below)
+{
+	uint64_t v = 0;
+	if (below == 0 || getrandom(&v, sizeof(v), 0) != (ssize_t)sizeof(v))
+		return 0;
+	return v % below;
+}
+
+/* Milliseconds to wait after failures: doubled each time, half of it by chance, so that a fleet does not come back at once. */
+static uint64_t backoff_ms(const struct collect *c)
+{
+	unsigned shift = c->failures < 10 ? c->failures - 1 : 9;
+	uint64_t s = (uint64_t)BACKOFF_FIRST << shift;
+	uint64_t ms = (s < BACKOFF_MAX ? s : BACKOFF_MAX) * 1000;
+	ms = ms / 2 + random_below(ms / 2 + 1);
+	uint64_t asked = (uint64_t)c->retry_after * 1000;
+	return ms > asked ? ms : asked;
+}
+
+/* Milliseconds until the next attestation: a tenth by chance. */
+static uint64_t interval_ms(const struct collect *c)
+{
+	uint64_t s = c->start.interval != 0   ? c->start.interval
+		     : c->floor.interval != 0 ? c->floor.interval
+					      : INTERVAL_DEFAULT;
+	if (c->next_in != 0 && c->next_in < s)
+		s = c->next_in;
+	s = s < INTERVAL_MAX ? s : INTERVAL_MAX;
+	return s * 900 + random_below(s * 100 + 1);
+}
+
+static enum ag_outcome attempt(struct collect *c)
+{
+	if (!c->enrolled) {
+		enum ag_outcome out = ag_enrol(c);
+		if (out != AG_DONE)
+			return out;
+	}
+	if (c->start.software != 0)
+		return ag_ask_status(c);
+	return ag_self_check(c) ? ag_attest(c) : AG_REFUSED;
+}
+
+/* One attempt; milliseconds until the next. */
+static uint64_t turn(struct collect *c)
+{
+	c->retry_after = 0;
+	enum ag_outcome out = attempt(c);
+	c->failures = out == AG_DONE ? 0 : c->failures + 1;
+	uint64_t ms = out == AG_DONE ? interval_ms(c) : backoff_ms(c);
+	if (out != AG_DONE)
+		ch_log(CH_LOG_INFO, "next attempt in %u s", (unsigned)(ms / 1000));
+	ag_status_tell(c);
+	return ms;
+}
+
+static void serve(struct collect *c, struct ag_link *l, const struct ch_frame *f, uint64_t *next)
+{
+	union {
+		struct ag_now now;
+		struct ag_start_collect start;
+		struct ag_judged judged;
+	} msg;
+	if (l->from != AG_MAIN || f->type != AG_MSG_NOW)
+		ag_child_end("a message came out of turn");
+	ag_child_parse(&c->child, l, f, &msg);
+	*next = 0;
+}
+
+static void begin(struct collect *c)
+{
+	static char root[AG_TEXT_MAX];
+	ag_child_begin(&c->child, AG_COLLECT, AG_MSG_START_COLLECT, &c->start);
+	root[ch_span_copy(root, sizeof(root) - 1, c->start.root)] = '\0';
+	c->dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->dir < 0) {
+		ch_log(CH_LOG_ERROR, "%s: %s", root, strerror(errno));
+		exit(EXIT_FAILURE);
+	}
+	c->eventlog = c->start.has_eventlog != 0 ? AG_FD_EVENTLOG : -1;
+	c->ima = c->start.has_ima != 0 ? AG_FD_IMA : -1;
+	ag_child_confine(&c->child,
+			 &(struct ch_sandbox){
+				 .root = root, .uid = c->start.uid, .gid = c->start.gid, .allow = CH_ALLOW_FILES });
+	ag_state_open(c);
+	if (c->enrolled)
+		ag_identity_use(c);
+	if (c->start.once == 0)
+		ag_status_tell(c);
+}
+
+int main(void)
+{
+	static struct collect c;
+	begin(&c);
+	if (c.start.once != 0) {
+		enum ag_outcome out = attempt(&c);
+		ag_status_tell(&c);
+		ag_child_send(ag_child_to(&c.child, AG_MAIN), AG_MSG_DONE, 0,
+			      &(struct ag_done){ .ok = out == AG_DONE });
+		for (;;)
+			(void)ag_child_wait(&c.child, -1, -1, &(struct ch_frame){ 0 });
+	}
+	uint64_t next = 0; /* when, in milliseconds since boot: at once after a start */
+	for (;;) {
+		uint64_t now = ag_clock_up() * 1000;
+		if (now >= next)
+			next = ag_clock_up() * 1000 + turn(&c);
+		now = ag_clock_up() * 1000;
+		struct ch_frame f;
+		uint64_t left = next > now ? next - now : 0;
+		struct ag_link *l = ag_child_wait(&c.child, -1, (int)left, &f);
+		if (l != NULL)
+			serve(&c, l, &f, &next);
+	}
+}
