@@ -10,7 +10,7 @@
 
 /* chainhold-agent-net: the only process with the network. It has no key and no file; one request at a time. */
 
-#define SERVERS_MAX 16
+#define SERVERS_MAX 32
 #define HOST_MAX    256
 #define ANSWER_MAX  ((size_t)1 << 20)
 #define SIGN_MS     30000 /* a slow TPM behind a busy bus */

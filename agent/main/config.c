@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/main/config.h"
+
+#include "host/base/file.h"
+#include "host/sys/log.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#define SAY_MAX 1024
+#define DAY     86400
+
+static const struct ch_conf_word ek_words[] = { { "auto", 0 }, { "p-256", 1 }, { "p-384", 2 }, { "rsa-2048", 3 }, { NULL, 0 } };
+
+#define AT(name) .offset = offsetof(struct config, name)
+static const struct ch_conf_key user_keys[] = {
+	{ "tpm", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_tpm) },
+	{ "net", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_net) },
+	{ "collect", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_collect) },
+};
+static const struct ch_conf_key keys[] = {
+	{ "server", CH_CONF_TEXTS, CH_CONF_REQUIRED, AT(servers) },
+	{ "server_ca", CH_CONF_TEXT, CH_CONF_REQUIRED, AT(server_ca) },
+	{ "state_dir", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(state_dir) },
+	{ "status_file", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(status_file) },
+	{ "tpm", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(tpm) },
+	{ "ek", CH_CONF_WORD, CH_CONF_OPTIONAL, AT(ek), .words = ek_words },
+	{ "eventlog", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(eventlog) },
+	{ "ima", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(ima) },
+	{ "proxy", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(proxy) },
+	{ "class", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(device_class) },
+	{ "token_file", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(token_file) },
+	{ "interval", CH_CONF_DURATION, CH_CONF_OPTIONAL, AT(interval), .min = 1, .max = DAY },
+	{ "users", CH_CONF_MAP, CH_CONF_OPTIONAL, .keys = user_keys, .key_count = CH_COUNT_OF(user_keys) },
+};
+
+const char *config_ek_str(uint32_t ek)
+{
+	return ek_words[ek].word;
+}
+
+static bool is_place(const char *s)
+{
+	const char *colon = strrchr(s, ':');
+	if (colon == NULL || colon == s)
+		return false;
+	size_t digits = strlen(colon + 1);
+	return digits >= 1 && digits <= 5 && strspn(colon + 1, "0123456789") == digits;
+}
+
+static enum ch_err check_place(const struct config *c, const char *key, const char *value, struct ch_yaml_error *e)
+{
+	if (value == NULL || is_place(value))
+		return CH_OK;
+	return ch_yaml_refuse(e, CH_ERR_MALFORMED, ch_conf_find(&c->file, key, NULL),
+			      (const char *const[]){ "'", value, "' is not host:port", NULL });
+}
+
+static enum ch_err check(const struct config *c, struct ch_yaml_error *e)
+{
+	enum ch_err err = check_place(c, "proxy", c->proxy, e);
+	for (size_t i = 0; i < c->servers.count && err == CH_OK; i++)
+		err = check_place(c, "server", c->servers.text[i], e);
+	return err;
+}
+
+bool config_read(struct config *c, const char *path)
+{
+	*c = (struct config){
+		.state_dir = "/var/lib/chainhold-agent",
+		.status_file = "/run/chainhold-agent/status.json",
+		.tpm = "device:/dev/tpmrm0",
+		.eventlog = "/sys/kernel/security/tpm0/binary_bios_measurements",
+		.ima = "/sys/kernel/security/ima/binary_runtime_measurements",
+		.user_tpm = "chainhold-agent-tpm",
+		.user_net = "chainhold-agent-net",
+		.user_collect = "chainhold-agent-collect",
+	};
+	CH_AUTO_BUF struct ch_buf file = { 0 };
+	enum ch_err err = ch_file_read(&file, path);
+	if (err != CH_OK) {
+		ch_log(CH_LOG_ERROR, "%s: %s", path, err == CH_ERR_LIMIT ? "too long" : strerror(errno));
+		return false;
+	}
+	struct ch_yaml_error e;
+	err = ch_conf_read(&c->file, ch_buf_span(&file), keys, CH_COUNT_OF(keys), c, &e);
+	if (err == CH_OK)
+		err = check(c, &e);
+	if (err == CH_OK)
+		return true;
+	char say[SAY_MAX];
+	ch_conf_error_put(say, sizeof(say), path, &e);
+	ch_log(CH_LOG_ERROR, "%s", say);
+	ch_conf_clear(&c->file);
+	return false;
+}
+
+void config_free(struct config *c)
+{
+	ch_conf_clear(&c->file);
+}
