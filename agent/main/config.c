@@ -11,7 +11,9 @@
 #define SAY_MAX 1024
 #define DAY     86400
 
-static const struct ch_conf_word ek_words[] = { { "auto", 0 }, { "p-256", 1 }, { "p-384", 2 }, { "rsa-2048", 3 }, { NULL, 0 } };
+static const struct ch_conf_word ek_words[] = {
+	{ "auto", 0 }, { "p-256", 1 }, { "p-384", 2 }, { "rsa-2048", 3 }, { NULL, 0 }
+};
 
 #define AT(name) .offset = offsetof(struct config, name)
 static const struct ch_conf_key user_keys[] = {
