@@ -28,6 +28,8 @@ const char *ag_role_str(enum ag_role role);
 #define AG_RS       64 /* r and s on P-256 */
 #define AG_DEVICE   16
 
+/* clang-format off */
+
 /* --- main and its children: the first frame on descriptor 3; `uid`, `gid` are what the child becomes --- */
 
 /* `tcti`: of tpm2-tss, or "none" for a key in a file. `ek`: "auto", "rsa-2048", "p-256", "p-384". `root`: folder of its state. */
@@ -35,15 +37,13 @@ const char *ag_role_str(enum ag_role role);
 	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, AG_TEXT_MAX) F(SPAN, tcti, AG_TEXT_MAX) F(SPAN, ek, 16)
 /* `servers`: "host:port" a line, tried in this order; `ca`: PEM of the roots that may vouch for them; `proxy`: "host:port" or empty. */
 #define AG_FIELDS_START_NET(F) \
-	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, servers, AG_PAGE_MAX) F(SPAN, ca, AG_PAGE_MAX) F(SPAN, proxy, AG_TEXT_MAX)
+	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, servers, AG_PAGE_MAX) F(SPAN, ca, AG_PAGE_MAX) \
+	F(SPAN, proxy, AG_TEXT_MAX)
 /* `has_eventlog`, `has_ima`: the descriptor is there. `token` is empty or the one-time token. `once`: attest once, then end. */
-#define AG_FIELDS_START_COLLECT(F)                                                               \
-	F(U32, uid, 0)                                                                           \
-	F(U32, gid, 0)                                                                           \
-	F(SPAN, root, AG_TEXT_MAX)                                                               \
-	F(U8, has_eventlog, 0)                                                                   \
-	F(U8, has_ima, 0) F(U8, once, 0) F(U8, software, 0) F(U32, interval, 0) F(U64, built, 0) \
-		F(SPAN, class_name, 64) F(SPAN, hostname, 255) F(SPAN, token, AG_TEXT_MAX) F(SPAN, boot_id, 64)
+#define AG_FIELDS_START_COLLECT(F) \
+	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, AG_TEXT_MAX) F(U8, has_eventlog, 0) F(U8, has_ima, 0) \
+	F(U8, once, 0) F(U8, software, 0) F(U32, interval, 0) F(U64, built, 0) F(SPAN, class_name, 64) \
+	F(SPAN, hostname, 255) F(SPAN, token, AG_TEXT_MAX) F(SPAN, boot_id, 64)
 /* Confined and at work. `sandbox`: what is active, for people. */
 #define AG_FIELDS_READY(F) F(SPAN, sandbox, AG_TEXT_MAX)
 /* Attest now (SIGHUP). */
@@ -61,13 +61,10 @@ const char *ag_role_str(enum ag_role role);
  * `ek_public`, `ak_public`, `key_public` are TPM2B_PUBLIC, `certify` TPMS_ATTEST, `certify_sig` TPMT_SIGNATURE; `ek_cert` as it
  * stands in NV memory, or empty. Without a TPM only `key_public` is there: a SubjectPublicKeyInfo.
  */
-#define AG_FIELDS_IDENTITY(F)                                                                       \
-	F(SPAN, error, AG_TEXT_MAX)                                                                 \
-	F(U32, key, 0)                                                                              \
-	F(SPAN, ek_cert, AG_CERT_MAX)                                                               \
-	F(SPAN, ek_public, AG_TPM_MAX)                                                              \
+#define AG_FIELDS_IDENTITY(F) \
+	F(SPAN, error, AG_TEXT_MAX) F(U32, key, 0) F(SPAN, ek_cert, AG_CERT_MAX) F(SPAN, ek_public, AG_TPM_MAX) \
 	F(SPAN, ak_public, AG_TPM_MAX) F(SPAN, key_public, AG_TPM_MAX) F(SPAN, certify, AG_TPM_MAX) \
-		F(SPAN, certify_sig, AG_TPM_MAX)
+	F(SPAN, certify_sig, AG_TPM_MAX)
 /* TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET of the server's challenge. */
 #define AG_FIELDS_ACTIVATE(F)  F(SPAN, blob, AG_TPM_MAX) F(SPAN, secret, AG_TPM_MAX)
 #define AG_FIELDS_ACTIVATED(F) F(SPAN, error, AG_TEXT_MAX) F(SPAN, secret, 64)
@@ -96,35 +93,32 @@ const char *ag_role_str(enum ag_role role);
 #define AG_ANSWER(F)           F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, error, AG_TEXT_MAX)
 #define AG_FIELDS_ENROLLING(F) AG_ANSWER(F) F(FIX, enrol, 16) F(SPAN, blob, AG_TPM_MAX) F(SPAN, secret, AG_TPM_MAX)
 /* `certificate` and `chain` as PEM. Times in seconds since 1970. */
-#define AG_FIELDS_CERTIFIED(F)    \
-	AG_ANSWER(F)              \
-	F(FIX, device, AG_DEVICE) \
-	F(SPAN, class_name, 64)   \
-	F(SPAN, certificate, AG_CERT_MAX) F(SPAN, chain, AG_CERT_MAX) F(U64, not_after, 0) F(U64, time, 0)
-#define AG_FIELDS_CHALLENGED(F)                                                                             \
-	AG_ANSWER(F)                                                                                        \
-	F(FIX, nonce, AG_NONCE)                                                                             \
-	F(U64, expires, 0)                                                                                  \
-	F(U64, time, 0)                                                                                     \
-	F(U64, log_size, 0) F(FIX, log_sha256, AG_DIGEST) F(U64, ima_size, 0) F(FIX, ima_sha256, AG_DIGEST) \
-		F(U32, interval, 0)
+#define AG_FIELDS_CERTIFIED(F) \
+	AG_ANSWER(F) F(FIX, device, AG_DEVICE) F(SPAN, class_name, 64) F(SPAN, certificate, AG_CERT_MAX) \
+	F(SPAN, chain, AG_CERT_MAX) F(U64, not_after, 0) F(U64, time, 0)
+#define AG_FIELDS_CHALLENGED(F) \
+	AG_ANSWER(F) F(FIX, nonce, AG_NONCE) F(U64, expires, 0) F(U64, time, 0) F(U64, log_size, 0) \
+	F(FIX, log_sha256, AG_DIGEST) F(U64, ima_size, 0) F(FIX, ima_sha256, AG_DIGEST) F(U32, interval, 0)
 /* `chain`: a tier; `reasons`: a sentence a line, escaped. */
 #define AG_FIELDS_JUDGED(F) \
-	AG_ANSWER(F)        \
-	F(SPAN, chain, 32)  \
-	F(SPAN, state, 32)  \
-	F(SPAN, reasons, AG_PAGE_MAX) F(U64, evidence, 0) F(U64, time, 0) F(U8, renew, 0) F(U32, reattest_in, 0)
+	AG_ANSWER(F) F(SPAN, chain, 32) F(SPAN, state, 32) F(SPAN, reasons, AG_PAGE_MAX) F(U64, evidence, 0) \
+	F(U64, time, 0) F(U8, renew, 0) F(U32, reattest_in, 0)
 
-#define AG_MESSAGES(M)                                                                                                \
-	M(START_TPM, start_tpm)                                                                                       \
-	M(START_NET, start_net)                                                                                       \
-	M(START_COLLECT, start_collect)                                                                               \
-	M(READY, ready)                                                                                               \
-	M(NOW, now) M(STATUS, status) M(DONE, done) M(IDENTIFY, identify) M(IDENTITY, identity) M(ACTIVATE, activate) \
-		M(ACTIVATED, activated) M(PROVE, prove) M(PROVED, proved) M(SIGN, sign) M(SIGNED, signed)             \
-			M(KEEP, keep) M(QUOTE, quote) M(QUOTED, quoted) M(CERTIFICATE, certificate) M(CALL, call)     \
-				M(ENROLLING, enrolling) M(CERTIFIED, certified) M(CHALLENGED, challenged)             \
-					M(JUDGED, judged)
+/* clang-format on */
+
+#define AG_MESSAGES(M)                                                                                            \
+	M(START_TPM, start_tpm)                                                                                   \
+	M(START_NET, start_net)                                                                                   \
+	M(START_COLLECT, start_collect)                                                                           \
+	M(READY, ready)                                                                                           \
+	M(NOW, now)                                                                                               \
+	M(STATUS, status)                                                                                         \
+	M(DONE, done)                                                                                             \
+	M(IDENTIFY, identify)                                                                                     \
+	M(IDENTITY, identity) M(ACTIVATE, activate) M(ACTIVATED, activated) M(PROVE, prove) M(PROVED, proved)     \
+		M(SIGN, sign) M(SIGNED, signed) M(KEEP, keep) M(QUOTE, quote) M(QUOTED, quoted)                   \
+			M(CERTIFICATE, certificate) M(CALL, call) M(ENROLLING, enrolling) M(CERTIFIED, certified) \
+				M(CHALLENGED, challenged) M(JUDGED, judged)
 
 #define AG_ENUM(upper, lower) AG_MSG_##upper,
 enum ag_msg { AG_MSG_NONE, AG_MESSAGES(AG_ENUM) AG_MSG_COUNT };
