@@ -106,19 +106,20 @@ const char *ag_role_str(enum ag_role role);
 
 /* clang-format on */
 
-#define AG_MESSAGES(M)                                                                                            \
-	M(START_TPM, start_tpm)                                                                                   \
-	M(START_NET, start_net)                                                                                   \
-	M(START_COLLECT, start_collect)                                                                           \
-	M(READY, ready)                                                                                           \
-	M(NOW, now)                                                                                               \
-	M(STATUS, status)                                                                                         \
-	M(DONE, done)                                                                                             \
-	M(IDENTIFY, identify)                                                                                     \
-	M(IDENTITY, identity) M(ACTIVATE, activate) M(ACTIVATED, activated) M(PROVE, prove) M(PROVED, proved)     \
-		M(SIGN, sign) M(SIGNED, signed) M(KEEP, keep) M(QUOTE, quote) M(QUOTED, quoted)                   \
-			M(CERTIFICATE, certificate) M(CALL, call) M(ENROLLING, enrolling) M(CERTIFIED, certified) \
-				M(CHALLENGED, challenged) M(JUDGED, judged)
+#define AG_MESSAGES(M)                                                                                          \
+	M(START_TPM, start_tpm)                                                                                 \
+	M(START_NET, start_net)                                                                                 \
+	M(START_COLLECT, start_collect)                                                                         \
+	M(READY, ready)                                                                                         \
+	M(NOW, now)                                                                                             \
+	M(STATUS, status)                                                                                       \
+	M(DONE, done)                                                                                           \
+	M(IDENTIFY, identify)                                                                                   \
+	M(IDENTITY, identity)                                                                                   \
+	M(ACTIVATE, activate) M(ACTIVATED, activated) M(PROVE, prove) M(PROVED, proved) M(SIGN, sign)           \
+		M(SIGNED, signed) M(KEEP, keep) M(QUOTE, quote) M(QUOTED, quoted) M(CERTIFICATE, certificate)   \
+			M(CALL, call) M(ENROLLING, enrolling) M(CERTIFIED, certified) M(CHALLENGED, challenged) \
+				M(JUDGED, judged)
 
 #define AG_ENUM(upper, lower) AG_MSG_##upper,
 enum ag_msg { AG_MSG_NONE, AG_MESSAGES(AG_ENUM) AG_MSG_COUNT };

@@ -87,6 +87,12 @@ static int opens_unix(void)
 	return socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 0 : FAILED;
 }
 
+static int is_refused_unix_and_netlink(void)
+{
+	bool refused = socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EAFNOSUPPORT;
+	return refused && socket(AF_NETLINK, SOCK_RAW, 0) < 0 && errno == EAFNOSUPPORT ? 0 : FAILED;
+}
+
 static int listens(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -191,7 +197,8 @@ static void sockets(void **state)
 	assert_done(CH_ALLOW_ACCEPT, accepts);
 	assert_killed(CH_ALLOW_ACCEPT, opens_tcp);
 	assert_done(CH_ALLOW_CONNECT, opens_tcp);
-	assert_killed(CH_ALLOW_CONNECT, opens_unix);
+	assert_killed(CH_ALLOW_ACCEPT, opens_unix);
+	assert_done(CH_ALLOW_CONNECT, is_refused_unix_and_netlink);
 	assert_killed(CH_ALLOW_CONNECT, listens);
 	assert_killed(CH_ALLOW_CONNECT, forks);
 }
