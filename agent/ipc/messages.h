@@ -104,22 +104,14 @@ const char *ag_role_str(enum ag_role role);
 	AG_ANSWER(F) F(SPAN, chain, 32) F(SPAN, state, 32) F(SPAN, reasons, AG_PAGE_MAX) F(U64, evidence, 0) \
 	F(U64, time, 0) F(U8, renew, 0) F(U32, reattest_in, 0)
 
+#define AG_MESSAGES(M) \
+	M(START_TPM, start_tpm) M(START_NET, start_net) M(START_COLLECT, start_collect) M(READY, ready) \
+	M(NOW, now) M(STATUS, status) M(DONE, done) M(IDENTIFY, identify) M(IDENTITY, identity) \
+	M(ACTIVATE, activate) M(ACTIVATED, activated) M(PROVE, prove) M(PROVED, proved) M(SIGN, sign) \
+	M(SIGNED, signed) M(KEEP, keep) M(QUOTE, quote) M(QUOTED, quoted) M(CERTIFICATE, certificate) \
+	M(CALL, call) M(ENROLLING, enrolling) M(CERTIFIED, certified) M(CHALLENGED, challenged) \
+	M(JUDGED, judged)
 /* clang-format on */
-
-#define AG_MESSAGES(M)                                                                                          \
-	M(START_TPM, start_tpm)                                                                                 \
-	M(START_NET, start_net)                                                                                 \
-	M(START_COLLECT, start_collect)                                                                         \
-	M(READY, ready)                                                                                         \
-	M(NOW, now)                                                                                             \
-	M(STATUS, status)                                                                                       \
-	M(DONE, done)                                                                                           \
-	M(IDENTIFY, identify)                                                                                   \
-	M(IDENTITY, identity)                                                                                   \
-	M(ACTIVATE, activate) M(ACTIVATED, activated) M(PROVE, prove) M(PROVED, proved) M(SIGN, sign)           \
-		M(SIGNED, signed) M(KEEP, keep) M(QUOTE, quote) M(QUOTED, quoted) M(CERTIFICATE, certificate)   \
-			M(CALL, call) M(ENROLLING, enrolling) M(CERTIFIED, certified) M(CHALLENGED, challenged) \
-				M(JUDGED, judged)
 
 #define AG_ENUM(upper, lower) AG_MSG_##upper,
 enum ag_msg { AG_MSG_NONE, AG_MESSAGES(AG_ENUM) AG_MSG_COUNT };
