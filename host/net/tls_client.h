@@ -49,7 +49,8 @@ struct ch_net_target {
 	const char *proxy_port;
 	unsigned connect_ms; /* all of name look-up (as far as the resolver obeys), TCP, proxy and handshake; 0: 10 s */
 	unsigned io_ms;      /* one read or write without progress; 0: 30 s */
-	uint64_t time_floor; /* seconds since 1970: it is not earlier, whatever the local clock shows; 0: the clock is right */
+	uint64_t
+		time_floor; /* seconds since 1970: it is not earlier, whatever the local clock shows; 0: the clock is right */
 };
 
 struct ch_net_conn;
