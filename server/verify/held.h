@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_VERIFY_HELD_H
+#define CH_VERIFY_HELD_H
+
+#include "core/boot/reference.h"
+#include "core/platform/ek_cert.h"
+#include "host/sys/sealed.h"
+
+/*
+ * The generation that a verify judges by: the image as the keeper gave it, the reference values of each class compiled once, the EK
+ * roots read once; all of it in memory that cannot be written any more.
+ */
+
+#define CH_HELD_CLASSES_MAX 256
+#define CH_HELD_CHAIN_MAX   8 /* certificates that a device sends beside its own */
+
+struct ch_held_class {
+	struct ch_span name;
+	struct ch_reference ref;
+	struct ch_sealed memory;
+};
+
+struct ch_held {
+	uint64_t number; /* 0: none yet, nothing can be judged */
+	struct ch_sealed image;
+	struct ch_sealed roots; /* struct ch_ek_cert[root_count] */
+	size_t root_count;
+	struct ch_sealed classes; /* struct ch_held_class[class_count] */
+	size_t class_count;
+};
+
+/*
+ * Takes a generation in the place of the one held before, which is let go only if all went well. CH_ERR_LIMIT past
+ * CH_HELD_CLASSES_MAX; else what ch_generation_parse(), ch_reference_compile() or ch_ek_cert_parse() found, `d->rule` with it:
+ * a generation with one broken part is not half taken.
+ */
+CH_MUST_USE enum ch_err ch_held_take(struct ch_held *h, uint64_t number, struct ch_span image, struct ch_diag *d);
+void ch_held_clear(struct ch_held *h);
+
+/* The reference values of a class; without any documents if the class has none. Never NULL. */
+const struct ch_reference *ch_held_reference(const struct ch_held *h, struct ch_span class_name);
+/* True if the class has a policy or reference values. */
+bool ch_held_knows(const struct ch_held *h, struct ch_span class_name);
+
+#endif
