@@ -26,6 +26,7 @@ static const struct {
 	TO_CHILD(SIGNER),
 #undef TO_CHILD
 	/* clang-format off */
+	{ CH_ROLE_MAIN,   CH_ROLE_EDGE,   CH_MSG_STATUS,        ANY },
 	{ CH_ROLE_EDGE,   CH_ROLE_VERIFY, CH_MSG_REQUEST,       ANY },
 	{ CH_ROLE_VERIFY, CH_ROLE_EDGE,   CH_MSG_ANSWER,        ANY },
 	{ CH_ROLE_EDGE,   CH_ROLE_READER, CH_MSG_REQUEST,       ANY },

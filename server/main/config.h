@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_MAIN_CONFIG_H
+#define CH_MAIN_CONFIG_H
+
+#include "host/policy/conf.h"
+#include "server/ipc/messages.h"
+
+/* chainholdd.yaml, and what each child is told of it. Paths are relative to the file's own folder. */
+
+#define MAIN_CHILDREN_MAX 8 /* of one role */
+
+struct main_user {
+	uint32_t uid, gid;
+};
+
+struct main_config {
+	struct ch_conf conf; /* owns the texts */
+	char dir[4096];      /* folder of the file, with the slash at its end */
+	const char *path;
+	const char *state_dir, *origin, *ek_roots, *policies;
+	const char *listen[3]; /* devices, operators, public: "address:port", "[v6]:port" */
+	const char *tls_certificate, *tls_key, *ca;
+	const char *operator_name, *operator_certificate;
+	uint32_t edges, verifiers, readers;
+	uint32_t connections;
+	struct ch_conf_texts balancers;
+	const char *user_text[CH_ROLE_COUNT];
+	struct main_user user[CH_ROLE_COUNT];
+};
+
+/* Reads the file. False after a line that says what is wrong and where. The caller clears `c` in either case. */
+CH_MUST_USE bool main_config_read(struct main_config *c, const char *path);
+void main_config_clear(struct main_config *c);
+/* How many children of a role it asks for. */
+unsigned main_config_count(const struct main_config *c, enum ch_role role);
+/* "DIR/rest" as a new string, the caller's to ch_free; `rest` alone if it starts with a slash. */
+char *main_config_path(const struct main_config *c, const char *rest);
+
+/* The root directory of a role, the caller's to ch_free: made if it is not there, owned as it must be. NULL after a line. */
+char *main_config_root(const struct main_config *c, enum ch_role role);
+
+/*
+ * Appends the configuration of a role as START carries it (lines of child.h). Reads certificates, keys, roots and policies anew.
+ * False after a line that names the file.
+ */
+CH_MUST_USE bool main_config_role(const struct main_config *c, enum ch_role role, struct ch_buf *out);
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/crypto/hash.h"
+#include "core/platform/x509.h"
+#include "core/wire/base64.h"
+#include "host/base/file.h"
+#include "host/policy/class.h"
+#include "host/sys/log.h"
+#include "server/main/config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILES_MAX 1024 /* in one folder */
+
+static void put_text(struct ch_buf *out, const char *key, const char *value)
+{
+	ch_buf_append(out, ch_span_str(key));
+	ch_buf_append(out, CH_SPAN_LIT(" "));
+	ch_buf_append(out, ch_span_str(value));
+	ch_buf_append(out, CH_SPAN_LIT("\n"));
+}
+
+static void put_base64(struct ch_buf *out, struct ch_span bytes)
+{
+	size_t cap = (bytes.n + 2) / 3 * 4;
+	struct ch_wr w = ch_wr(ch_buf_room(out, cap), cap);
+	ch_base64_put(&w, CH_BASE64_STD, bytes);
+	out->n += w.len;
+}
+
+static void put_bytes(struct ch_buf *out, const char *key, struct ch_span bytes)
+{
+	ch_buf_append(out, ch_span_str(key));
+	ch_buf_append(out, CH_SPAN_LIT(" "));
+	put_base64(out, bytes);
+	ch_buf_append(out, CH_SPAN_LIT("\n"));
+}
+
+static bool read_file(const char *path, struct ch_buf *to)
+{
+	if (ch_file_read(to, path) == CH_OK)
+		return true;
+	ch_log(CH_LOG_ERROR, "%s: %s", path, strerror(errno));
+	return false;
+}
+
+static bool put_file(const struct main_config *c, struct ch_buf *out, const char *key, const char *name)
+{
+	CH_AUTO_FREE void *path = main_config_path(c, name);
+	CH_AUTO_BUF struct ch_buf in = { 0 };
+	if (!read_file(path, &in))
+		return false;
+	put_bytes(out, key, ch_buf_span(&in));
+	ch_wipe(in.p, in.n);
+	return true;
+}
+
+/* A secret that others can read is refused before anything is served with it. */
+static bool is_private(const struct main_config *c, const char *name)
+{
+	CH_AUTO_FREE char *path = main_config_path(c, name);
+	struct stat st;
+	if (stat(path, &st) != 0) {
+		ch_log(CH_LOG_ERROR, "%s: %s", path, strerror(errno));
+		return false;
+	}
+	if ((st.st_mode & 077) == 0)
+		return true;
+	ch_log(CH_LOG_ERROR, "%s: others can read this key: chmod 600, and make a new one if they did", path);
+	return false;
+}
+
+static bool config_edge(const struct main_config *c, struct ch_buf *out)
+{
+	char number[16];
+	if (!is_private(c, c->tls_key) || !put_file(c, out, "tls_certificate", c->tls_certificate) ||
+	    !put_file(c, out, "tls_key", c->tls_key) || !put_file(c, out, "client_ca", c->ca))
+		return false;
+	struct ch_wr w = ch_wr(number, sizeof(number) - 1);
+	ch_wr_dec(&w, c->connections);
+	number[w.len] = '\0';
+	put_text(out, "connections_max", number);
+	for (size_t i = 0; i < c->balancers.count; i++)
+		put_text(out, "balancer", c->balancers.text[i]);
+	return true;
+}
+
+/* Calls `take` for each regular file of a folder, in the order of their names. */
+static bool each_file(const struct main_config *c, const char *folder,
+		      bool (*take)(struct ch_buf *out, const char *path, struct ch_span bytes), struct ch_buf *out)
+{
+	CH_AUTO_FREE char *dir = main_config_path(c, folder);
+	struct dirent **entry = NULL;
+	int count = scandir(dir, &entry, NULL, alphasort);
+	if (count < 0) {
+		ch_log(CH_LOG_ERROR, "%s: %s", dir, strerror(errno));
+		return false;
+	}
+	bool ok = count <= FILES_MAX;
+	if (!ok)
+		ch_log(CH_LOG_ERROR, "%s: more than %d files", dir, FILES_MAX);
+	for (int i = 0; i < count; i++) {
+		struct stat st;
+		size_t n = strlen(dir) + strlen(entry[i]->d_name) + 2;
+		CH_AUTO_FREE char *path = ch_calloc(n, 1);
+		struct ch_wr w = ch_wr(path, n - 1);
+		ch_wr_str(&w, dir);
+		ch_wr_str(&w, "/");
+		ch_wr_str(&w, entry[i]->d_name);
+		if (ok && entry[i]->d_name[0] != '.' && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+			CH_AUTO_BUF struct ch_buf in = { 0 };
+			ok = read_file(path, &in) && take(out, path, ch_buf_span(&in));
+		}
+		ch_free(entry[i]);
+	}
+	ch_free(entry);
+	return ok;
+}
+
+static bool put_certificate(struct ch_buf *out, const char *path, struct ch_span der)
+{
+	static struct ch_x509 x;
+	struct ch_diag d;
+	if (ch_x509_parse(&x, der, &d) == CH_OK) {
+		put_bytes(out, "ek_root", der);
+		return true;
+	}
+	ch_log(CH_LOG_ERROR, "%s: byte %zu: %s; a root is a certificate in PEM or DER", path, d.off,
+	       d.rule != NULL ? d.rule : "not a certificate");
+	return false;
+}
+
+static bool take_root(struct ch_buf *out, const char *path, struct ch_span in)
+{
+	uint8_t der[CH_CERT_MAX];
+	size_t off = 0, n, found = 0;
+	enum ch_err err;
+	if (in.n > 0 && in.p[0] == 0x30)
+		return put_certificate(out, path, in);
+	for (;;) {
+		err = ch_pem_next(in, &off, "CERTIFICATE", der, sizeof(der), &n, NULL);
+		if (err != CH_OK)
+			break;
+		if (!put_certificate(out, path, ch_span(der, n)))
+			return false;
+		found++;
+	}
+	if (err == CH_ERR_NOTFOUND && found > 0)
+		return true;
+	ch_log(CH_LOG_ERROR, "%s: %s; a root is a certificate in PEM or DER", path,
+	       found == 0 ? "no certificate" : "a certificate that does not end");
+	return false;
+}
+
+static bool take_policy(struct ch_buf *out, const char *path, struct ch_span in)
+{
+	struct ch_class_image image;
+	struct ch_yaml_error e;
+	size_t n = strlen(path);
+	if (n < 5 || strcmp(path + n - 5, ".yaml") != 0)
+		return true;
+	if (ch_class_read(&image, in, &e) == CH_OK) {
+		put_bytes(out, "policy", ch_span(image.bytes, image.n));
+		return true;
+	}
+	char text[CH_YAML_SAY_MAX + 512];
+	ch_conf_error_put(text, sizeof(text), path, &e);
+	ch_log(CH_LOG_ERROR, "%s", text);
+	return false;
+}
+
+/* "operator NAME admin SHA-256(certificate) base64(SPKI)": whom a store without operators trusts first. */
+static bool put_operator(const struct main_config *c, struct ch_buf *out)
+{
+	if (c->operator_name == NULL)
+		return true;
+	CH_AUTO_FREE char *path = main_config_path(c, c->operator_certificate);
+	CH_AUTO_BUF struct ch_buf in = { 0 };
+	static uint8_t der[CH_CERT_MAX];
+	static struct ch_x509 x;
+	struct ch_digest hash;
+	uint8_t hex[64];
+	size_t n;
+	if (!read_file(path, &in))
+		return false;
+	if (ch_pem_decode(ch_buf_span(&in), "CERTIFICATE", der, sizeof(der), &n, NULL) != CH_OK ||
+	    ch_x509_parse(&x, ch_span(der, n), NULL) != CH_OK ||
+	    ch_hash_once(CH_HASH_SHA256, ch_span(der, n), &hash) != CH_OK) {
+		ch_log(CH_LOG_ERROR, "%s: not a certificate in PEM", path);
+		return false;
+	}
+	struct ch_wr w = ch_wr(hex, sizeof(hex));
+	ch_wr_hex(&w, ch_digest_span(&hash));
+	ch_buf_append(out, CH_SPAN_LIT("operator "));
+	ch_buf_append(out, ch_span_str(c->operator_name));
+	ch_buf_append(out, CH_SPAN_LIT(" admin "));
+	ch_buf_append(out, CH_SPAN_OF(hex));
+	ch_buf_append(out, CH_SPAN_LIT(" "));
+	put_base64(out, x.spki);
+	ch_buf_append(out, CH_SPAN_LIT("\n"));
+	return true;
+}
+
+static bool config_keeper(const struct main_config *c, struct ch_buf *out)
+{
+	put_text(out, "store", "chainhold.db");
+	put_text(out, "origin", c->origin);
+	return put_file(c, out, "ca_certificate", c->ca) && each_file(c, c->policies, take_policy, out) &&
+	       each_file(c, c->ek_roots, take_root, out) && put_operator(c, out);
+}
+
+static bool config_reader(const struct main_config *c, struct ch_buf *out)
+{
+	put_text(out, "store", "chainhold.db");
+	put_text(out, "origin", c->origin);
+	return true;
+}
+
+static bool config_signer(const struct main_config *c, struct ch_buf *out)
+{
+	put_text(out, "key_ca", "ca.key");
+	put_text(out, "key_log", "log.key");
+	put_text(out, "key_ear", "ear.key");
+	put_text(out, "ca_certificate", "ca.crt");
+	put_text(out, "origin", c->origin);
+	return true;
+}
+
+bool main_config_role(const struct main_config *c, enum ch_role role, struct ch_buf *out)
+{
+	switch (role) {
+	case CH_ROLE_EDGE:
+		return config_edge(c, out);
+	case CH_ROLE_KEEPER:
+		return config_keeper(c, out);
+	case CH_ROLE_READER:
+		return config_reader(c, out);
+	case CH_ROLE_SIGNER:
+		return config_signer(c, out);
+	default:
+		return true;
+	}
+}
