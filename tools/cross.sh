@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds core, host and the command line for other processors and runs the unit tests under qemu-user:
+# Builds core, host and the command line for other processors, runs the unit tests under qemu-user, and the command over
+# recorded evidence, where it must print what the command of this machine prints:
 #: tools/cross.sh [arm64|armhf|s390x]…   (all three; s390x is there because it is big-endian)
 # The cross compilers are Debian's; the libraries of the other architecture are unpacked into build-cross/ARCH/root by an apt
-# of its own, so nothing of this system changes. Ends with "N passed, N failed": unit tests, all architectures.
+# of its own, so nothing of this system changes. qemu-user has no seccomp, so what runs there is the same command without its
+# confinement (tests/meson.build). Ends with "N passed, N failed": unit tests and commands, all architectures.
 . "$(dirname "$0")/lib.sh"
 
 case ${1:-} in
@@ -14,7 +16,7 @@ case ${1:-} in
 esac
 archs=("$@")
 [ $# -gt 0 ] || archs=(arm64 armhf s390x)
-PACKAGES=(libssl3 libssl-dev libseccomp2 libseccomp-dev libcmocka0 libcmocka-dev)
+PACKAGES=(libssl3 libssl-dev libseccomp2 libseccomp-dev libsqlite3-0 libsqlite3-dev libcmocka0 libcmocka-dev)
 
 # Sets triplet, family, cpu, endian, qemu, flags.
 describe() {
@@ -77,6 +79,60 @@ endian = '$endian'
 INI
 }
 
+# quote KEY BOOT: the options of a recorded quote.
+quote() {
+	echo "--msg F/$2/quote-$1.msg --sig F/$2/quote-$1.sig --pub F/$2/ak-$1.tpm2b_public --eventlog F/$2/binary_bios_measurements --ima F/$2/ima.binary"
+}
+
+# What the command is asked: arguments without the program's name, one command a line; F is tests/fixtures.
+commands() {
+	local d log ima key
+	for d in sbon-good grub-sbms-good coreboot-good uboot-arm64-good sboff-tampered-cmdline sbon-attackerkey-tampered; do
+		for log in "F/$d/binary_bios_measurements" "F/$d/cbmem-tpm2-tcglog.bin"; do
+			[ ! -f "tests/fixtures${log#F}" ] || echo "inspect eventlog --json $log"
+		done
+		for ima in binary ascii; do
+			[ ! -f "tests/fixtures/$d/ima.$ima" ] || echo "inspect ima --json F/$d/ima.$ima"
+		done
+	done
+	for key in ecc rsa; do
+		for d in sbon-good sboff-tampered-cmdline; do
+			echo "inspect quote --json $(quote $key $d) --pcrs F/$d/quote-$key.pcrs"
+			echo "reference capture --name good $(quote $key $d)"
+			echo "appraise --json --reference REFERENCE $(quote $key $d)"
+		done
+	done
+	echo "inspect ekcert --json F/sbon-good/ek-rsa2048.crt.der"
+	echo "inspect eventlog --json F/sbon-good/quote-ecc.msg"
+}
+
+# The command under qemu against that of this machine: standard output, standard error and exit code.
+command_agrees() {
+	local dir=$1 line rc n=0 bad=0 reference="$ROOT/build-cross/good.json"
+	local args side theirs=("$qemu" -L "/usr/$triplet" -E "LD_LIBRARY_PATH=$dir/root/usr/lib/$triplet" "$dir/build/tests/chainhold_unconfined")
+	# shellcheck disable=SC2046
+	build/chainhold reference capture --name good $(quote ecc sbon-good | sed 's|F/|tests/fixtures/|g') >"$reference"
+	# The time of an appraisal differs.
+	while read -r line; do
+		line=${line// F\// tests/fixtures/}
+		read -ra args <<<"${line/REFERENCE/$reference}"
+		for side in ours theirs; do
+			rc=0
+			if [ $side = ours ]; then build/chainhold "${args[@]}"; else "${theirs[@]}" "${args[@]}"; fi >"$dir/$side" 2>&1 || rc=$?
+			sed -i '/^  "iat": /d' "$dir/$side"
+			echo "exit $rc" >>"$dir/$side"
+		done
+		n=$((n + 1))
+		if ! cmp -s "$dir/ours" "$dir/theirs"; then
+			bad=$((bad + 1))
+			echo "chainhold $line"
+			diff "$dir/ours" "$dir/theirs" | head -n 10
+		fi
+	done < <(commands)
+	echo "$arch: the command ran $n times, $bad of them with another result than here"
+	passed=$((passed + n - bad)) failed=$((failed + bad))
+}
+
 passed=0 failed=0 skipped=0
 cross() {
 	local arch=$1 dir="$ROOT/build-cross/$1" rc=0 counts
@@ -102,10 +158,13 @@ cross() {
 	# shellcheck disable=SC2086
 	set -- $counts
 	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+	command_agrees "$dir"
 }
 # What was built: the ELF header's own words.
 file_line() { "$triplet-readelf" -h "$1" | awk -F: '/Class|Data|Machine/ { gsub(/^ +/, "", $2); printf "%s%s", sep, $2; sep = ", " } END { print "" }'; }
 
+tools/build.sh build
+rm -f build-cross/good.json
 for a in "${archs[@]}"; do
 	cross "$a"
 done

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -394,5 +395,8 @@ def test_no_flip_cut_or_appended_byte_goes_unnoticed(reference, reference_boot, 
     done = subprocess.run([ROOT / "build" / "tests" / "mutate_driver", kind, STRIDE, reference(reference_boot), at / "quote-ecc.msg", at / "quote-ecc.sig",
                            at / "ak-ecc.pem", at / "binary_bios_measurements", at / "ima.binary-at-quote-ecc", nonce(boot)],
                           capture_output=True, text=True, check=False)
-    print(done.stdout)
-    assert done.returncode == 0, done.stdout
+    rows = re.findall(r"(\d+) flips, (\d+) cuts, (\d+) appended: (\d+) changed the verdict, (\d+) unauthenticated, (\d+) wrong", done.stdout)
+    flips, cuts, appended, changed, unauthenticated, wrong = (sum(map(int, column)) for column in zip(*rows))
+    print(f"mutation, {boot} ({kind}): {flips} flips, {cuts} cuts, {appended} appended: {changed} changed the verdict or are bad still, "
+          f"{unauthenticated} unauthenticated, {wrong} wrong")
+    assert done.returncode == 0 and len(rows) == 4, done.stdout
