@@ -16,7 +16,7 @@ case ${1:-} in
 esac
 archs=("$@")
 [ $# -gt 0 ] || archs=(arm64 armhf s390x)
-PACKAGES=(libssl3 libssl-dev libseccomp2 libseccomp-dev libsqlite3-0 libsqlite3-dev libcmocka0 libcmocka-dev)
+PACKAGES=(libssl3 libssl-dev libseccomp2 libseccomp-dev libsqlite3-0 libsqlite3-dev libyaml-0-2 libyaml-dev libcmocka0 libcmocka-dev)
 
 # Sets triplet, family, cpu, endian, qemu, flags.
 describe() {
