@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an attacker who owns the running system would try: logs, lists, quotes and file names of his own making."""
 
+import hashlib
 import json
 import os
 import resource
@@ -119,10 +120,10 @@ def test_judged_key_sets_need_their_register(tmp_path):
 # --- rules ---
 
 
-def boot_option(optional):
+def boot_option(optional, name="Linux"):
     end = bytes([0x7F, 0xFF, 4, 0])
     path = bytes([4, 4]) + struct.pack("<H", 4 + 12) + "\\EFI0".encode("utf-16-le") + b"\0\0" + end
-    value = struct.pack("<IH", 1, len(path)) + "Linux".encode("utf-16-le") + b"\0\0" + path + optional
+    value = struct.pack("<IH", 1, len(path)) + name.encode("utf-16-le") + b"\0\0" + path + optional
     return made.event(1, made.BOOT2, made.variable(made.GLOBAL, "Boot0001", value))
 
 
@@ -133,6 +134,31 @@ EDK2 = bytes.fromhex("4eac0881119f594d850ee21a522c59b2")
 def test_optional_data_of_a_boot_option_is_no_free_text(tmp_path, optional, code):
     reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events([boot_option(b"")])))
     assert appraise(reference, made.write(tmp_path / "other", made.good_events([boot_option(optional)])))[0] == code
+
+
+@pytest.mark.parametrize("name,code", [("Lin*x", 0), ("Linux", 1), ("Lin[*]x", 1)])
+def test_a_star_in_captured_text_is_no_wildcard(tmp_path, name, code):
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events([boot_option(b"", "Lin*x")])))
+    assert "Lin[*]x" in reference.read_text()
+    assert appraise(reference, made.write(tmp_path / "other", made.good_events([boot_option(b"", name)])))[0] == code
+
+
+def signature_database(kind, data):
+    lists = bytes.fromhex(kind) + struct.pack("<III", 28 + 16 + len(data), 0, 16 + len(data)) + b"o" * 16 + data
+    return made.event(7, made.DRIVER_CONFIG, made.variable(made.SECURITY, "db", lists))
+
+
+def test_the_hash_of_an_allowed_certificate_is_another_entry(tmp_path):
+    """A certificate in db vouches for what it signed; an entry that holds the same hash would vouch for an image."""
+    x509, sha256 = "a159c0a5e494a74a87b5ab155c2bf072", "2616c4c14c509240aca941f936934328"
+    certificate = b"0" * 300
+    allowed = hashlib.sha256(certificate).digest()
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()), lambda doc: doc.update(secure_boot={
+        "enabled": False, "pk": [], "kek": [], "db": [{"type": "x509", "sha256": allowed.hex()}], "dbx": []}))
+    good = made.write(tmp_path / "certificate", made.good_events([signature_database(x509, certificate)]))
+    assert appraise(reference, good)[0] == 0
+    code, _, why = appraise(reference, made.write(tmp_path / "hash", made.good_events([signature_database(sha256, allowed)])))
+    assert code == 1 and "secure-boot-key" in why["boot"]
 
 
 @pytest.mark.parametrize("tier", ["affirming", "warning"])
