@@ -13,7 +13,7 @@ packages() {
 		echo busybox-static cpio lz4 binutils kmod openssl socat util-linux
 		;;
 	lint) echo git clang clang-format clang-tidy cppcheck gcc-arm-none-eabi binutils-arm-none-eabi mandoc shellcheck patch ;;
-	fuzz) echo clang llvm libclang-rt-14-dev patch ;;
+	fuzz) echo clang llvm libclang-rt-14-dev patch tpm2-tools ;;
 	bench) echo gcc-arm-none-eabi binutils-arm-none-eabi libcjson-dev openssl ;;
 	cross)
 		echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross

@@ -254,7 +254,7 @@ coverage() {
 	for t in "${targets[@]}"; do
 		while read -r file; do
 			read -r hit all < <(awk -F'[:,]' -v f="$file" '
-				/^SF:/ { on = index($0, "/" f) == length($0) - length(f) || $2 == f }
+				/^SF:/ { on = substr($0, length($0) - length(f)) == "/" f || $2 == f }
 				on && /^DA:/ { n++; if ($3 > 0) h++ }
 				END { print h + 0, n + 0 }' "$lcov")
 			[ "$all" -gt 0 ] || continue
@@ -268,7 +268,7 @@ coverage() {
 			else
 				failed=$((failed + 1))
 				echo "  below $((floor / 10)) %; not covered: lines $(awk -F'[:,]' -v f="$file" '
-					/^SF:/ { on = index($0, "/" f) == length($0) - length(f) || $2 == f }
+					/^SF:/ { on = substr($0, length($0) - length(f)) == "/" f || $2 == f }
 					on && /^DA:/ && $3 == 0 { printf "%s ", $2 }' "$lcov")"
 			fi
 		done < <(awk -v t="$t" '$1 == t { for (i = 2; i <= NF; i++) print $i }' fuzz/parsers.txt)

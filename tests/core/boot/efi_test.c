@@ -292,6 +292,20 @@ static void a_load_option_has_three_parts(void **state)
 	assert_span_equal(lo.optional, "quiet", 5);
 }
 
+static void only_the_mark_of_edk2_may_follow_a_plain_load_option(void **state)
+{
+	(void)state;
+	uint8_t optional[17] = { 0x4e, 0xac, 0x08, 0x81, 0x11, 0x9f, 0x59, 0x4d,
+				 0x85, 0x0e, 0xe2, 0x1a, 0x52, 0x2c, 0x59, 0xb2 };
+	for (size_t n = 0; n <= sizeof(optional); n++) {
+		struct ch_efi_load_option lo = { .optional = ch_span(optional, n) };
+		assert_int_equal(ch_efi_load_option_is_plain(&lo), n == 0 || n == 16);
+	}
+	optional[15] ^= 1;
+	struct ch_efi_load_option lo = { .optional = ch_span(optional, 16) };
+	assert_false(ch_efi_load_option_is_plain(&lo));
+}
+
 static void a_load_option_cut_before_its_path_ends_is_refused(void **state)
 {
 	(void)state;
@@ -574,6 +588,7 @@ int main(void)
 		cmocka_unit_test(a_path_has_at_most_64_nodes),
 		cmocka_unit_test(a_path_splits_before_its_last_file),
 		cmocka_unit_test(a_load_option_has_three_parts),
+		cmocka_unit_test(only_the_mark_of_edk2_may_follow_a_plain_load_option),
 		cmocka_unit_test(a_load_option_cut_before_its_path_ends_is_refused),
 		cmocka_unit_test(a_database_gives_its_entries_in_order),
 		cmocka_unit_test(a_database_cut_or_lengthened_is_refused),

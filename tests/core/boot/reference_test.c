@@ -3,6 +3,8 @@
 #include "core/boot/reference.h"
 #include "tests/unit.h"
 
+#include <stdio.h>
+
 /* Reference values are written by hand too, so every slip must be refused with its place, and nothing half-read may stay. */
 
 #define HEAD "{\"format\":\"chainhold-reference/1\",\"kind\":\"baseline\",\"name\":\"n\",\"pcrs\":[0,7]"
@@ -65,6 +67,13 @@ static void every_slip_is_refused_and_placed(void **state)
 		{ HEAD ",\"secure_boot\":{\"db\":[{\"type\":\"x509\"}]}}", NULL, CH_ERR_MISSING },
 		{ HEAD ",\"secure_boot\":{\"db\":[{\"sha256\":\"" D32 "\"}]}}", NULL, CH_ERR_MISSING },
 		{ HEAD ",\"secure_boot\":{\"db\":[{\"type\":\"other\"}]}}", "\"other\"", CH_ERR_UNKNOWN },
+		{ HEAD ",\"secure_boot\":{\"db\":[{\"sha256\":\"00\"}]}}", "\"00\"", CH_ERR_ENCODING },
+		{ HEAD ",\"events\":[{\"covers\":\"most\"}]}", "\"most\"", CH_ERR_UNKNOWN },
+		{ HEAD ",\"rules\":[{\"rule\":\"smbios\"}]}", NULL, CH_ERR_MISSING },
+		{ HEAD ",\"rules\":[{\"rule\":\"smbios\",\"match\":[\"bios-vendor\"]}]}", NULL, CH_ERR_UNKNOWN },
+		{ HEAD ",\"rules\":[{\"rule\":\"smbios\",\"match\":[\"bios-color=*\"]}]}", NULL, CH_ERR_UNKNOWN },
+		{ HEAD ",\"rules\":[{\"rule\":\"text\",\"type\":-1}]}", "-1", CH_ERR_RANGE },
+		{ HEAD ",\"ima\":{\"files\":[{\"digests\":[7]}]}}", "7]", CH_ERR_MALFORMED },
 		{ HEAD ",\"ima\":{}}", "{}}", CH_ERR_MISSING },
 		{ HEAD ",\"ima\":{\"files\":[{\"path\":\"/a\",\"digests\":[\"" D32 "\"]}]}}", NULL, CH_ERR_ENCODING },
 		{ HEAD ",\"ima\":{\"violations\":\"fine\"}}", "\"fine\"", CH_ERR_UNKNOWN },
@@ -153,6 +162,34 @@ static void a_star_stands_for_any_run_and_nothing_else_does(void **state)
 	}
 }
 
+static void documents_that_name_no_register_judge_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		compile("{\"format\":\"chainhold-reference/1\",\"kind\":\"baseline\",\"name\":\"n\",\"pcrs\":[]}"),
+		CH_ERR_MISSING);
+	assert_non_null(why.rule);
+	assert_int_equal(ref.doc_count, 0);
+}
+
+static void what_is_said_of_an_event_and_of_smbios_is_kept(void **state)
+{
+	(void)state;
+	static const char *const covers[] = { "any", "all", "part" };
+	for (size_t i = 0; i < CH_COUNT_OF(covers); i++) {
+		char text[512];
+		(void)snprintf(
+			text, sizeof(text),
+			HEAD ",\"events\":[{\"pcr\":4,\"type\":1,\"digests\":{\"sha1\":\"" D20
+			     "\"},\"covers\":\"%s\"}],\"rules\":[{\"rule\":\"smbios\",\"match\":[\"bios-vendor=*\"]}]}",
+			covers[i]);
+		assert_int_equal(compile(text), CH_OK);
+		assert_int_equal(ref.event[0].covers, i);
+		assert_int_equal(ref.rule[0].kind, CH_RULE_SMBIOS);
+		assert_int_equal(ref.rule[0].text_count, 1);
+	}
+}
+
 static void a_certificate_and_its_hash_are_two_entries(void **state)
 {
 	(void)state;
@@ -218,6 +255,8 @@ int main(void)
 		cmocka_unit_test(every_slip_is_refused_and_placed),
 		cmocka_unit_test(what_is_endorsed_is_found_by_all_of_its_facts),
 		cmocka_unit_test(a_star_stands_for_any_run_and_nothing_else_does),
+		cmocka_unit_test(documents_that_name_no_register_judge_nothing),
+		cmocka_unit_test(what_is_said_of_an_event_and_of_smbios_is_kept),
 		cmocka_unit_test(a_certificate_and_its_hash_are_two_entries),
 		cmocka_unit_test(a_set_of_documents_is_bounded),
 		cmocka_unit_test(names_are_words_of_the_format),
