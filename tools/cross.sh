@@ -66,7 +66,7 @@ strip = '$triplet-strip'
 pkgconfig = 'pkg-config'
 exe_wrapper = ['$qemu', '-L', '/usr/$triplet', '-E', 'LD_LIBRARY_PATH=$lib']
 [built-in options]
-c_args = ['-I$include', '-I$include/$triplet', $flags]
+c_args = ['-isystem', '$include', '-isystem', '$include/$triplet', $flags]
 c_link_args = ['-L$lib', '-Wl,-rpath-link,$lib']
 [properties]
 pkg_config_libdir = '$lib/pkgconfig'
