@@ -88,13 +88,16 @@ static void tool_registers(struct ch_pcrs *pcrs)
 	}
 }
 
-static void replay_as_tool(const struct ch_tcg_log *log, struct ch_pcrs *pcrs)
+/* True if the two replays are not the same: only then is the second one taken. */
+static bool replay_as_tool(const struct ch_tcg_log *log, struct ch_pcrs *pcrs)
 {
 	struct ch_tcg_event ev;
+	bool differs = log->startup_locality != 0;
 	ch_pcrs_init(pcrs);
 	for (struct ch_tcg_iter it = ch_tcg_iter(log); ch_tcg_next(&it, &ev);) {
 		if (ev.n == 0 && ev.type == CH_EV_NO_ACTION)
 			continue;
+		differs |= !ev.extended;
 		for (size_t i = 0; i < ev.digest_count; i++) {
 			bool fresh = ch_pcrs_find(pcrs, ev.digest[i].alg) == NULL;
 			struct ch_pcr_bank *bank = ch_pcrs_add(pcrs, ev.digest[i].alg);
@@ -104,6 +107,7 @@ static void replay_as_tool(const struct ch_tcg_log *log, struct ch_pcrs *pcrs)
 				(void)ch_pcr_bank_extend(bank, ev.pcr, ev.digest[i].value);
 		}
 	}
+	return differs;
 }
 
 /* Every register that `a` extended is the same in `b`. */
@@ -139,7 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(tool_events() >= log.event_count);
 	tool_registers(&theirs);
 	ch_tcg_replay(&log, &ours);
-	replay_as_tool(&log, &like_theirs);
-	CHECK(same(&ours, &theirs) || same(&like_theirs, &theirs));
+	bool differs = replay_as_tool(&log, &like_theirs);
+	CHECK(same(differs ? &like_theirs : &ours, &theirs));
 	return 0;
 }
