@@ -28,15 +28,17 @@
 
 /* --- environment --- */
 
-static void env_send(void *ctx, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id, struct ch_span payload)
+void world_take(struct world *w, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id, struct ch_span payload)
 {
-	struct world *w = ctx;
 	NEED(w->sent_count < WORLD_SENT_MAX);
 	struct sent *s = &w->sent[w->sent_count++];
 	*s = (struct sent){ .to = to, .index = index, .type = type, .id = id };
 	ch_buf_append(&s->payload, payload);
-	if (w->on_send != NULL)
-		w->on_send(w->ctx, s);
+}
+
+static void env_send(void *ctx, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id, struct ch_span payload)
+{
+	world_take(ctx, to, index, type, id, payload);
 }
 
 static uint64_t env_wall(void *ctx)
@@ -206,7 +208,7 @@ void world_line_add(struct world *w, const char *line)
 /* --- the signer --- */
 
 /* Bytes that stand for a certificate: the keeper looks at their digest only. */
-static void signer_issue(struct world *w, uint64_t id, struct ch_span payload)
+static void signer_issue(struct world *w, uint64_t id, struct ch_span payload, world_answers answer)
 {
 	struct ch_msg_issue m;
 	uint8_t text[128];
@@ -217,10 +219,10 @@ static void signer_issue(struct world *w, uint64_t id, struct ch_span payload)
 	ch_wr_hex(&t, CH_SPAN_OF(m.serial));
 	w->issued++;
 	const struct ch_msg_issued a = { .not_after = m.now + m.lifetime, .certificate = ch_wr_span(&t) };
-	ch_keeper_message(w->keeper, CH_ROLE_SIGNER, 0, CH_MSG_ISSUED, id, &a);
+	answer(w, CH_MSG_ISSUED, id, &a);
 }
 
-static void signer_leaves(struct world *w, uint64_t id, struct ch_span payload)
+static void signer_leaves(struct world *w, uint64_t id, struct ch_span payload, world_answers answer)
 {
 	struct ch_msg_leaves m;
 	struct ch_tree_hash root;
@@ -235,27 +237,38 @@ static void signer_leaves(struct world *w, uint64_t id, struct ch_span payload)
 	c.size = w->frontier.size;
 	(void)ch_span_copy(c.root, 32, ch_tree_hash_span(&root));
 	c.note = CH_SPAN_LIT("note");
-	ch_keeper_message(w->keeper, CH_ROLE_SIGNER, 0, CH_MSG_CHECKPOINT, id, &c);
+	answer(w, CH_MSG_CHECKPOINT, id, &c);
+}
+
+void world_signer(struct world *w, const struct sent *s, world_answers answer)
+{
+	if (s->type == CH_MSG_ISSUE)
+		signer_issue(w, s->id, ch_buf_span(&s->payload), answer);
+	else
+		signer_leaves(w, s->id, ch_buf_span(&s->payload), answer);
+}
+
+static void call_answer(struct world *w, enum ch_msg type, uint64_t id, const void *msg)
+{
+	ch_keeper_message(w->keeper, CH_ROLE_SIGNER, 0, type, id, msg);
 }
 
 static bool signer_answer(struct world *w, size_t from)
 {
 	bool any = false;
 	for (size_t i = from; i < w->sent_count; i++) {
-		struct sent *s = &w->sent[i];
-		if (s->to != CH_ROLE_SIGNER || w->signer_deaf)
+		if (w->sent[i].to != CH_ROLE_SIGNER || w->signer_deaf)
 			continue;
 		any = true;
-		if (s->type == CH_MSG_ISSUE)
-			signer_issue(w, s->id, ch_buf_span(&s->payload));
-		else
-			signer_leaves(w, s->id, ch_buf_span(&s->payload));
+		world_signer(w, &w->sent[i], call_answer);
 	}
 	return any;
 }
 
 uint64_t world_say(struct world *w, enum ch_role from, enum ch_msg type, const void *msg)
 {
+	if (w->say != NULL)
+		return w->say(w, from, type, msg);
 	uint64_t id = ++w->ids;
 	ch_keeper_message(w->keeper, from, 0, type, id, msg);
 	return id;
@@ -264,6 +277,10 @@ uint64_t world_say(struct world *w, enum ch_role from, enum ch_msg type, const v
 void world_turn(struct world *w)
 {
 	size_t from;
+	if (w->turn != NULL) {
+		w->turn(w);
+		return;
+	}
 	do {
 		from = w->sent_count;
 		ch_keeper_turn(w->keeper);

@@ -45,9 +45,10 @@ struct world {
 	uint64_t issued;
 	bool signer_deaf; /* takes requests and does not answer */
 	struct ch_buf config;
-	/* told of every message when it leaves, and of a checkpoint when it is signed; may be NULL */
-	void (*on_send)(void *ctx, const struct sent *s);
-	void *ctx;
+	/* another way to a keeper: a process behind channels (tests/drivers/keeper_driver.c); NULL: it is called */
+	uint64_t (*say)(struct world *w, enum ch_role from, enum ch_msg type, const void *msg);
+	void (*turn)(struct world *w);
+	void *remote;
 };
 
 /* A class of this name: platform and boot required, release automatic, boot and staleness lead to quarantine. */
@@ -71,6 +72,13 @@ uint64_t world_say(struct world *w, enum ch_role from, enum ch_msg type, const v
 void world_turn(struct world *w);
 /* Time goes by, with a tick and a turn. */
 void world_pass(struct world *w, uint64_t ms);
+
+/* What the keeper sent, kept until world_forget(). */
+void world_take(struct world *w, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id,
+		struct ch_span payload);
+/* What the signer says to a message of the keeper, by way of `answer`. */
+typedef void (*world_answers)(struct world *w, enum ch_msg type, uint64_t id, const void *msg);
+void world_signer(struct world *w, const struct sent *s, world_answers answer);
 
 /* The answer to a message: its status, and its body if `body` is not NULL. 0 if there is none (yet). */
 unsigned world_answer(const struct world *w, uint64_t id, struct ch_span *body);
