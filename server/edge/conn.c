@@ -15,6 +15,7 @@
 #define RATE_GRACE_MS   20000 /* then a sender or reader must make a byte a millisecond on average: 1 KB/s */
 #define LINGER_MS       2000
 #define LINGER_MAX      262144
+#define REST_MS         100
 #define CONNECTION_COST 4 /* tokens of a new connection, in requests */
 
 /* --- the list of all, by age of the last change of state --- */
@@ -563,23 +564,28 @@ static void accept_ready(void *ctx, uint32_t events)
 	for (size_t i = 0; i < ACCEPTS_A_TURN && !e->paused; i++) {
 		struct sockaddr_storage from = { 0 };
 		socklen_t n = sizeof(from);
-		if (e->free_count == 0 && !evict(e)) {
-			e->count.refused_full++;
-			edge_accept_pause(e, 100);
-			return;
-		}
 		int fd = accept4(l->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0) {
+		if (fd >= 0 && (e->free_count > 0 || evict(e))) {
 			conn_new(l, fd, &from);
 			continue;
 		}
-		/* RFC-less but true: Linux hands over errors of the connection itself (accept(2), "Error handling"). */
+		if (fd >= 0) {
+			e->count.refused_full++;
+			close(fd);
+			continue;
+		}
+		/* Most errors are of the connection itself (accept(2), "Error handling"): the next one is none the worse. */
 		if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
 			return;
-		/* No descriptor: the connection stays in the queue, so epoll would tell of it without end. */
+		/*
+		 * No descriptor. That is told before the queue is looked at, so only the first time in a turn somebody surely waits.
+		 * Whoever waits stays in the queue, and epoll would tell of it without end.
+		 */
+		if (i > 0)
+			return;
 		if (!evict(e)) {
 			e->count.refused_full++;
-			edge_accept_pause(e, 100);
+			edge_accept_pause(e, REST_MS);
 		}
 	}
 }

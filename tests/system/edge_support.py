@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import os
-import selectors
 import socket
 import ssl
 import subprocess
@@ -29,6 +28,7 @@ class Authority:
     def __init__(self, folder, name="ca"):
         self.folder = str(folder)
         self.name = name
+        self.own = None
         self.key = os.path.join(self.folder, f"{name}.key")
         self.cert = os.path.join(self.folder, f"{name}.crt")
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key,
@@ -47,6 +47,13 @@ class Authority:
         return Identity(key, cert)
 
 
+    def server(self):
+        """The certificate of every edge of this CA."""
+        if self.own is None:
+            self.own = self.issue("server", "DNS:localhost,IP:127.0.0.1")
+        return self.own
+
+
 class Identity:
     def __init__(self, key, cert):
         self.key, self.cert = key, cert
@@ -61,7 +68,7 @@ class Edge:
 
     def __init__(self, folder, authority, **config):
         self.authority = authority
-        server = authority.issue("server", "DNS:localhost,IP:127.0.0.1")
+        server = authority.server()
         lines = []
         for key, path in (("tls_certificate", server.cert), ("tls_key", server.key), ("client_ca", authority.cert)):
             with open(path, "rb") as f:

@@ -142,6 +142,7 @@ def test_resumption_keeps_the_identity(edge, who):
     first.close()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tls_1_2_is_served_and_1_1_is_not(edge, who):
     with Client(edge, "devices", who["trusted"], version=ssl.TLSVersion.TLSv1_2) as c:
         assert c.ask("GET", "/v1/poll")[0] == 200
