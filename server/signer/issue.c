@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/signer/issue.h"
+
+#include "core/platform/spki.h"
+#include "core/platform/x509_write.h"
+#include "core/wire/base64.h"
+
+#define DAY       86400
+#define BACKDATED 3600 /* clocks of devices are behind: a certificate holds from an hour ago */
+#define CLOCK_OFF 300  /* the keeper's clock is this machine's: a request of another time is not believed */
+
+/* What is issued, and nothing else. */
+static const struct profile {
+	uint8_t number;
+	const char *uri; /* SAN, before the subject in hexadecimal */
+	uint64_t lifetime_max;
+	uint8_t key[4]; /* enum ch_key_type that are certified */
+} profile[] = {
+	{ 1, "urn:chainhold:device:", 400 * DAY, { CH_KEY_P256, CH_KEY_P384 } },
+	{ 2, "urn:chainhold:operator:", 400 * DAY, { CH_KEY_P256, CH_KEY_P384, CH_KEY_ED25519 } },
+};
+
+static enum ch_err check_ca(struct ch_issuer *ca, const struct ch_x509 *cert, const struct ch_sign_key *key)
+{
+	struct ch_pubkey own;
+	if (cert->form != CH_X509_CERTIFICATE || !cert->ca || (cert->key_usage & CH_KU_CERT_SIGN) == 0 ||
+	    cert->subject_key_id.n == 0)
+		return CH_ERR_UNTRUSTED;
+	enum ch_err err = ch_sign_key_pub(key, &own);
+	if (err != CH_OK)
+		return err;
+	if (!ch_spki_same(&own.pub, &cert->pub))
+		return CH_ERR_MISMATCH;
+	ca->name = cert->subject;
+	ca->kid = cert->subject_key_id;
+	ca->not_after = cert->not_after;
+	return CH_OK;
+}
+
+enum ch_err ch_issuer_load(struct ch_issuer *ca, struct ch_span pem, const struct ch_sign_key *key)
+{
+	struct ch_x509 cert;
+	size_t n = 0;
+	*ca = (struct ch_issuer){ 0 };
+	ca->certificate.p = ch_calloc(1, CH_CERT_MAX);
+	ca->certificate.cap = CH_CERT_MAX;
+	enum ch_err err = ch_pem_decode(pem, "CERTIFICATE", ca->certificate.p, CH_CERT_MAX, &n, NULL);
+	ca->certificate.n = n;
+	if (err == CH_OK)
+		err = ch_x509_parse(&cert, ch_buf_span(&ca->certificate), NULL);
+	if (err == CH_OK)
+		err = check_ca(ca, &cert, key);
+	if (err != CH_OK)
+		ch_issuer_clear(ca);
+	return err;
+}
+
+void ch_issuer_clear(struct ch_issuer *ca)
+{
+	ch_buf_free(&ca->certificate);
+	*ca = (struct ch_issuer){ 0 };
+}
+
+static const struct profile *profile_of(uint8_t number)
+{
+	for (size_t i = 0; i < CH_COUNT_OF(profile); i++) {
+		if (profile[i].number == number)
+			return &profile[i];
+	}
+	return NULL;
+}
+
+static bool certifies(const struct profile *p, enum ch_key_type type)
+{
+	bool ok = false;
+	for (size_t i = 0; i < sizeof(p->key); i++)
+		ok = ok || (type != CH_KEY_NONE && p->key[i] == type);
+	return ok;
+}
+
+/* Why a request is refused, or NULL. */
+static const char *refusal(const struct ch_issuer *ca, const struct profile *p, const struct ch_msg_issue *req,
+			   const struct ch_pub *pub, int64_t clock)
+{
+	if (p == NULL)
+		return "there is no such profile";
+	if (!certifies(p, pub->type))
+		return "the profile does not certify this kind of key";
+	if (req->now > INT64_MAX / 2 || (int64_t)req->now > clock + CLOCK_OFF || (int64_t)req->now < clock - CLOCK_OFF)
+		return "the request is of another time than this process's clock";
+	if (req->lifetime == 0 || req->lifetime > p->lifetime_max)
+		return "the lifetime is above the ceiling of the profile";
+	if (clock >= ca->not_after)
+		return "the certificate of the CA has expired";
+	if (ch_span_all(CH_SPAN_OF(req->serial), 0))
+		return "the serial number is zero";
+	if (ch_span_all(CH_SPAN_OF(req->subject), 0))
+		return "there is no subject";
+	return NULL;
+}
+
+/* A point that is not on its curve is no key (SP 800-56A, 5.6.2.3). */
+static bool key_valid(const struct ch_pub *pub)
+{
+	struct ch_verify_key k;
+	if (ch_verify_key_init(&k, pub) != CH_OK)
+		return false;
+	ch_verify_key_clear(&k);
+	return true;
+}
+
+static enum ch_err sign(uint8_t room[static CH_IPC_CERT_MAX], struct ch_span *certificate, const struct ch_cert_new *c,
+			const struct ch_sign_key *key)
+{
+	uint8_t tbs[CH_IPC_CERT_MAX];
+	uint8_t sig[CH_SIGN_BYTES];
+	struct ch_wr w = ch_wr(tbs, sizeof(tbs));
+	struct ch_wr all = ch_wr(room, CH_IPC_CERT_MAX);
+	enum ch_err err = ch_cert_tbs_put(&w, c);
+	if (err == CH_OK)
+		err = ch_sign_message(key, ch_wr_span(&w), sig);
+	if (err == CH_OK)
+		err = ch_cert_put(&all, ch_wr_span(&w), sig);
+	*certificate = err == CH_OK ? ch_wr_span(&all) : CH_SPAN_EMPTY;
+	return err;
+}
+
+static void refuse(struct ch_msg_issued *out, const char *rule)
+{
+	*out = (struct ch_msg_issued){ .status = 1, .rule = ch_span_str(rule) };
+}
+
+void ch_issue(struct ch_msg_issued *out, uint8_t room[static CH_IPC_CERT_MAX], const struct ch_issuer *ca,
+	      const struct ch_sign_key *key, const struct ch_msg_issue *req, int64_t clock)
+{
+	struct ch_pub pub = { .type = CH_KEY_NONE };
+	uint8_t kid[20];
+	char cn[33], uri[64];
+	struct ch_wr w = ch_wr(cn, sizeof(cn));
+	struct ch_wr u = ch_wr(uri, sizeof(uri));
+	const struct profile *p = profile_of(req->profile);
+	*out = (struct ch_msg_issued){ 0 };
+	if (ch_spki_parse(&pub, req->spki, NULL) != CH_OK) {
+		refuse(out, "the key is not one SubjectPublicKeyInfo");
+		return;
+	}
+	const char *rule = refusal(ca, p, req, &pub, clock);
+	if (rule != NULL || !key_valid(&pub) || ch_cert_kid(kid, &pub) != CH_OK) {
+		refuse(out, rule != NULL ? rule : "the key is not valid");
+		return;
+	}
+	ch_wr_hex(&w, CH_SPAN_OF(req->subject));
+	ch_wr_str(&u, p->uri);
+	ch_wr_hex(&u, CH_SPAN_OF(req->subject));
+	int64_t end = (int64_t)req->now + (int64_t)req->lifetime;
+	const struct ch_cert_new c = {
+		.serial = CH_SPAN_OF(req->serial),
+		.issuer = ca->name,
+		.subject_cn = ch_wr_span(&w),
+		.not_before = (int64_t)req->now - BACKDATED,
+		.not_after = end < ca->not_after ? end : ca->not_after,
+		.spki = req->spki,
+		.subject_kid = CH_SPAN_OF(kid),
+		.issuer_kid = ca->kid,
+		.key_usage = CH_KU_DIGITAL_SIGNATURE,
+		.eku = CH_CERT_EKU_CLIENT,
+		.ca = false,
+		.san = { { CH_CERT_SAN_URI, ch_wr_span(&u) } },
+		.san_count = 1,
+	};
+	if (sign(room, &out->certificate, &c, key) != CH_OK)
+		refuse(out, "the certificate could not be signed");
+	else
+		out->not_after = (uint64_t)c.not_after;
+}

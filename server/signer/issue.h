@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_SIGNER_ISSUE_H
+#define CH_SIGNER_ISSUE_H
+
+#include "host/crypto_openssl/sign.h"
+#include "server/ipc/messages.h"
+
+/* What the issuing CA is, read once from its certificate. Owns what it holds. */
+struct ch_issuer {
+	struct ch_buf certificate; /* DER */
+	struct ch_span name;       /* its subject, encoded; borrows from `certificate` */
+	struct ch_span kid;        /* its subject key identifier */
+	int64_t not_after;
+};
+
+/*
+ * Takes the CA's certificate (PEM). CH_ERR_UNTRUSTED if it is no CA certificate with a key identifier, CH_ERR_MISMATCH if its key is not
+ * `key`'s, else what is malformed.
+ */
+CH_MUST_USE enum ch_err ch_issuer_load(struct ch_issuer *ca, struct ch_span pem, const struct ch_sign_key *key);
+void ch_issuer_clear(struct ch_issuer *ca);
+
+/*
+ * Builds and signs the certificate that `req` asks for, under this process's own copy of the profiles. `clock` is this process's
+ * time. On success `out` has status 0 and the certificate, in `room`; else status and rule say why not.
+ */
+void ch_issue(struct ch_msg_issued *out, uint8_t room[static CH_IPC_CERT_MAX], const struct ch_issuer *ca,
+	      const struct ch_sign_key *key, const struct ch_msg_issue *req, int64_t clock);
+
+#endif
