@@ -304,6 +304,8 @@ int main(void)
 	}
 	struct ch_span name = ch_config_get(m.child.start.config, "store", 0);
 	(void)ch_span_copy(m.store_name, sizeof(m.store_name) - 1, name.n > 0 ? name : CH_SPAN_LIT(STORE_NAME));
+	/* The C library opens the time zone's file when it is first asked for a local time, which a sandbox does not let it. */
+	tzset();
 	m.loop = ch_loop_new();
 	ch_child_confine(&m.child, CH_ALLOW_FILES);
 	store_open(&m);
