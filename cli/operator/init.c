@@ -4,6 +4,7 @@
 #include "cli/operator/op.h"
 
 #include "core/trust/action.h"
+#include "core/trust/checkpoint.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -112,6 +113,31 @@ static int make_key(int dir, enum op_key_kind kind, const char *path, const char
 	return code;
 }
 
+/* The log's key, and the text that its clients check it by: the key under the log's name (C2SP signed-note). */
+static int make_log_key(int dir, const char *name)
+{
+	char origin[CH_NOTE_NAME_MAX + 1];
+	uint8_t raw[32], text[CH_NOTE_KEY_TEXT_MAX + 1];
+	size_t n = sizeof(raw);
+	struct ch_note_key note;
+	struct ch_wr w = ch_wr(text, sizeof(text));
+	EVP_PKEY *key = op_key_new(OP_KEY_ED25519);
+	int code = key != NULL ? put_key(dir, "state/signer/log.key", key) : openssl_failed("the log's key");
+	(void)snprintf(origin, sizeof(origin), "%.200s/log", name);
+	if (code < 0 && EVP_PKEY_get_raw_public_key(key, raw, &n) != 1)
+		code = openssl_failed("log.vkey");
+	EVP_PKEY_free(key);
+	if (code < 0 && ch_note_key_make(&note, ch_span_str(origin), raw) != CH_OK) {
+		cli_say("'%s' cannot be the name of a log", origin);
+		code = CLI_USAGE;
+	}
+	if (code >= 0)
+		return code;
+	ch_note_key_put(&w, &note);
+	ch_wr_u8(&w, '\n');
+	return op_file_make(dir, "log.vkey", OP_PUBLIC, ch_wr_span(&w));
+}
+
 static int make_keys(struct made *m, const struct ask *a)
 {
 	struct op_cert_ask server = { .profile = OP_PROFILE_SERVER,
@@ -128,7 +154,7 @@ static int make_keys(struct made *m, const struct ask *a)
 	if (code < 0)
 		code = make_leaf(m, &operator, path);
 	if (code < 0)
-		code = make_key(m->dir, OP_KEY_ED25519, "state/signer/log.key", "log.pub");
+		code = make_log_key(m->dir, a->names.v[0]);
 	return code < 0 ? make_key(m->dir, OP_KEY_P256, "state/signer/ear.key", "ear.pub") : code;
 }
 
@@ -322,6 +348,7 @@ static int tell(const char *dir, const struct ask *a)
 	cli_field(w, "chainholdd.yaml", CLI_PLAIN, "the server's configuration");
 	cli_field(w, "chainhold.yaml", CLI_PLAIN, "how this command reaches it");
 	cli_field(w, "ca.crt", CLI_PLAIN, "what devices and operators trust the server by");
+	cli_field(w, "log.vkey", CLI_PLAIN, "what anyone checks the transparency log by: publish it");
 	cli_field(w, "operators/", CLI_PLAIN,
 		  "key and certificate of the first operator, role admin: keep the key secret");
 	cli_field(w, "state/signer/", CLI_PLAIN, "keys of the CA, the log and the results: back them up, offline");

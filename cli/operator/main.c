@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/operator/op.h"
 
+#include "cli/operator/audit.h"
 #include "cli/operator/log.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 
 static const struct cli_cmd command[] = {
 	{ "init", "make the folder of a new server", cmd_init },
+	{ "audit", "compute every verdict and the log of a backup again", op_audit },
 	{ "log", "verify, prove, mirror and watch a transparency log", op_log },
 };
 
