@@ -161,6 +161,15 @@ def test_the_hash_of_an_allowed_certificate_is_another_entry(tmp_path):
     assert code == 1 and "secure-boot-key" in why["boot"]
 
 
+@pytest.mark.parametrize("entry,code", [(b"a" * 32, 0), (b"b" * 32, 1), (b"a" * 33, 1)])
+def test_the_hash_that_let_an_image_start_is_one_of_db(tmp_path, entry, code):
+    """What vouched for an image is measured without its type: 32 bytes are a hash."""
+    reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()), lambda doc: doc.update(secure_boot={
+        "enabled": False, "pk": [], "kek": [], "db": [{"type": "sha256", "sha256": (b"a" * 32).hex()}], "dbx": []}))
+    authority = made.event(7, 0x800000E0, made.variable(made.SECURITY, "db", b"o" * 16 + entry))
+    assert appraise(reference, made.write(tmp_path / "other", made.good_events([authority])))[0] == code
+
+
 @pytest.mark.parametrize("tier", ["affirming", "warning"])
 def test_the_tier_of_the_phase_words_counts(tmp_path, tier):
     reference = capture(tmp_path, made.write(tmp_path / "good", made.good_events()),
