@@ -118,6 +118,8 @@ struct event {
 	struct ch_buf text; /* as it goes out, with its chunk's frame */
 };
 
+#define EDGE_OTHERS_MAX 8 /* processes of one role whose numbers are shown */
+
 struct edge {
 	struct ch_loop *loop;
 	struct ch_child child;
@@ -144,6 +146,7 @@ struct edge {
 	bool stopping;
 	struct ch_loop_timer grace;
 	struct ch_loop_timer status;
+	struct ch_buf other[CH_ROLE_COUNT][EDGE_OTHERS_MAX]; /* what the other processes told of themselves */
 	struct edge_counters count;
 	uint64_t date_at;
 	char date[CH_HTTP_DATE];
@@ -205,6 +208,8 @@ void events_clear(struct edge *e);
 /* metrics.c */
 void metrics_start(struct edge *e);
 void metrics_put(struct edge *e, struct ch_wr *w);
+/* Keeps the lines of another process. */
+void metrics_take(struct edge *e, const struct ch_child_news *news);
 
 /* local.c: what the edge answers by itself */
 void local_answer(struct conn *c);

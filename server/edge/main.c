@@ -148,6 +148,9 @@ static void control_ready(void *ctx, uint32_t events)
 			break;
 		case CH_CHILD_RELOAD:
 			break;
+		case CH_CHILD_STATUS:
+			metrics_take(e, &news);
+			break;
 		case CH_CHILD_STOP:
 			/* Main is gone, or the end is asked for: nothing more is to be heard. */
 			ch_loop_del(e->loop, &e->control);

@@ -2,6 +2,8 @@
 /* Numbers in Prometheus' text format 0.0.4: of this edge, and of the processes that main passes on. */
 #include "server/edge/edge.h"
 
+#include "core/base/rd.h"
+
 #define STATUS_MS  1000
 #define STATUS_MAX 65536
 
@@ -79,6 +81,29 @@ static void put_own(struct edge *e, struct ch_wr *w)
 	put_requests(e, w);
 }
 
+/* A name has its TYPE once (Prometheus' exposition formats): of several processes of a role, the first brings it. */
+static void put_other(struct ch_wr *w, struct ch_span text, bool types)
+{
+	struct ch_rd r = ch_rd(text);
+	while (ch_rd_left(&r) > 0) {
+		size_t n = 0;
+		while (n < ch_rd_left(&r) && text.p[r.off + n] != '\n')
+			n++;
+		struct ch_span line = ch_rd_take(&r, n < ch_rd_left(&r) ? n + 1 : n);
+		if (types || line.p[0] != '#')
+			ch_wr_put(w, line);
+	}
+}
+
+void metrics_take(struct edge *e, const struct ch_child_news *news)
+{
+	if (news->from >= CH_ROLE_COUNT || news->from_index >= EDGE_OTHERS_MAX || news->metrics.n > STATUS_MAX)
+		return;
+	struct ch_buf *b = &e->other[news->from][news->from_index];
+	b->n = 0;
+	ch_buf_append(b, news->metrics);
+}
+
 void metrics_put(struct edge *e, struct ch_wr *w)
 {
 	put_own(e, w);
@@ -87,6 +112,10 @@ void metrics_put(struct edge *e, struct ch_wr *w)
 	ch_wr_str(w, "\n# TYPE chainhold_generation gauge\nchainhold_generation ");
 	ch_wr_dec(w, ch_view_generation(e->view));
 	ch_wr_u8(w, '\n');
+	for (size_t role = 0; role < CH_ROLE_COUNT; role++) {
+		for (size_t i = 0; i < EDGE_OTHERS_MAX; i++)
+			put_other(w, ch_buf_span(&e->other[role][i]), role != CH_ROLE_EDGE && i == 0);
+	}
 }
 
 static void tell(void *ctx)

@@ -101,6 +101,7 @@ static struct ch_child_news read_news(struct ch_child *c, const struct ch_frame 
 {
 	struct ch_msg_stop stop;
 	struct ch_msg_reload reload;
+	struct ch_msg_status status;
 	const struct ch_child_news end = { .ask = CH_CHILD_STOP };
 	if (!ch_msg_permitted(&c->once, CH_ROLE_MAIN, c->role, f->type))
 		return end;
@@ -115,6 +116,13 @@ static struct ch_child_news read_news(struct ch_child *c, const struct ch_frame 
 		if (ch_msg_parse(CH_MSG_STOP, &stop, f->payload, NULL) != CH_OK)
 			return end;
 		return (struct ch_child_news){ .ask = CH_CHILD_STOP, .grace_ms = stop.grace_ms };
+	case CH_MSG_STATUS:
+		if (ch_msg_parse(CH_MSG_STATUS, &status, f->payload, NULL) != CH_OK)
+			return end;
+		return (struct ch_child_news){ .ask = CH_CHILD_STATUS,
+					       .from = (enum ch_role)(f->id >> 8),
+					       .from_index = (unsigned)(f->id & 0xff),
+					       .metrics = status.metrics };
 	case CH_MSG_EVIL:
 		return ch_child_evil(c, f) ? (struct ch_child_news){ 0 } : end;
 	default:

@@ -59,12 +59,15 @@ unsigned ch_child_fds(const struct ch_child *c, enum ch_fd_kind kind);
  */
 void ch_child_confine(struct ch_child *c, unsigned allow);
 /* What a control frame asks for. */
-enum ch_child_ask { CH_CHILD_NOTHING, CH_CHILD_STOP, CH_CHILD_PEER, CH_CHILD_RELOAD };
+enum ch_child_ask { CH_CHILD_NOTHING, CH_CHILD_STOP, CH_CHILD_PEER, CH_CHILD_RELOAD, CH_CHILD_STATUS };
 struct ch_child_news {
 	enum ch_child_ask ask;
 	struct ch_child_fd peer; /* with CH_CHILD_PEER; the descriptor is now the child's */
 	uint32_t grace_ms;       /* with CH_CHILD_STOP */
 	struct ch_span config;   /* with CH_CHILD_RELOAD; borrowed until the next call */
+	enum ch_role from;       /* with CH_CHILD_STATUS: whose lines `metrics` are, borrowed until the next call */
+	unsigned from_index;
+	struct ch_span metrics;
 };
 /*
  * The next piece of news on the control channel, after the loop said that it is readable. CH_CHILD_NOTHING when there is

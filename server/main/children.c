@@ -130,7 +130,7 @@ static void spread_status(struct main_children *m, const struct main_process *fr
 	uint64_t id = (uint64_t)from->role << 8 | from->index;
 	for (size_t i = 0; i < m->count; i++) {
 		struct main_process *q = &m->process[i];
-		if (q->role != CH_ROLE_EDGE || !q->ready)
+		if (q->role != CH_ROLE_EDGE || !q->ready || q == from)
 			continue;
 		ch_chan_send(&q->control, CH_MSG_STATUS, id, payload);
 		(void)ch_chan_flush(&q->control);
