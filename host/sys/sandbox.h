@@ -17,7 +17,7 @@ CH_MUST_USE enum ch_err ch_sandbox_compute(void);
 
 /* What a process with a loop may do besides computing, reading and writing descriptors, sockets among them, and waiting for them. */
 #define CH_ALLOW_ACCEPT     0x01u /* take connections of a listening socket */
-#define CH_ALLOW_FILES_READ 0x02u /* open files under its root for reading, map and lock them */
+#define CH_ALLOW_FILES_READ 0x02u /* open files under its root for reading, map and lock them; O_RDWR is EACCES */
 #define CH_ALLOW_FILES      0x04u /* the same for writing; make, rename and remove files */
 #define CH_ALLOW_CONNECT    0x08u /* open TCP and UDP sockets and connect them */
 

@@ -72,6 +72,16 @@ static int writes_file(void)
 	return rename("/new", "/newer") == 0 && unlink("/newer") == 0 ? 0 : FAILED;
 }
 
+static int may_not_update(void)
+{
+	return open("/there", O_RDWR) < 0 && errno == EACCES ? 0 : FAILED;
+}
+
+static int makes_file(void)
+{
+	return open("/new", O_WRONLY | O_CREAT, 0600);
+}
+
 static int opens_outside(void)
 {
 	return open("/etc/passwd", O_RDONLY) < 0 && errno == ENOENT ? 0 : FAILED;
@@ -181,7 +191,8 @@ static void files(void **state)
 		skip();
 	assert_done(CH_ALLOW_FILES_READ, reads_file);
 	assert_done(CH_ALLOW_FILES_READ, opens_outside);
-	assert_killed(CH_ALLOW_FILES_READ, writes_file);
+	assert_done(CH_ALLOW_FILES_READ, may_not_update);
+	assert_killed(CH_ALLOW_FILES_READ, makes_file);
 	assert_done(CH_ALLOW_FILES, writes_file);
 	assert_done(CH_ALLOW_FILES, opens_outside);
 	assert_killed(CH_ALLOW_FILES, executes);
