@@ -10,7 +10,8 @@
  * stored: the signer's size tells which, when the keeper asks for it at start.
  */
 
-#define ASK_SIZE 0 /* leaves in a LEAVES that only asks */
+#define ASK_SIZE      0 /* leaves in a LEAVES that only asks */
+#define SIGNER_FAILED 2 /* status of CHECKPOINT */
 
 uint64_t ch_kp_leaf(struct ch_keeper *k, enum ch_leaf_type type, int64_t device, struct ch_span record)
 {
@@ -186,11 +187,14 @@ void ch_kp_log_sync(struct ch_keeper *k)
 void ch_kp_log_send(struct ch_keeper *k)
 {
 	uint64_t open = k->log.next - k->log.signed_size;
-	if (!k->signer || !k->log.synced || k->log.in_flight_id != 0 || open == 0 || ch_store_busy(k->st))
+	if (!k->signer || k->log.behind || k->log.in_flight_id != 0 || open == 0 || ch_store_busy(k->st))
 		return;
 	if (k->log.sent != 0 && k->mono - k->log.sent < CH_KEEPER_BATCH_MS)
 		return;
-	leaves_send(k, open < CH_KEEPER_LEAVES_MAX ? open : CH_KEEPER_LEAVES_MAX);
+	if (!k->log.synced)
+		leaves_send(k, ASK_SIZE);
+	else
+		leaves_send(k, open < CH_KEEPER_LEAVES_MAX ? open : CH_KEEPER_LEAVES_MAX);
 }
 
 /* Moves on to `size`, if the leaves up to there have the root that was signed. */
@@ -245,6 +249,9 @@ void ch_kp_checkpoint(struct ch_keeper *k, uint64_t id, const struct ch_msg_chec
 	if (id != k->log.in_flight_id)
 		return;
 	k->log.in_flight_id = 0;
+	/* Its disk or its key failed, nothing was signed: it is asked again with the next batch. */
+	if (m->status == SIGNER_FAILED)
+		return;
 	if (m->size > k->log.next) {
 		stop_writing(k, m->size, "an older copy of the store was restored");
 		return;

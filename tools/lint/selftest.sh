@@ -56,6 +56,12 @@ planted format host/base/file.c
 keep host/base/mem.c
 sed -i '1d' host/base/mem.c
 planted spdx host/base/mem.c
+keep server/keeper/sql.h
+sed -i 's|WHERE tenant = $1 AND seq = $2")|WHERE seq = $2")|' server/keeper/sql.h
+planted sql server/keeper/sql.h
+keep host/store/schema.c
+sed -i 's|sha256 BYTEA NOT NULL, size BIGINT|sha256 BLOB NOT NULL, size INTEGER|' host/store/schema.c
+planted sql host/store/schema.c
 printf '# TO''DO: later\n' >docs/later.md
 planted words docs/later.md
 printf '/* SPDX-License-Identifier: Apache-2.0 */\n' >core/base/unlisted.c

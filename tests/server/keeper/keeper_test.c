@@ -905,6 +905,23 @@ static void a_checkpoint_that_was_signed_and_not_stored_is_taken_up(void **state
 	assert_int_equal(w.frontier.size, 3);
 }
 
+static void a_signer_that_fails_is_asked_again(void **state)
+{
+	(void)state;
+	world_pass(&w, 200);
+	w.signer_fails = true;
+	restart();
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	world_pass(&w, 200);
+	world_pass(&w, 200);
+	assert_int_equal(w.frontier.size, 1);
+	w.signer_fails = false;
+	world_pass(&w, 200);
+	world_pass(&w, 200);
+	assert_true(w.frontier.size > 1);
+	assert_int_equal(world_number(&w, "SELECT size FROM checkpoint ORDER BY seq DESC LIMIT 1"), w.frontier.size);
+}
+
 static void a_restored_backup_cannot_fork_the_log(void **state)
 {
 	(void)state;
@@ -1015,6 +1032,7 @@ int main(void)
 		TEST(a_stricter_policy_is_applied_to_those_that_are_there),
 		TEST(checkpoints_follow_and_a_restart_goes_on),
 		TEST(a_checkpoint_that_was_signed_and_not_stored_is_taken_up),
+		TEST(a_signer_that_fails_is_asked_again),
 		TEST(a_restored_backup_cannot_fork_the_log),
 		TEST(a_signer_of_another_history_stops_the_log),
 		TEST(a_new_keeper_publishes_what_the_old_one_did),

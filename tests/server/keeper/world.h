@@ -43,7 +43,8 @@ struct world {
 	/* the signer, whose state outlives a keeper */
 	struct ch_frontier frontier;
 	uint64_t issued;
-	bool signer_deaf; /* takes requests and does not answer */
+	bool signer_deaf;  /* takes requests and does not answer */
+	bool signer_fails; /* has no disk: signs nothing */
 	struct ch_buf config;
 	/* another way to a keeper: a process behind channels (tests/drivers/keeper_driver.c); NULL: it is called */
 	uint64_t (*say)(struct world *w, enum ch_role from, enum ch_msg type, const void *msg);
