@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 			abort(); \
 	} while (0)
 
-#define UNION_MEMBER(upper, lower) struct ag_##lower lower;
+#define UNION_MEMBER(upper, lower) struct ag_##lower of_##lower;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

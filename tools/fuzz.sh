@@ -44,17 +44,25 @@ export ASAN_OPTIONS='abort_on_error=0:detect_leaks=1:allocator_may_return_null=1
 export UBSAN_OPTIONS='print_stacktrace=1'
 mkdir -p "$OUT/crash" "$OUT/log" "$OUT/bin" "$OUT/corpus"
 
+# sources [FOLDER]: what targets are linked with: core, host, and the parsers of programs that fuzz/parsers.txt names.
+sources() {
+	(cd "${1:-.}" && {
+		find core host -name '*.c'
+		awk '!/^(#|-|$)/ { for (i = 2; i <= NF; i++) if ($i !~ /^(core|host)\//) print $i }' fuzz/parsers.txt
+	}) | sort -u
+}
+
 # library NAME FLAGS: everything but programs, compiled once per kind; only what changed is compiled again.
 library() {
 	local kind=$1 flags=$2 newest
 	mkdir -p "$OUT/$kind"
-	newest=$(find core host -name '*.h' -newer "$OUT/$kind/stamp" 2>/dev/null | head -n 1 || true)
+	newest=$(find core host agent server -name '*.h' -newer "$OUT/$kind/stamp" 2>/dev/null | head -n 1 || true)
 	if [ ! -f "$OUT/$kind/stamp" ] || [ -n "$newest" ] || [ "$(cat "$OUT/$kind/stamp")" != "$flags" ]; then
 		rm -rf "${OUT:?}/$kind"
 		mkdir -p "$OUT/$kind"
 	fi
 	export KIND=$kind FLAGS=$flags
-	find core host -name '*.c' | sort | xargs -P "$JOBS" -I{} bash -c 'object "$1"' - {}
+	sources | xargs -P "$JOBS" -I{} bash -c 'object "$1"' - {}
 	rm -f "$OUT/$kind/lib.a"
 	find "$OUT/$kind" -name '*.o' | sort | xargs ar rcs "$OUT/$kind/lib.a"
 	# Objects of sources that went away must not stay.
@@ -105,7 +113,7 @@ one_planted() {
 		return 1
 	}
 	dir=$(mktemp -d)
-	cp -r core host fuzz "$dir/"
+	cp -r core host agent server fuzz "$dir/"
 	if ! patch -d "$dir" -p1 --no-backup-if-mismatch -s <"fuzz/planted/$t.patch"; then
 		echo "$t: fuzz/planted/$t.patch does not apply any more; make it again"
 		rm -rf "$dir"
@@ -113,7 +121,7 @@ one_planted() {
 	fi
 	# A patched source replaces its object of the library; a patched header means compiling everything.
 	if grep -qE '^\+\+\+ .*\.h([[:space:]]|$)' "fuzz/planted/$t.patch"; then
-		mapfile -t sources < <(cd "$dir" && find core host -name '*.c')
+		mapfile -t sources < <(sources "$dir")
 	else
 		mapfile -t sources < <(sed -nE 's|^\+\+\+ b/([^[:space:]]*\.c).*|\1|p' "fuzz/planted/$t.patch")
 		objects=("$OUT/asan/lib.a")
