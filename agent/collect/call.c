@@ -11,6 +11,7 @@ struct head {
 	uint8_t always;
 	uint16_t status;
 	uint32_t retry_after;
+	struct ch_span code;
 	struct ch_span error;
 };
 _Static_assert(offsetof(struct ag_judged, error) == offsetof(struct head, error), "answers begin alike");
@@ -45,6 +46,7 @@ enum ag_outcome ag_call(struct collect *c, enum ag_route route, struct ch_span k
 	ag_child_ask(&c->child, AG_NET, AG_MSG_CALL, &m, answer, to, CALL_MS);
 	const struct head *h = to;
 	c->retry_after = h->retry_after;
+	c->code[ch_span_copy(c->code, sizeof(c->code) - 1, h->code)] = '\0';
 	if (h->status >= 200 && h->status < 300)
 		return AG_DONE;
 	ag_problem(c, "%.*s", (int)h->error.n, (const char *)h->error.p);

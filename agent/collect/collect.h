@@ -21,6 +21,7 @@ struct collect {
 
 	bool enrolled;
 	bool checked;                /* the keys were seen to work */
+	bool expelled;               /* the server takes the certificate no more: only enrolling anew can help */
 	struct ch_buf identity_file; /* what `identity` points to */
 	struct ag_record_identity identity;
 	struct ch_buf floor_file;
@@ -38,9 +39,10 @@ struct collect {
 	/* history already taken, so that a device that is long offline does not say the same again and again */
 	uint8_t last_history[AG_DIGEST];
 
-	unsigned failures;    /* in a row */
-	uint32_t retry_after; /* seconds that the server asked for */
-	uint32_t next_in;     /* seconds until the next attestation, as the server wants it; 0: the interval */
+	char code[AG_TEXT_SHORT]; /* of the last refusal; empty if there was none */
+	unsigned failures;        /* in a row */
+	uint32_t retry_after;     /* seconds that the server asked for */
+	uint32_t next_in;         /* seconds until the next attestation, as the server wants it; 0: the interval */
 };
 
 /* How an attempt ended. */
@@ -66,6 +68,8 @@ void ag_problem(struct collect *c, const char *format, ...) __attribute__((forma
 /* enrol.c */
 enum ag_outcome ag_enrol(struct collect *c);
 enum ag_outcome ag_renew(struct collect *c);
+/* True if the certificate has come to its end, or the server takes it no more. */
+bool ag_certificate_over(const struct collect *c);
 /* True from two thirds of the certificate's life on. */
 bool ag_renew_due(const struct collect *c);
 /* Tells net who we are. */

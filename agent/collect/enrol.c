@@ -66,6 +66,7 @@ static enum ag_outcome certified(struct collect *c, uint32_t key, const struct a
 	(void)ch_span_copy(r.device, sizeof(r.device), CH_SPAN_OF(m->device));
 	if (ag_state_put_identity(c, &r) != CH_OK)
 		return AG_LATER;
+	c->expelled = false;
 	ag_identity_use(c);
 	return AG_DONE;
 }
@@ -166,15 +167,31 @@ static enum ag_outcome enrol_token(struct collect *c, const struct ag_identity *
 	return out == AG_DONE ? certified(c, key, &answer) : out;
 }
 
+/* A certificate that is over does not belong into the handshake of an enrolment; the key stays until there is another. */
+static uint32_t leave(struct collect *c)
+{
+	if (!c->enrolled)
+		return 0;
+	ch_log(CH_LOG_NOTICE, "the certificate is over: enrolling anew");
+	const struct ag_certificate none = { .key = c->identity.key };
+	ag_child_send(ag_child_to(&c->child, AG_NET), AG_MSG_CERTIFICATE, 0, &none);
+	return c->identity.key;
+}
+
 enum ag_outcome ag_enrol(struct collect *c)
 {
 	struct ag_identity id;
-	if (!identify(c, 0, &id))
+	if (!identify(c, leave(c), &id))
 		return AG_REFUSED;
 	enum ag_outcome out = id.ak_public.n > 0 ? enrol_tpm(c, &id) : enrol_token(c, &id);
 	if (out == AG_DONE)
 		say_device(c, "enrolled");
 	return out;
+}
+
+bool ag_certificate_over(const struct collect *c)
+{
+	return c->expelled || ag_clock_now(&c->clock) >= c->identity.not_after;
 }
 
 bool ag_renew_due(const struct collect *c)

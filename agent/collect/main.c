@@ -44,16 +44,36 @@ static uint64_t interval_ms(const struct collect *c)
 	return s * 900 + random_below(s * 100 + 1);
 }
 
-static enum ag_outcome attempt(struct collect *c)
+/* Refusals after which only an enrolment helps: the server knows the certificate no more, or takes it no more. */
+static bool expels(const char *code)
 {
-	if (!c->enrolled) {
-		enum ag_outcome out = ag_enrol(c);
-		if (out != AG_DONE)
-			return out;
+	static const char *const codes[] = { "unknown-certificate", "expired", "revoked" };
+	for (size_t i = 0; i < CH_COUNT_OF(codes); i++) {
+		if (strcmp(code, codes[i]) == 0)
+			return true;
 	}
+	return false;
+}
+
+static enum ag_outcome attest_or_ask(struct collect *c)
+{
 	if (c->start.software != 0)
 		return ag_ask_status(c);
 	return ag_self_check(c) ? ag_attest(c) : AG_REFUSED;
+}
+
+static enum ag_outcome attempt(struct collect *c)
+{
+	enum ag_outcome out = AG_DONE;
+	if (!c->enrolled || ag_certificate_over(c))
+		out = ag_enrol(c);
+	if (out == AG_DONE)
+		out = attest_or_ask(c);
+	if (out == AG_DONE || c->expelled || !expels(c->code))
+		return out;
+	c->expelled = true;
+	out = ag_enrol(c);
+	return out == AG_DONE ? attest_or_ask(c) : out;
 }
 
 /* One attempt; milliseconds until the next. */

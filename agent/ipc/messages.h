@@ -89,8 +89,8 @@ const char *ag_role_str(enum ag_role role);
 /* One request of the device API; `route` is an enum ag_route. It is not earlier than `floor`, whatever the clock says. Answered by the message that the route's row names. */
 #define AG_FIELDS_CALL(F) F(U8, route, 0) F(U64, floor, 0) F(SPAN, idempotency_key, 64) F(SPAN, body, AG_BODY_MAX)
 
-/* What every answer begins with: `status` of HTTP, 0 if no server was reached; `error`: why, for the log, escaped. */
-#define AG_ANSWER(F)           F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, error, AG_TEXT_MAX)
+/* What every answer begins with: `status` of HTTP, 0 if no server was reached; `code`: of a refusal; `error`: why, for the log. */
+#define AG_ANSWER(F)           F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, code, 64) F(SPAN, error, AG_TEXT_MAX)
 #define AG_FIELDS_ENROLLING(F) AG_ANSWER(F) F(FIX, enrol, 16) F(SPAN, blob, AG_TPM_MAX) F(SPAN, secret, AG_TPM_MAX)
 /* `certificate` and `chain` as PEM. Times in seconds since 1970. */
 #define AG_FIELDS_CERTIFIED(F) \

@@ -240,6 +240,16 @@ static void copy_text(struct ch_wr *w, struct reader *r, const char *path, const
 	ch_text_escape(w, ch_span_sub(s, 0, s.n < 200 ? s.n : 200));
 }
 
+/* The short name of a refusal; empty if there is none. */
+static struct ch_span refusal_code(struct reader *r)
+{
+	size_t i;
+	struct ch_span code = CH_SPAN_EMPTY;
+	if (r == NULL || value_at(&r->json, "error.code", &i) != CH_OK || take_text(r, i, 64, &code) != CH_OK)
+		return CH_SPAN_EMPTY;
+	return code;
+}
+
 /* Why a request was refused. `r` is NULL if the body is no JSON. */
 static struct ch_span refusal(struct ch_wr *to, struct reader *r, unsigned status)
 {
@@ -262,6 +272,7 @@ struct head {
 	uint8_t always;
 	uint16_t status;
 	uint32_t retry_after;
+	struct ch_span code;
 	struct ch_span error;
 };
 #define SAME(type) \
@@ -299,8 +310,10 @@ enum ch_err ag_answer_parse(struct ag_answer *a, enum ag_route route, unsigned s
 	struct reader r = { .w = w, .d = d };
 	enum ch_err err = ch_json_parse(&r.json, body, node, cap, d);
 	if (status >= 300) {
+		struct reader *said = err == CH_OK ? &r : NULL;
 		*head_of(a) = (struct head){ .status = (uint16_t)status,
-					     .error = refusal(w, err == CH_OK ? &r : NULL, status) };
+					     .code = refusal_code(said),
+					     .error = refusal(w, said, status) };
 		ch_diag_clear(d);
 		return CH_OK;
 	}

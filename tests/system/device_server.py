@@ -57,9 +57,9 @@ class Authority:
 
 
 class Refused(Exception):
-    def __init__(self, status, rule, retry=0):
+    def __init__(self, status, rule, code="refused"):
         super().__init__(rule)
-        self.status, self.rule, self.retry = status, rule, retry
+        self.status, self.rule, self.code = status, rule, code
 
 
 class Devices:
@@ -222,10 +222,10 @@ class Devices:
                     raise Refused(404, "route")
                 route, needs = self.ROUTES[path]
                 if needs and device not in self.known:
-                    raise Refused(403, "certificate")
-                return 200, route(self, body, device, key), 0
+                    raise Refused(403, "nobody knows this certificate", "unknown-certificate")
+                return 200, route(self, body, device, key)
             except Refused as e:
-                return e.status, {"error": {"code": "refused", "rule": e.rule, "detail": path}}, e.retry
+                return e.status, {"error": {"code": e.code, "rule": e.rule, "detail": path}}
             finally:
                 self.lock.notify_all()
 
@@ -241,7 +241,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         peer = self.connection.getpeercert()
         device = dict(x[0] for x in peer["subject"])["commonName"] if peer else None
         devices = self.server.devices
-        status, body, retry = devices.serve(self.path, json.loads(raw) if raw else {}, device, self.headers.get("Idempotency-Key"))
+        status, body = devices.serve(self.path, json.loads(raw) if raw else {}, device, self.headers.get("Idempotency-Key"))
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -249,8 +249,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if devices.close:
             self.send_header("Connection", "close")
             self.close_connection = True
-        if retry:
-            self.send_header("Retry-After", str(retry))
         self.end_headers()
         self.wfile.write(data)
 

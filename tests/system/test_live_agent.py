@@ -359,6 +359,33 @@ def test_renews_at_two_thirds_of_its_life(world):
     assert device.once()[0]["key"] == 2
 
 
+def test_a_certificate_that_ended_leads_to_a_new_enrolment_of_the_same_device(world):
+    device = world.device()
+    device.once()
+    world.devices.time = lambda: int(time.time()) + 31 * DAY
+    device.once()  # it learns the time, and renews; as if that had failed:
+    shutil.copy(device.folder / "state/collect/identity", device.folder / "identity")
+    world.devices.time = lambda: int(time.time()) + 62 * DAY
+    floor = device.folder / "state/collect/floor"
+    device.once()
+    shutil.copy(device.folder / "identity", device.folder / "state/collect/identity")
+    os.chown(device.folder / "state/collect/identity", USERS["collect"], USERS["collect"])
+    assert floor.exists()
+    _, err = device.once()
+    assert "the certificate is over: enrolling anew" in err
+    assert len({e["device"] for e in world.devices.evidence}) == 1
+    assert [path for path, _ in world.devices.requests].count("/v1/enrol/finish") == 2
+
+
+def test_a_device_that_the_server_forgot_enrols_anew(world):
+    device = world.device()
+    device.once()
+    world.devices.known.clear()
+    status, err = device.once()
+    assert "unknown-certificate" in err and status["attested"] and status["key"] == 2
+    assert len({e["device"] for e in world.devices.evidence if not e["history"]}) == 2
+
+
 def test_the_floor_of_time_replaces_a_clock_that_is_behind(world, tmp_path):
     """The server's next certificate is valid from a time on that the local clock has not reached: as for a clock at 1970."""
     device = world.device()
