@@ -35,7 +35,7 @@ show() {
 # What a device sends: its quote, the key that signed it, the logs that explain the quote, the nonce it was asked for.
 evidence() {
 	local d=$F/$1
-	echo --msg "$d/quote-ecc.msg" --sig "$d/quote-ecc.sig" --pub "$d/ak-ecc.pem" \
+	echo --msg "$d/quote-ecc.msg" --sig "$d/quote-ecc.sig" --pub "$d/ak-ecc.tpm2b_public" \
 		--eventlog "$d/binary_bios_measurements" --ima "$d/ima.binary" --nonce "$(tr -d ' \n' <"$d/nonce.hex")"
 }
 # Reference values from a good boot of the class. (capture judges no freshness: no nonce.)
