@@ -40,8 +40,7 @@ static const struct ch_body_field enrol_fields[] = {
 struct pending {
 	uint8_t enrol[16];
 	struct ch_credential credential;
-	bool ek_affirmed;
-	const char *ek_rule;
+	const char *ek_rule; /* why the chain does not hold; NULL if it does */
 };
 
 struct keys {
@@ -111,7 +110,8 @@ static void enrol_taken(struct ch_verify *v, struct ch_vf_request *r, const stru
 	if (!ch_vf_take_answer(v, r, f, &m))
 		return;
 	/* The keeper knows that this EK is not listed; why its certificate does not count is known here. */
-	if (m.status == 403 && !p->ek_affirmed && p->ek_rule != NULL) {
+	bool untrusted = m.status == 403 && ch_span_starts(m.body, CH_SPAN_LIT("{\"error\":{\"code\":\"ek-untrusted\""));
+	if (untrusted && p->ek_rule != NULL) {
 		ch_vf_refuse(v, r, 403, "ek-untrusted", p->ek_rule,
 			     CH_SPAN_LIT("an operator may allow this endorsement key"));
 		return;
@@ -218,7 +218,6 @@ void ch_vf_enrol(struct ch_verify *v, struct ch_vf_request *r, struct ch_span bo
 		return;
 	}
 	r->data = p;
-	p->ek_affirmed = ek.affirmed;
 	p->ek_rule = ek.rule;
 	if (seal(v, r, &k, secret))
 		ask_keeper(v, r, &e, &k, &ek, secret);

@@ -167,8 +167,9 @@ def test_an_unknown_root_is_told_when_the_keeper_does_not_know_the_ek(server, de
     assert "issuer is not among the certificates" in answer["error"]["rule"]
 
 
-def test_a_denied_ek_is_the_keepers_word(server, maker, device):
-    server.hold(*roots(maker))
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_denied_ek_is_the_keepers_word(server, maker, device, trusted):
+    server.hold(*(roots(maker) if trusted else []))
     server.request("ENROL", device.enrolment())
     _, reply = server.asked("ENROL_PENDING")
     denied = {"error": {"code": "ek-denied", "rule": "an operator denied this endorsement key"}}
