@@ -36,7 +36,7 @@ done
 
 export CLANG=${CLANG:-clang}
 export OUT="$ROOT/build-fuzz"
-export COMMON='-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wno-unused-command-line-argument'
+export COMMON='-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wno-unused-command-line-argument -DCH_VERSION="fuzz"'
 export SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 export COVER='-fprofile-instr-generate -fcoverage-mapping'
 export LIBS='-lssl -lcrypto -lseccomp -lsqlite3 -lyaml'

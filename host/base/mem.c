@@ -49,6 +49,8 @@ uint8_t *ch_buf_room(struct ch_buf *b, size_t n)
 
 void ch_buf_append(struct ch_buf *b, struct ch_span s)
 {
+	if (s.n == 0)
+		return;
 	uint8_t *to = ch_buf_room(b, s.n);
 	if (s.n > 0)
 		memcpy(to, s.p, s.n);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/crypto_openssl/backend.h"
+#include "server/ipc/routes.h"
+#include "server/verify/verify.h"
+
+#include "core/base/text.h"
+#include "core/trust/generation.h"
+
+#include <stdlib.h>
+
+/*
+ * The first byte chooses the request, the rest is its body; the keeper says yes to everything. Every request gets exactly one answer, an
+ * error is JSON that names a rule, and nothing stays behind.
+ */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define CHECK(c)                 \
+	do {                     \
+		if (!(c))        \
+			abort(); \
+	} while (0)
+
+static struct ch_verify verify;
+static unsigned answers;
+
+static enum ch_msg asked_type;
+static uint64_t asked_id;
+
+/* TPMT_PUBLIC of an attestation key on P-256; the point is the base point of the curve. */
+static const char ak_hex[] = "0023000b0005007200000010"
+			     "0018000b00030010"
+			     "00206b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+			     "00204fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+static uint8_t ak[(sizeof(ak_hex) - 1) / 2];
+
+static void answer(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_answer *m)
+{
+	struct ch_json json;
+	static struct ch_json_node node[4096];
+	size_t error, code, rule;
+	(void)ctx;
+	CHECK(edge == 3 && id == 7 && m->status >= 200 && m->status < 600);
+	answers++;
+	if (m->body.n == 0)
+		return;
+	CHECK(ch_json_parse(&json, m->body, node, CH_COUNT_OF(node), NULL) == CH_OK);
+	if (m->status < 400)
+		return;
+	CHECK(ch_json_member(&json, 0, "error", &error) == CH_OK);
+	CHECK(ch_json_member(&json, error, "code", &code) == CH_OK && ch_json_type(&json, code) == CH_JSON_STRING);
+	CHECK(ch_json_member(&json, error, "rule", &rule) == CH_OK && ch_json_type(&json, rule) == CH_JSON_STRING);
+}
+
+static bool ask(void *ctx, enum ch_msg type, uint64_t id, const void *msg)
+{
+	(void)ctx;
+	asked_type = type;
+	asked_id = id;
+	/* It must fit into its message whatever the body was. */
+	size_t n = ch_msg_size(type, msg);
+	uint8_t *room = malloc(n);
+	struct ch_wr w = ch_wr(room, n);
+	CHECK(room != NULL);
+	ch_msg_put(type, msg, &w);
+	CHECK(!w.bad && w.len == n);
+	free(room);
+	return true;
+}
+
+static int64_t now(void *ctx)
+{
+	(void)ctx;
+	return 1790000000;
+}
+
+static void start(void)
+{
+	static const struct ch_vf_out out = { NULL, answer, ask, now };
+	uint8_t image[64];
+	struct ch_wr w = ch_wr(image, sizeof(image));
+	struct ch_diag d;
+	CHECK(ch_crypto_openssl_init() == CH_OK && ch_hex_decode(ak, sizeof(ak), ch_span_str(ak_hex)) == CH_OK);
+	ch_vf_init(&verify, &out);
+	ch_generation_begin(&w, 1, 0);
+	CHECK(ch_held_take(&verify.held, 1, ch_wr_span(&w), &d) == CH_OK);
+}
+
+/* The keeper's side: a context for what asks for one, yes for everything else. */
+static void reply(void)
+{
+	static uint8_t room[1 << 20];
+	static const uint8_t have[256];
+	struct ch_wr w = ch_wr(room, sizeof(room));
+	struct ch_msg_context c = { .class_name = CH_SPAN_LIT("gateway"),
+				    .ak_public = CH_SPAN_OF(ak),
+				    .ek_public = CH_SPAN_OF(ak),
+				    .platform_tier = CH_TIER_AFFIRMING,
+				    .has_last = 1,
+				    .eventlog = CH_SPAN_OF(have),
+				    .ima = CH_SPAN_OF(have) };
+	struct ch_msg_answer a = { .status = 200, .body = CH_SPAN_LIT("{}") };
+	enum ch_msg type = asked_type == CH_MSG_CONTEXT_ASK ? CH_MSG_CONTEXT : CH_MSG_ANSWER;
+	ch_msg_put(type, type == CH_MSG_CONTEXT ? (const void *)&c : &a, &w);
+	struct ch_frame f = { .type = (uint16_t)type, .id = asked_id, .payload = ch_wr_span(&w) };
+	asked_type = CH_MSG_NONE;
+	CHECK(ch_vf_keeper(&verify, &f));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint16_t route[] = { CH_ROUTE_ENROL,    CH_ROUTE_ENROL_FINISH, CH_ROUTE_ENROL_TOKEN,
+					  CH_ROUTE_EVIDENCE, CH_ROUTE_RENEW,        CH_ROUTE_ACT };
+	static bool started;
+	if (size == 0)
+		return 0;
+	if (!started)
+		start();
+	started = true;
+	answers = 0;
+	asked_type = CH_MSG_NONE;
+	struct ch_msg_request m = { .route = route[data[0] % CH_COUNT_OF(route)], .body = ch_span(data + 1, size - 1) };
+	ch_vf_request(&verify, 3, 7, &m);
+	for (size_t steps = 0; asked_type != CH_MSG_NONE; steps++) {
+		CHECK(steps < 2 && answers == 0);
+		reply();
+	}
+	CHECK(answers == 1 && ch_vf_waiting(&verify) == 0 && verify.bytes == 0);
+	return 0;
+}
