@@ -110,7 +110,8 @@ static void enrol_taken(struct ch_verify *v, struct ch_vf_request *r, const stru
 	if (!ch_vf_take_answer(v, r, f, &m))
 		return;
 	/* The keeper knows that this EK is not listed; why its certificate does not count is known here. */
-	bool untrusted = m.status == 403 && ch_span_starts(m.body, CH_SPAN_LIT("{\"error\":{\"code\":\"ek-untrusted\""));
+	bool untrusted =
+		m.status == 403 && ch_span_starts(m.body, CH_SPAN_LIT("{\"error\":{\"code\":\"ek-untrusted\""));
 	if (untrusted && p->ek_rule != NULL) {
 		ch_vf_refuse(v, r, 403, "ek-untrusted", p->ek_rule,
 			     CH_SPAN_LIT("an operator may allow this endorsement key"));
