@@ -1,32 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cmd.h"
+#include "cli/elsewhere.h"
+#include "cli/policy_check.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+/* policy check reads files and nothing else; the other commands about policies talk to a server. */
+static int cmd_policy_here(int argc, char **argv)
+{
+	static const struct cli_cmd here[] = { { "check", "check policy files", cmd_policy_check } };
+	if (argc >= 2 && strcmp(argv[1], here[0].name) == 0)
+		return cli_dispatch("", here, CH_COUNT_OF(here), argc, argv);
+	return cli_elsewhere(argc, argv);
+}
+
 static const struct cli_cmd command[] = {
+	/* files: this program */
 	{ "inspect", "show and check one piece of evidence", cmd_inspect },
 	{ "appraise", "judge one boot against reference values", cmd_appraise },
 	{ "reference", "make and compare reference values", cmd_reference },
+	/* a server: chainhold-operator */
+	{ "init", "make the folder of a new server", cli_elsewhere },
+	{ "status", "show how the fleet and the server are", cli_elsewhere },
+	{ "device", "show devices and decide about them", cli_elsewhere },
+	{ "baseline", "make, compare and approve reference values", cli_elsewhere },
+	{ "policy", "check, apply and show policies", cmd_policy_here },
+	{ "action", "what operators decided, and what waits for a signature", cli_elsewhere },
+	{ "operator", "who may decide what", cli_elsewhere },
+	{ "token", "enrolment without a TPM", cli_elsewhere },
+	{ "ek", "which endorsement keys may enrol", cli_elsewhere },
+	{ "audit", "compute every verdict and the log of a backup again", cli_elsewhere },
+	{ "log", "verify, prove, mirror and watch a transparency log", cli_elsewhere },
 };
+
+static int run(int argc, char **argv)
+{
+	char name[] = "chainhold";
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		puts("chainhold " CH_VERSION);
+		return CLI_HOLDS;
+	}
+	/* Only commands that talk to a server have a configuration. */
+	if (argc >= 2 && strncmp(argv[1], "--config", sizeof("--config") - 1) == 0)
+		return cli_elsewhere(argc, argv);
+	argv[0] = name;
+	return cli_dispatch("Chainhold judges the chain of trust of IoT devices, from boot to cloud.", command,
+			    CH_COUNT_OF(command), argc, argv);
+}
 
 int main(int argc, char **argv)
 {
-	char name[] = "chainhold";
 	if (argc < 1)
 		return CLI_USAGE;
-	argv[0] = name;
+	char *copy[CLI_ARGS_MAX + 1] = { NULL };
+	if (argc > CLI_ARGS_MAX) {
+		cli_say("more than %d arguments", CLI_ARGS_MAX);
+		return CLI_USAGE;
+	}
+	/* The table rewrites names in place; what another program gets is what came. */
+	for (int i = 0; i < argc; i++)
+		copy[i] = argv[i];
+	cli_elsewhere_init(copy);
 	/* A reader that went away is an output error like any other: exit 4, not death by a signal. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)cli_colour(); /* asks the terminal while it still may */
-	int code = CLI_HOLDS;
-	if (argc == 2 && strcmp(argv[1], "--version") == 0)
-		puts("chainhold " CH_VERSION);
-	else
-		code = cli_dispatch("Chainhold judges the evidence of a device's chain of trust.", command,
-				    CH_COUNT_OF(command), argc, argv);
+	int code = run(argc, argv);
 	/* Help goes through stdio; nothing else does. */
 	if (fflush(stdout) == 0)
 		return code;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/operator/op.h"
-
 #include "cli/operator/audit.h"
+#include "cli/operator/client.h"
 #include "cli/operator/log.h"
+#include "cli/operator/op.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,9 +11,34 @@
 
 static const struct cli_cmd command[] = {
 	{ "init", "make the folder of a new server", cmd_init },
+	{ "status", "show how the fleet and the server are", cmd_status },
+	{ "device", "show devices and decide about them", cmd_device },
+	{ "baseline", "make, compare and approve reference values", cmd_baseline },
+	{ "policy", "check, apply and show policies", cmd_policy },
+	{ "action", "what operators decided, and what waits for a signature", cmd_action },
+	{ "operator", "who may decide what", cmd_operator },
+	{ "token", "enrolment without a TPM", cmd_token },
+	{ "ek", "which endorsement keys may enrol", cmd_ek },
 	{ "audit", "compute every verdict and the log of a backup again", op_audit },
 	{ "log", "verify, prove, mirror and watch a transparency log", op_log },
 };
+
+/* --config FILE, before the command. Returns how many arguments it took, or -1. */
+static int take_config(int argc, char **argv)
+{
+	static const char option[] = "--config";
+	size_t n = sizeof(option) - 1;
+	if (argc < 2 || strncmp(argv[1], option, n) != 0)
+		return 0;
+	if (argv[1][n] == '=' && argv[1][n + 1] != '\0') {
+		op_config_path = argv[1] + n + 1;
+		return 1;
+	}
+	if (argv[1][n] != '\0' || argc < 3)
+		return -1;
+	op_config_path = argv[2];
+	return 2;
+}
 
 int main(int argc, char **argv)
 {
@@ -21,6 +46,13 @@ int main(int argc, char **argv)
 	char name[] = "chainhold";
 	if (argc < 1)
 		return CLI_USAGE;
+	int taken = take_config(argc, argv);
+	if (taken < 0) {
+		cli_say("--config needs the name of a file");
+		return CLI_USAGE;
+	}
+	argc -= taken;
+	argv += taken;
 	argv[0] = name;
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)cli_colour();

@@ -7,5 +7,13 @@
 /* The commands of chainhold-operator: each a file, and a row in main.c. */
 
 int cmd_init(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_device(int argc, char **argv);
+int cmd_baseline(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+int cmd_action(int argc, char **argv);
+int cmd_operator(int argc, char **argv);
+int cmd_token(int argc, char **argv);
+int cmd_ek(int argc, char **argv);
 
 #endif

@@ -15,7 +15,8 @@ forbid() {
 forbid build/chainhold 'EVP_DigestSign.*|EVP_Sign.*|EVP_PKEY_sign.*|EVP_PKEY_(de|en)crypt.*|EVP_PKEY_derive.*|EVP_PKEY_(key|param)gen.*|EVP_PKEY_Q_keygen|RSA_(sign|private).*|ECDSA_(do_)?sign.*|CMS_sign.*|X509.*_sign.*|PEM_read.*PrivateKey.*|d2i_.*PrivateKey.*' \
 	'this program handles public keys only'
 forbid build/chainhold 'socket|connect|bind|listen|accept4?|getaddrinfo|SSL_.*' 'this program has no network'
-forbid build/chainhold 'system|popen|posix_spawnp?|exec[vl].*|fork|vfork|dlopen' 'this program starts no other'
+# execv alone: before anything is read it may become chainhold-operator (docs/decisions/0010-operator-commands-are-another-program.md).
+forbid build/chainhold 'system|popen|posix_spawnp?|exec(l.*|ve|vp.*)|fexecve|fork|vfork|dlopen' 'this program starts no other'
 
 own='ch_[a-z0-9_]*'
 libc='mem(set|cpy|move|cmp|chr)|str(len|cmp|ncmp|chr)|__stack_chk_fail|__(memset|memcpy|memmove)_chk|_GLOBAL_OFFSET_TABLE_'

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/operator/client.h"
+#include "cli/operator/files.h"
+#include "cli/operator/op.h"
+#include "cli/operator/run.h"
+
+#include "core/trust/generation.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Reference values of a class: made from a device that is known to be good, compared, approved. */
+
+#define PARTS_MAX 5
+
+/* --- capture --- */
+
+static const struct {
+	const char *part, *option;
+	bool optional; /* left out if it is empty */
+} part_row[PARTS_MAX] = {
+	{ "quote", "--msg", false },        { "signature", "--sig", false }, { "ak", "--pub", false },
+	{ "eventlog", "--eventlog", true }, { "ima", "--ima", true },
+};
+
+struct capture {
+	const char *device, *evidence, *name, *registers;
+	char id[33], number[24];
+	struct op_folder folder;
+	char file[PARTS_MAX][96];
+};
+
+/* The evidence that is asked for, or the last that was accepted. */
+static int find_evidence(struct op_client *c, struct capture *k)
+{
+	char target[96];
+	OP_AUTO_DOC struct op_doc d = { 0 };
+	int code = op_find_device(c, k->device, k->id);
+	if (code >= 0)
+		return code;
+	(void)snprintf(target, sizeof(target), "/api/v1/devices/%s", k->id);
+	code = op_get(c, target, &d);
+	if (code >= 0)
+		return code;
+	static char class[CH_NAME_MAX + 1];
+	if (k->name == NULL)
+		k->name = op_text(&d, 0, "class", class, sizeof(class));
+	if (k->evidence != NULL) {
+		(void)snprintf(k->number, sizeof(k->number), "%.20s", k->evidence);
+		return -1;
+	}
+	uint64_t last = op_number(&d, 0, "evidence");
+	(void)snprintf(k->number, sizeof(k->number), "%llu", (unsigned long long)last);
+	if (last != 0)
+		return -1;
+	cli_say("%s has shown no fresh evidence yet: see that its agent runs", k->device);
+	return CLI_FAILS;
+}
+
+static int fetch(struct op_client *c, struct capture *k, size_t i, bool *there)
+{
+	char target[160];
+	CH_AUTO_BUF struct ch_buf bytes = { 0 };
+	(void)snprintf(target, sizeof(target), "/api/v1/devices/%s/evidence/%s/%s", k->id, k->number, part_row[i].part);
+	int code = op_get_bytes(c, target, &bytes);
+	if (code >= 0)
+		return code;
+	*there = bytes.n > 0 || !part_row[i].optional;
+	(void)snprintf(k->file[i], sizeof(k->file[i]), "%s/%s", k->folder.path, part_row[i].part);
+	return *there ? op_file_make(k->folder.fd, part_row[i].part, OP_SECRET, ch_buf_span(&bytes)) : -1;
+}
+
+#define ARGS_MAX 24
+
+static int capture(struct op_client *c, struct capture *k)
+{
+	static char reference[] = "reference", word[] = "capture", name_opt[] = "--name",
+		    registers_opt[] = "--registers";
+	char option[PARTS_MAX][16];
+	char *argv[ARGS_MAX] = { NULL, reference, word, name_opt };
+	size_t n = 4;
+	int code = find_evidence(c, k);
+	if (code >= 0)
+		return code;
+	char name[CH_NAME_MAX + 1], registers[128];
+	(void)snprintf(name, sizeof(name), "%s", k->name);
+	argv[n++] = name;
+	if (k->registers != NULL) {
+		(void)snprintf(registers, sizeof(registers), "%s", k->registers);
+		argv[n++] = registers_opt;
+		argv[n++] = registers;
+	}
+	for (size_t i = 0; i < PARTS_MAX; i++) {
+		bool there = false;
+		code = fetch(c, k, i, &there);
+		if (code >= 0)
+			return code;
+		if (!there)
+			continue;
+		(void)snprintf(option[i], sizeof(option[i]), "%s", part_row[i].option);
+		argv[n++] = option[i];
+		argv[n++] = k->file[i];
+	}
+	return op_run_chainhold(argv);
+}
+
+static int cmd_capture(int argc, char **argv)
+{
+	struct capture k = { .folder = { .fd = -1 } };
+	const struct cli_opt opt[] = {
+		{ "device", "DEVICE", "the device: id, beginning of its id, or host name", CLI_VALUE, &k.device },
+		{ "evidence", "N", "this evidence of it (the last that was fresh)", CLI_VALUE, &k.evidence },
+		{ "name", "NAME", "name of the reference values (the device's class)", CLI_VALUE, &k.name },
+		{ "registers", "LIST", "registers to write, as in reference capture", CLI_VALUE, &k.registers },
+	};
+	const struct cli_usage u = {
+		.args = "--device DEVICE [--evidence N] [--name NAME] [--registers LIST]",
+		.about = "Makes reference values from the stored evidence of a device that is known to be good,\n"
+			 "and prints them. Look at them, then: chainhold baseline approve.",
+		.opt = opt,
+		.opt_count = CH_COUNT_OF(opt)
+	};
+	int code = cli_parse(&u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	if (k.device == NULL) {
+		cli_say("name the device with --device");
+		return CLI_USAGE;
+	}
+	OP_AUTO_CLIENT struct op_client c = { 0 };
+	code = op_client_open(&c);
+	if (code < 0)
+		code = op_temp_make(&k.folder);
+	if (code < 0)
+		code = capture(&c, &k);
+	op_temp_remove(&k.folder);
+	return code;
+}
+
+/* --- what is in force --- */
+
+/* Writes the documents of a class in the generation in force to files doc-1.json, … and counts them. */
+static int fetch_references(struct op_client *c, const char *class, struct op_folder *f, unsigned *count)
+{
+	char target[96], name[32];
+	OP_AUTO_DOC struct op_doc d = { 0 };
+	CH_AUTO_BUF struct ch_buf image = { 0 };
+	struct ch_generation g;
+	struct ch_generation_item item;
+	struct ch_diag diag;
+	int code = op_get(c, "/api/v1/status", &d);
+	(void)snprintf(target, sizeof(target), "/api/v1/generations/%llu",
+		       (unsigned long long)(code < 0 ? op_number(&d, 0, "generation") : 0));
+	if (code < 0)
+		code = op_get_bytes(c, target, &image);
+	if (code >= 0)
+		return code;
+	if (ch_generation_parse(&g, ch_buf_span(&image), &diag) != CH_OK) {
+		cli_say("the server's generation cannot be read: %s", diag.rule);
+		return CLI_IO;
+	}
+	struct ch_rd items = ch_rd(g.items);
+	*count = 0;
+	while (code < 0 && ch_generation_find(&items, CH_GENERATION_REFERENCE, ch_span_str(class), &item)) {
+		(void)snprintf(name, sizeof(name), "doc-%u.json", ++*count);
+		code = op_file_make(f->fd, name, OP_SECRET, item.bytes);
+	}
+	if (code < 0 && *count == 0) {
+		cli_say("the class '%s' has no reference values", class);
+		return CLI_FAILS;
+	}
+	return code;
+}
+
+/* Compares what is approved last for the class with a file. */
+static int diff(struct op_client *c, const char *class, const char *file, bool json)
+{
+	static char reference[] = "reference", word[] = "diff", json_opt[] = "--json", end[] = "--";
+	char old[128], new[4096];
+	struct op_folder f = { .fd = -1 };
+	unsigned count = 0;
+	int code = op_temp_make(&f);
+	if (code < 0)
+		code = fetch_references(c, class, &f, &count);
+	if (code < 0) {
+		(void)snprintf(old, sizeof(old), "%s/doc-%u.json", f.path, count);
+		(void)snprintf(new, sizeof(new), "%s", file);
+		char *argv[8] = { NULL,
+				  reference,
+				  word,
+				  json ? json_opt : end,
+				  json ? end : old,
+				  json ? old : new,
+				  json ? new : NULL };
+		code = op_run_chainhold(argv);
+	}
+	op_temp_remove(&f);
+	return code;
+}
+
+static int cmd_diff(int argc, char **argv)
+{
+	const char *class = NULL, *file = NULL;
+	bool json = false;
+	const struct cli_opt opt[] = {
+		{ "class", "CLASS", "the class whose reference values are compared", CLI_VALUE, &class },
+		{ "json", NULL, "print a document", CLI_FLAG, &json },
+	};
+	const struct cli_usage u = {
+		.args = "--class CLASS [--json] FILE",
+		.about = "Compares the reference values approved last for a class with those in FILE.",
+		.opt = opt,
+		.opt_count = CH_COUNT_OF(opt),
+		.file = &file,
+		.file_min = 1,
+		.file_max = 1
+	};
+	int code = cli_parse(&u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	if (class == NULL) {
+		cli_say("name the class with --class");
+		return CLI_USAGE;
+	}
+	OP_AUTO_CLIENT struct op_client c = { 0 };
+	code = op_client_open(&c);
+	return code < 0 ? diff(&c, class, file, json) : code;
+}
+
+/* --- approve --- */
+
+static int cmd_approve(int argc, char **argv)
+{
+	struct op_act a = { .verb = CH_VERB_BASELINE_APPROVE, .reason = NULL };
+	const char *class = NULL, *file = NULL;
+	const struct cli_opt opt[] = {
+		{ "class", "CLASS", "the class that they are for", CLI_VALUE, &class },
+		{ "reason", "TEXT", "why: it is signed and logged", CLI_VALUE, &a.reason },
+		{ "json", NULL, "print the answer as the server sent it", CLI_FLAG, &a.json },
+	};
+	const struct cli_usage u = {
+		.args = "--class CLASS --reason TEXT [--json] FILE",
+		.about = "Approves reference values for a class: signed with your key, they are in force at once.",
+		.opt = opt,
+		.opt_count = CH_COUNT_OF(opt),
+		.file = &file,
+		.file_min = 1,
+		.file_max = 1
+	};
+	int code = cli_parse(&u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	if (class == NULL || !ch_name_valid(ch_span_str(class))) {
+		cli_say("name the class with --class");
+		return CLI_USAGE;
+	}
+	CH_AUTO_BUF struct ch_buf document = { 0 };
+	OP_AUTO_CLIENT struct op_client c = { 0 };
+	code = cli_read(&document, file);
+	if (code < 0)
+		code = op_client_open(&c);
+	a.subject = class;
+	a.payload = ch_buf_span(&document);
+	if (a.reason == NULL)
+		a.reason = "";
+	return code < 0 ? op_act(&c, &a, NULL) : code;
+}
+
+static const struct cli_cmd baseline_command[] = {
+	{ "capture", "make reference values from a device's evidence", cmd_capture },
+	{ "diff", "compare them with those in force", cmd_diff },
+	{ "approve", "put them in force", cmd_approve },
+};
+
+int cmd_baseline(int argc, char **argv)
+{
+	return cli_dispatch("Reference values: what a good boot of a class looks like.", baseline_command,
+			    CH_COUNT_OF(baseline_command), argc, argv);
+}

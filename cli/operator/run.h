@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_OPERATOR_RUN_H
+#define CH_OPERATOR_RUN_H
+
+#include "cli/cmd.h"
+
+/*
+ * Hostile files are parsed by chainhold, which has no key, no network and a sandbox, never here: evidence that was fetched is
+ * written into a folder of its own, and chainhold, found beside this program, is run on it.
+ */
+
+struct op_folder {
+	char path[64];
+	int fd;
+};
+
+/* A new folder under TMPDIR or /tmp, its owner's only. -1 to go on. */
+int op_temp_make(struct op_folder *f);
+/* Removes it and the files in it. */
+void op_temp_remove(struct op_folder *f);
+#define OP_AUTO_FOLDER __attribute__((cleanup(op_temp_remove)))
+
+/* Runs chainhold with these arguments (argv[0] is set; ends with NULL) and returns its exit code. Output goes where ours goes. */
+int op_run_chainhold(char **argv);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/operator/client.h"
+#include "cli/operator/op.h"
+
+#include "core/base/text.h"
+
+#include <string.h>
+
+static void field(struct ch_wr *w, const char *label, const struct op_doc *d, size_t object, const char *name)
+{
+	char text[300];
+	uint8_t out[1300];
+	struct ch_wr e = ch_wr(out, sizeof(out) - 1);
+	ch_text_escape(&e, ch_span_str(op_text(d, object, name, text, sizeof(text))));
+	out[e.len] = '\0';
+	cli_field(w, label, CLI_PLAIN, (const char *)out);
+}
+
+static void number(struct ch_wr *w, const char *label, uint64_t v, enum cli_mark mark)
+{
+	char text[24] = "";
+	struct ch_wr n = ch_wr(text, sizeof(text) - 1);
+	ch_wr_dec(&n, v);
+	cli_field(w, label, v != 0 ? mark : CLI_PLAIN, text);
+}
+
+/* "  trusted 3, quarantined 1": what is not 0. */
+static void counts(struct ch_wr *w, const char *label, const struct op_doc *d, size_t object)
+{
+	char name[64];
+	ch_wr_str(w, "  ");
+	ch_wr_str(w, label);
+	bool any = false;
+	for (size_t i = ch_json_first(&d->j, object); i != CH_JSON_NONE;) {
+		uint64_t v = 0;
+		size_t value = ch_json_next(&d->j, object, i);
+		struct ch_span raw = ch_json_raw(&d->j, i);
+		name[ch_span_copy(name, sizeof(name) - 1, raw)] = '\0';
+		if (value != CH_JSON_NONE && ch_json_u64(&d->j, value, &v) == CH_OK && v != 0) {
+			ch_wr_str(w, any ? ", " : "");
+			ch_wr_dec(w, v);
+			ch_wr_str(w, " ");
+			cli_put(w, op_mark(name), name);
+			any = true;
+		}
+		i = value != CH_JSON_NONE ? ch_json_next(&d->j, object, value) : CH_JSON_NONE;
+	}
+	ch_wr_str(w, any ? "\n" : "none\n");
+}
+
+static void page(const struct op_doc *d)
+{
+	struct ch_wr *w = cli_out();
+	uint64_t now = op_number(d, 0, "time");
+	size_t devices = op_at(d, 0, "devices"), log = op_at(d, 0, "log");
+	char ago[48] = "";
+	struct ch_wr a = ch_wr(ago, sizeof(ago) - 1);
+	cli_put(w, CLI_HEAD, "Chainhold ");
+	field(w, "version", d, 0, "version");
+	number(w, "devices", op_number(d, devices, "total"), CLI_PLAIN);
+	counts(w, "by state            ", d, op_at(d, devices, "state"));
+	counts(w, "by chain            ", d, op_at(d, devices, "chain"));
+	number(w, "cutting", op_number(d, 0, "cutting"), CLI_WARN);
+	number(w, "generation", op_number(d, 0, "generation"), CLI_PLAIN);
+	field(w, "log", d, log, "origin");
+	number(w, "log entries", op_number(d, log, "size"), CLI_PLAIN);
+	op_ago_put(&a, op_number(d, log, "checkpoint"), now);
+	cli_field(w, "last checkpoint", CLI_PLAIN, ago);
+	field(w, "your role", d, 0, "role");
+}
+
+int cmd_status(int argc, char **argv)
+{
+	bool json = false;
+	const struct cli_opt opt[] = { { "json", NULL, "print the document as the server sent it", CLI_FLAG, &json } };
+	const struct cli_usage u = { .args = "[--json]",
+				     .about = "Shows how the fleet and the server are.",
+				     .opt = opt,
+				     .opt_count = CH_COUNT_OF(opt) };
+	int code = cli_parse(&u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	OP_AUTO_CLIENT struct op_client c = { 0 };
+	OP_AUTO_DOC struct op_doc d = { 0 };
+	code = op_client_open(&c);
+	if (code < 0)
+		code = op_get(&c, "/api/v1/status", &d);
+	if (code >= 0)
+		return code;
+	if (json)
+		return op_print_json(&d);
+	page(&d);
+	return cli_out_end(CLI_HOLDS);
+}
