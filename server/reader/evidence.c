@@ -126,6 +126,18 @@ static void part_ima(struct ch_ask *a, const struct ch_query *e, const struct ch
 		not_kept(a);
 }
 
+/* The attestation key that the device had then. */
+static void part_ak(struct ch_ask *a, const struct ch_query *e, const struct ch_device_row *d)
+{
+	struct ch_query q =
+		ch_sql_query(a->st, CH_READ_AK, CH_ARGS(TENANT, ch_int(d->seq), ch_int(ch_sql_int(e, COL_TIME))));
+	if (ch_sql_next(&q))
+		ch_ask_bytes(a, "application/octet-stream", ch_sql_bytes(&q, 0));
+	else
+		ch_ask_refuse(a, 404, "part", "the device has no attestation key");
+	(void)ch_sql_end(&q);
+}
+
 static void part_verdict(struct ch_ask *a, const struct ch_query *e, const struct ch_device_row *d)
 {
 	struct ch_json_wr *j = &a->j;
@@ -153,9 +165,10 @@ static const struct {
 	void (*put)(struct ch_ask *a, const struct ch_query *e, const struct ch_device_row *d);
 	int column; /* answered as it is, without `put` */
 } part[] = {
-	{ "quote", NULL, COL_QUOTE }, { "signature", NULL, COL_SIGNATURE },
-	{ "nonce", NULL, COL_NONCE }, { "eventlog", part_eventlog, 0 },
-	{ "ima", part_ima, 0 },       { "verdict", part_verdict, 0 },
+	{ "quote", NULL, COL_QUOTE },   { "signature", NULL, COL_SIGNATURE },
+	{ "nonce", NULL, COL_NONCE },   { "eventlog", part_eventlog, 0 },
+	{ "ima", part_ima, 0 },         { "ak", part_ak, 0 },
+	{ "verdict", part_verdict, 0 },
 };
 
 void ch_page_evidence_part(struct ch_ask *a)
@@ -170,7 +183,7 @@ void ch_page_evidence_part(struct ch_ask *a)
 	while (i < CH_COUNT_OF(part) && !ch_span_eq(name, ch_span_str(part[i].name)))
 		i++;
 	if (i == CH_COUNT_OF(part)) {
-		ch_ask_refuse(a, 404, "part", "a part is quote, signature, nonce, eventlog, ima or verdict");
+		ch_ask_refuse(a, 404, "part", "a part is quote, signature, nonce, ak, eventlog, ima or verdict");
 		return;
 	}
 	if (!ch_ask_number(ch_route_param(route, a->m->path, 1), &number)) {

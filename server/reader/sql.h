@@ -44,6 +44,7 @@
 	X(REASONS,                                                                                                    \
 	  "SELECT seq, time, reasons FROM evidence WHERE tenant = $1 AND device = $2 ORDER BY seq DESC LIMIT 1")      \
 	X(EAR, "SELECT ear FROM evidence WHERE tenant = $1 AND device = $2 AND seq = $3")                             \
+	X(AK, "SELECT public FROM ak WHERE tenant = $1 AND device = $2 AND since <= $3 ORDER BY seq DESC LIMIT 1")    \
 	X(BLOB, "SELECT bytes FROM blob WHERE tenant = $1 AND sha256 = $2")                                           \
 	X(CHUNKS, "SELECT c.start, b.bytes FROM chunk c JOIN blob b ON b.tenant = c.tenant AND b.seq = c.blob "       \
 		  "WHERE c.tenant = $1 AND c.device = $2 AND c.kind = 1 AND c.epoch = $3 ORDER BY c.start")           \
