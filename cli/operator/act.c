@@ -81,7 +81,7 @@ static void put_body(struct ch_buf *body, struct ch_span canonical, struct ch_sp
 	ch_wr_flush(&w);
 }
 
-static void tell(const struct op_doc *d)
+static int tell(const struct op_doc *d)
 {
 	char verb[64], subject[80], state[32], number[24] = "";
 	struct ch_wr *w = cli_out();
@@ -96,10 +96,13 @@ static void tell(const struct op_doc *d)
 	ch_wr_str(w, done ? " (log leaf " : "; another operator signs it with: chainhold action sign ");
 	ch_wr_str(w, number);
 	ch_wr_str(w, done ? ")\n" : "\n");
+	return cli_out_end(CLI_HOLDS);
 }
 
+enum op_show { OP_SHOW_PAGE, OP_SHOW_JSON, OP_SHOW_NOTHING };
+
 /* Signs and sends; `d` gets the answer. */
-static int send_signed(struct op_client *c, struct ch_span canonical, struct ch_span payload, bool json,
+static int send_signed(struct op_client *c, struct ch_span canonical, struct ch_span payload, enum op_show show,
 		       struct op_doc *d)
 {
 	struct signer s = { 0 };
@@ -117,11 +120,12 @@ static int send_signed(struct op_client *c, struct ch_span canonical, struct ch_
 	code = op_post(c, "/api/v1/actions", ch_buf_span(&body), d);
 	if (code >= 0)
 		return code;
-	if (json)
+	code = CLI_HOLDS;
+	if (show == OP_SHOW_JSON)
 		code = op_print_json(d);
-	else
-		tell(d);
-	if (code > CLI_HOLDS)
+	else if (show == OP_SHOW_PAGE)
+		code = tell(d);
+	if (code != CLI_HOLDS)
 		return code;
 	return d->status == 202 ? OP_WAITING : CLI_HOLDS;
 }
@@ -154,11 +158,15 @@ int op_act(struct op_client *c, const struct op_act *a, struct op_doc *answer)
 		return CLI_USAGE;
 	}
 	OP_AUTO_DOC struct op_doc own = { 0 };
-	return send_signed(c, ch_wr_span(&w), a->payload, a->json, answer != NULL ? answer : &own);
+	return send_signed(c, ch_wr_span(&w), a->payload,
+			   a->quiet  ? OP_SHOW_NOTHING
+			   : a->json ? OP_SHOW_JSON
+				     : OP_SHOW_PAGE,
+			   answer != NULL ? answer : &own);
 }
 
 int op_act_again(struct op_client *c, struct ch_span canonical, struct ch_span payload, bool json)
 {
 	OP_AUTO_DOC struct op_doc d = { 0 };
-	return send_signed(c, canonical, payload, json, &d);
+	return send_signed(c, canonical, payload, json ? OP_SHOW_JSON : OP_SHOW_PAGE, &d);
 }

@@ -92,6 +92,7 @@ struct op_act {
 	const char *reason;
 	struct ch_span payload; /* empty: none */
 	bool json;
+	bool quiet; /* the caller shows the answer */
 };
 
 /*

@@ -351,6 +351,24 @@ static int token_payload(const char *token, uint64_t expires, uint8_t to[static 
 	return -1;
 }
 
+/* It is shown once, and nowhere else: the token alone, so that a script can take it; or with the answer. */
+static int show_token(const struct op_doc *d, const char *token, bool json, int code)
+{
+	struct ch_wr *w = cli_out();
+	struct ch_json_wr j = ch_json_wr(w, true);
+	if (json) {
+		ch_json_object_begin(&j);
+		ch_json_named_str(&j, "token", token);
+		ch_json_name(&j, "answer");
+		ch_json_put_value(&j, &d->j, 0);
+		ch_json_object_end(&j);
+	} else {
+		ch_wr_str(w, token);
+	}
+	ch_wr_str(w, "\n");
+	return cli_out_end(code);
+}
+
 static int cmd_token_create(int argc, char **argv)
 {
 	struct op_act a = { .verb = CH_VERB_TOKEN_CREATE };
@@ -391,10 +409,9 @@ static int cmd_token_create(int argc, char **argv)
 	OP_AUTO_DOC struct op_doc d = { 0 };
 	a.subject = class;
 	a.payload = CH_SPAN_OF(payload);
+	a.quiet = true;
 	code = send_action(&a, &d);
-	if (code == CLI_HOLDS || code == OP_WAITING)
-		cli_say("the token, shown once: %s", token);
-	return code;
+	return code == CLI_HOLDS || code == OP_WAITING ? show_token(&d, token, a.json, code) : code;
 }
 
 static const struct cli_cmd token_command[] = {
