@@ -5,6 +5,7 @@
 #include "host/sys/loop.h"
 #include "server/ipc/child.h"
 #include "server/keeper/keeper.h"
+#include "server/keeper/tool.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -291,8 +292,10 @@ static void store_open(struct keeper_main *m)
 	exit(EXIT_FAILURE);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		return ch_keeper_tool(argc, argv);
 	static struct keeper_main m;
 	char why[CH_STORE_WHY] = "";
 	if (ch_child_begin(&m.child, CH_ROLE_KEEPER) != CH_OK)

@@ -39,6 +39,7 @@
 	X(DEVICE_STALE,                                                                                                   \
 	  "SELECT seq FROM device WHERE tenant = $1 AND stale_at > 0 AND stale_at <= $2 ORDER BY stale_at LIMIT 100")     \
 	X(DEVICE_OF_CLASS, "SELECT seq FROM device WHERE tenant = $1 AND class = $2 ORDER BY seq")                        \
+	X(DEVICE_ASK_ALL, "UPDATE device SET reattest = 1 WHERE tenant = $1")                                             \
 	X(DEVICE_CLASS_DUE, "UPDATE device SET stale_at = $3 WHERE tenant = $1 AND class = $2")                           \
 	X(ALIAS_ADD,                                                                                                      \
 	  "INSERT INTO alias (tenant, seq, device, kind, value, since, until) VALUES ($1, $2, $3, $4, $5, $6, 0)")        \

@@ -37,3 +37,62 @@ def test_killed_at_random_it_keeps_every_promise(seed):
 def test_a_message_that_may_not_come_closes_its_channel_only():
     p = drive("forbidden")
     assert (p.returncode, p.stdout) == (0, "closed, lives\n"), p.stderr
+
+
+def tool(*args):
+    return subprocess.run([KEEPER, *map(str, args)], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty file brought to the newest schema."""
+    path = tmp_path / "chainhold.db"
+    path.touch()
+    p = tool("--migrate", path)
+    assert p.returncode == 0, p.stderr
+    return path
+
+
+def test_a_dry_run_prints_what_a_migration_does(tmp_path):
+    path = tmp_path / "chainhold.db"
+    path.touch()
+    dry = tool("--migrate", "--dry-run", path)
+    assert dry.returncode == 0 and "CREATE TABLE device (tenant BIGINT" in dry.stdout
+    assert tool("--migrate", path).stdout == dry.stdout
+    assert tool("--migrate", path).stdout.startswith("-- nothing to do")
+
+
+def test_a_backup_is_a_store_and_overwrites_nothing(store, tmp_path):
+    copy = tmp_path / "copy.db"
+    assert tool("--backup", store, copy).returncode == 0
+    again = tool("--backup", store, copy)
+    assert again.returncode == 1 and "duplicate" in again.stderr
+    assert tool("--migrate", copy).stdout.startswith("-- nothing to do")
+    back = tmp_path / "back.db"
+    assert tool("--restore", copy, back).returncode == 0 and back.exists()
+
+
+def test_a_restore_that_fails_leaves_no_store(store, tmp_path):
+    back = tmp_path / "back.db"
+    p = tool("--restore", store, back, "--mirror", tmp_path / "none")
+    assert p.returncode == 1 and "not found" in p.stderr
+    assert not back.exists()
+
+
+@pytest.mark.parametrize("args", [["--nothing"], ["--backup", "one"], ["--migrate"], ["--migrate", "a", "b"], ["--migrate", "--x"]])
+def test_wrong_arguments_say_how(args):
+    p = tool(*args)
+    assert p.returncode == 2 and p.stderr.startswith("usage:")
+
+
+def test_what_is_no_store_is_refused(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("this is not a database\n" * 1000)
+    assert tool("--migrate", path).returncode == 1
+    assert tool("--migrate", tmp_path / "missing").returncode == 1
+    assert not (tmp_path / "missing").exists()
+
+
+def test_by_itself_it_ends(tmp_path):
+    p = subprocess.run([KEEPER], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert p.returncode == 1 and "chainholdd starts this program" in p.stderr

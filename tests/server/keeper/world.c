@@ -9,7 +9,7 @@
 #include "tests/core/platform/tpm_build.h"
 
 #include <assert.h>
-#include <dirent.h>
+#include <ftw.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/x509.h>
@@ -146,15 +146,20 @@ void world_clear(struct world *w)
 	world_kill(w);
 	world_forget(w);
 	ch_buf_free(&w->config);
-	DIR *d = opendir(w->dir);
-	NEED(d != NULL);
-	for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-		char name[512];
-		(void)snprintf(name, sizeof(name), "%s/%s", w->dir, e->d_name);
-		(void)unlink(name);
-	}
-	(void)closedir(d);
-	(void)rmdir(w->dir);
+	world_remove(w->dir);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+	(void)st;
+	(void)kind;
+	(void)at;
+	return remove(path);
+}
+
+void world_remove(const char *dir)
+{
+	(void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* --- configuration --- */

@@ -66,6 +66,8 @@ bool world_start(struct world *w);
 void world_kill(struct world *w);
 /* And everything with it. */
 void world_clear(struct world *w);
+/* Removes a folder and what is in it. */
+void world_remove(const char *dir);
 
 /* Hands in a message and returns its id; nothing is committed yet. */
 uint64_t world_say(struct world *w, enum ch_role from, enum ch_msg type, const void *msg);
