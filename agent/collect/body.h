@@ -4,7 +4,7 @@
 
 #include "agent/collect/record.h"
 
-/* The body of POST /v1/evidence (docs/protocol/device-api.md). */
+/* The body of POST /v1/evidence (docs/protocol/evidence.md). */
 
 /* Bytes that always suffice. */
 size_t ag_body_max(const struct ag_record_evidence *r);

@@ -7,7 +7,7 @@
 
 /*
  * The server's answers: JSON in, fixed structs out. The server is trusted with verdicts, not with our memory: whatever comes is
- * read strictly (docs/protocol/device-api.md), and members that this version does not know are passed over.
+ * read strictly (docs/openapi/device.yaml), and members that this version does not know are passed over.
  */
 
 /* One row a route: how it is asked, and which message tells collect of the answer. */
