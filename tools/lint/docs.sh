@@ -10,7 +10,7 @@ complain() {
 	bad=1
 }
 
-mandoc -T lint -W warning docs/man/*.1 | grep -v 'referenced manual not found' && bad=1
+mandoc -T lint -W warning docs/man/*.[1-9] | grep -v 'referenced manual not found' && bad=1
 
 plain() { mandoc -T ascii "$1" 2>/dev/null | sed 's/.\x08//g'; }
 fresh=$(tools/completion.sh table)
@@ -41,6 +41,18 @@ for page in docs/man/*.1; do
 	for w in $(plain "$page" | grep -oE -- '--[a-z][a-z0-9-]*' | sort -u); do
 		case $w in --help | --version | --option) continue ;; esac
 		[ -n "${known["$page $w"]:-}" ] || complain "$page:1: describes $w, which no --help of it has"
+	done
+done
+
+# A daemon's page is named like the program: its options are those of --help.
+for page in docs/man/*.8; do
+	program=build/$(basename "$page" .8)
+	[ -x "$program" ] || continue
+	for w in $("$program" --help 2>&1 | grep -oE -- '--[a-z][a-z0-9-]*' | sort -u); do
+		grep -qE -- "(^|[^a-z-])$w([^a-z-]|\$)" <<<"$(plain "$page")" || complain "$page:1: '$program $w' is not described"
+	done
+	for w in $(plain "$page" | grep -oE -- '--[a-z][a-z0-9-]*' | sort -u); do
+		"$program" --help 2>&1 | grep -qF -- "$w" || complain "$page:1: describes $w, which --help does not have"
 	done
 done
 

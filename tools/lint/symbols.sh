@@ -18,6 +18,14 @@ forbid build/chainhold 'socket|connect|bind|listen|accept4?|getaddrinfo|SSL_.*' 
 # execv alone: before anything is read it may become chainhold-operator (docs/decisions/0010-operator-commands-are-another-program.md).
 forbid build/chainhold 'system|popen|posix_spawnp?|exec(l.*|ve|vp.*)|fexecve|fork|vfork|dlopen' 'this program starts no other'
 
+# The agent: keys are where no network is, the network where no key is, and what reads files of the system has neither.
+keys='Esys_.*|EVP_PKEY_sign.*|EVP_PKEY_Q_keygen|EVP_EC_gen|d2i_.*PrivateKey|i2d_PrivateKey'
+network='socket|connect|bind|listen|accept4?|getaddrinfo|SSL_.*'
+forbid build/chainhold-agent "$keys|SSL_.*|EVP_.*|connect|bind|listen|accept4?|getaddrinfo" 'main sees neither the network nor a key'
+forbid build/chainhold-agent-collect "$keys|$network" 'collect has neither the network nor a key'
+forbid build/chainhold-agent-tpm 'bind|listen|accept4?|getaddrinfo|SSL_.*' 'tpm has no network'
+forbid build/chainhold-agent-net "Esys_.*|EVP_PKEY_Q_keygen|EVP_EC_gen|i2d_PrivateKey|bind|listen|accept4?" 'net has no key and serves nobody'
+
 own='ch_[a-z0-9_]*'
 libc='mem(set|cpy|move|cmp|chr)|str(len|cmp|ncmp|chr)|__stack_chk_fail|__(memset|memcpy|memmove)_chk|_GLOBAL_OFFSET_TABLE_'
 if [ ! -f build/core/libchainhold-core.a ]; then
