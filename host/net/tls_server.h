@@ -55,7 +55,7 @@ CH_MUST_USE enum ch_tls_io ch_tls_read(struct ch_tls *t, void *to, size_t cap, s
 CH_MUST_USE enum ch_tls_io ch_tls_write(struct ch_tls *t, struct ch_span s, size_t *n);
 /* Sends close_notify as far as that does not wait. */
 void ch_tls_goodbye(struct ch_tls *t);
-/* True if bytes that were decrypted wait in memory: no descriptor will tell. */
+/* True if bytes of the peer wait in memory, decrypted or not, whole records or not: no descriptor will tell of them. */
 bool ch_tls_pending(const struct ch_tls *t);
 
 /* SHA-256 of the DER of the client's certificate, once the handshake is done; false if it showed none. */

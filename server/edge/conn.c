@@ -64,7 +64,12 @@ void conn_state(struct conn *c, enum conn_state state, uint64_t ms)
 		ch_loop_timer_set(e->loop, &c->timer, ms);
 	else
 		ch_loop_timer_clear(e->loop, &c->timer);
-	ch_loop_watch(e->loop, &c->io, wanted(c));
+	/*
+	 * Most answers go out at once, and most clients say nothing while they wait: what is watched changes only when it turns out
+	 * otherwise. Two system calls a request less.
+	 */
+	if (state != CONN_WAIT && state != CONN_WRITE)
+		ch_loop_watch(e->loop, &c->io, wanted(c));
 }
 
 bool conn_charge(struct conn *c, size_t n)
@@ -343,9 +348,11 @@ static void read_ready(struct conn *c)
 		/* It may be gone now, or waiting for its answer. */
 		if (io != CH_TLS_DONE || e->conn[number] != c || !reads(c))
 			return;
+		/* What is in the socket epoll tells; what is in memory nobody does. */
+		if (c->tls == NULL ? n < sizeof(e->scratch) : !ch_tls_pending(c->tls))
+			return;
 	}
-	if (c->tls != NULL && ch_tls_pending(c->tls))
-		ch_loop_defer(e->loop, &c->again);
+	ch_loop_defer(e->loop, &c->again);
 }
 
 static void again(void *ctx)
@@ -458,8 +465,10 @@ static void ready(void *ctx, uint32_t events)
 			read_ready(c);
 		return;
 	case CONN_WAIT:
-		/* Only errors are told while it waits. */
-		conn_free(c);
+		if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+			conn_free(c);
+		else
+			ch_loop_watch(c->edge->loop, &c->io, wanted(c));
 		return;
 	default:
 		read_ready(c);

@@ -79,14 +79,15 @@ static void take_listeners(struct edge *e)
 {
 	static const enum ch_fd_kind kinds[] = { CH_FD_LISTEN_DEVICES, CH_FD_LISTEN_OPERATORS, CH_FD_LISTEN_PUBLIC };
 	const int on = 1;
-	for (uint8_t k = 0; k < CH_LISTENER_COUNT; k++) {
+	for (size_t k = 0; k < CH_LISTENER_COUNT; k++) {
 		for (unsigned i = 0; i < EDGE_LISTENERS_MAX; i++) {
 			int fd = ch_child_fd(&e->child, kinds[k], i);
 			if (fd < 0)
 				continue;
 			(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 			(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-			e->listener[k][e->listeners[k]++] = (struct listener){ .edge = e, .kind = k, .fd = fd };
+			e->listener[k][e->listeners[k]++] =
+				(struct listener){ .edge = e, .kind = (uint8_t)k, .fd = fd };
 		}
 	}
 }

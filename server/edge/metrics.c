@@ -118,9 +118,13 @@ void metrics_put(struct edge *e, struct ch_wr *w)
 	}
 }
 
+/* Only what changed: an edge that does nothing sends nothing. */
 static void tell(void *ctx)
 {
 	struct edge *e = ctx;
+	ch_loop_timer_set(e->loop, &e->status, STATUS_MS);
+	if (ch_span_eq(ch_span(&e->count, sizeof(e->count)), ch_span(&e->told, sizeof(e->told))))
+		return;
 	uint8_t *text = ch_calloc(1, STATUS_MAX);
 	struct ch_wr w = ch_wr(text, STATUS_MAX);
 	put_own(e, &w);
@@ -129,9 +133,9 @@ static void tell(void *ctx)
 	if (ch_chan_queued(&e->child.control) == 0) {
 		ch_msg_send(&e->child.control, CH_MSG_STATUS, 0, &m);
 		(void)ch_chan_flush(&e->child.control);
+		e->told = e->count;
 	}
 	ch_free(text);
-	ch_loop_timer_set(e->loop, &e->status, STATUS_MS);
 }
 
 void metrics_start(struct edge *e)

@@ -25,7 +25,7 @@ allowed() {
 	agent/ipc/*) echo core/ host/ agent/ipc/ ;;
 	agent/*) echo core/ host/ agent/ipc/ "${1%/*}/" ;;
 	sim/*) echo core/ host/ sim/ ;;
-	bench/*) echo core/ host/ bench/ ;;
+	bench/*) echo core/ host/ server/ipc/ bench/ ;;
 	*) echo "" ;;
 	esac
 }

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the edge adds to TLS: the real chainhold-edge against a bare server (epoll, OpenSSL, one fixed answer, no parsing, nothing
+ * looked up), both with client certificates. New connections, resumed ones, requests on kept ones; the two take turns in every
+ * round; CPU time of the server process by the scheduler's accounting, medians. Then the memory of idle connections.
+ *
+ * usage: edge_bench [CHAINHOLD-EDGE]
+ */
+#include "core/trust/lifecycle.h"
+#include "core/wire/base64.h"
+#include "host/base/mem.h"
+#include "server/ipc/child.h"
+#include "server/ipc/view.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROUNDS   7
+#define NEW      150   /* connections a round */
+#define REQUESTS 10000 /* on one kept connection a round */
+#define IDLE     2000
+
+static const char request[] = "GET /v1/poll HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+static void need(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "edge_bench: %s: %s\n", what, strerror(errno));
+	ERR_print_errors_fp(stderr);
+	exit(1);
+}
+
+/* --- who is who --- */
+
+struct who {
+	EVP_PKEY *key;
+	X509 *cert;
+	char cert_pem[2048];
+	char key_pem[512];
+};
+
+static void text(char *to, size_t cap, BIO *b)
+{
+	int n = BIO_read(b, to, (int)cap - 1);
+	need(n > 0, "PEM");
+	to[n] = '\0';
+	BIO_free(b);
+}
+
+static void make(struct who *w, const char *name, const struct who *issuer)
+{
+	static long serial = 1;
+	w->key = EVP_EC_gen("P-256");
+	w->cert = X509_new();
+	need(w->key != NULL && w->cert != NULL, "a key");
+	X509_set_version(w->cert, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(w->cert), serial++);
+	X509_gmtime_adj(X509_getm_notBefore(w->cert), -3600);
+	X509_gmtime_adj(X509_getm_notAfter(w->cert), 86400);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(w->cert), "CN", MBSTRING_ASC, (const unsigned char *)name, -1,
+				   -1, 0);
+	X509_set_issuer_name(w->cert, X509_get_subject_name(issuer != NULL ? issuer->cert : w->cert));
+	X509_set_pubkey(w->cert, w->key);
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints,
+						issuer == NULL ? "critical,CA:TRUE" : "critical,CA:FALSE");
+	X509_add_ext(w->cert, e, -1);
+	X509_EXTENSION_free(e);
+	need(X509_sign(w->cert, issuer != NULL ? issuer->key : w->key, EVP_sha256()) > 0, "a certificate");
+	BIO *b = BIO_new(BIO_s_mem());
+	PEM_write_bio_X509(b, w->cert);
+	text(w->cert_pem, sizeof(w->cert_pem), b);
+	b = BIO_new(BIO_s_mem());
+	PEM_write_bio_PrivateKey(b, w->key, NULL, NULL, 0, NULL, NULL);
+	text(w->key_pem, sizeof(w->key_pem), b);
+}
+
+static struct who ca, server, device;
+
+static int listen_any(uint16_t *port)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(a);
+	const int on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	need(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, 4096) == 0 &&
+		     getsockname(fd, (struct sockaddr *)&a, &n) == 0,
+	     "listen");
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	*port = ntohs(a.sin_port);
+	return fd;
+}
+
+/* --- the bare server: what cannot be done without --- */
+
+static SSL_CTX *bare_context(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	need(ctx != NULL && SSL_CTX_use_certificate(ctx, server.cert) == 1 &&
+		     SSL_CTX_use_PrivateKey(ctx, server.key) == 1 &&
+		     X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca.cert) == 1,
+	     "the context of the bare server");
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	SSL_CTX_set_num_tickets(ctx, 0);
+	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"bare", 4);
+	return ctx;
+}
+
+struct bare {
+	int fd;
+	SSL *ssl;
+	bool shaken;
+};
+
+static void bare_close(struct bare *c)
+{
+	SSL_free(c->ssl);
+	close(c->fd);
+	free(c);
+}
+
+static void bare_ready(struct bare *c)
+{
+	static const char answer[] =
+		"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: 160\r\n"
+		"Cache-Control: no-store\r\n\r\n"
+		"................................................................................"
+		"................................................................................";
+	char in[4096];
+	if (!c->shaken) {
+		int rc = SSL_accept(c->ssl);
+		if (rc != 1 && SSL_get_error(c->ssl, rc) != SSL_ERROR_WANT_READ)
+			bare_close(c);
+		c->shaken = rc == 1;
+		if (rc != 1)
+			return;
+	}
+	for (;;) {
+		int n = SSL_read(c->ssl, in, sizeof(in));
+		if (n <= 0) {
+			int error = SSL_get_error(c->ssl, n);
+			if (error != SSL_ERROR_WANT_READ)
+				bare_close(c);
+			return;
+		}
+		if (SSL_write(c->ssl, answer, sizeof(answer) - 1) <= 0) {
+			bare_close(c);
+			return;
+		}
+	}
+}
+
+static _Noreturn void bare_server(int listener)
+{
+	SSL_CTX *ctx = bare_context();
+	int ep = epoll_create1(0);
+	struct epoll_event e = { .events = EPOLLIN };
+	struct epoll_event batch[256];
+	epoll_ctl(ep, EPOLL_CTL_ADD, listener, &e);
+	for (;;) {
+		int n = epoll_wait(ep, batch, 256, -1);
+		for (int i = 0; i < n; i++) {
+			if (batch[i].data.ptr != NULL) {
+				bare_ready(batch[i].data.ptr);
+				continue;
+			}
+			for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
+				struct bare *c = calloc(1, sizeof(*c));
+				need(c != NULL, "memory");
+				*c = (struct bare){ fd, SSL_new(ctx), false };
+				SSL_set_fd(c->ssl, fd);
+				e = (struct epoll_event){ .events = EPOLLIN, .data.ptr = c };
+				epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
+			}
+		}
+	}
+}
+
+struct subject {
+	const char *name;
+	pid_t pid;
+	uint16_t port;
+	SSL_CTX *client;
+	SSL_SESSION *session;
+};
+
+static void start_bare(struct subject *s)
+{
+	int fd = listen_any(&s->port);
+	s->name = "bare";
+	s->pid = fork();
+	need(s->pid >= 0, "fork");
+	if (s->pid == 0)
+		bare_server(fd);
+	close(fd);
+}
+
+/* --- the edge --- */
+
+static void put_pem(struct ch_wr *w, const char *key, const char *pem)
+{
+	ch_wr_str(w, key);
+	ch_wr_u8(w, ' ');
+	ch_base64_put(w, CH_BASE64_STD, ch_span_str(pem));
+	ch_wr_u8(w, '\n');
+}
+
+static void put_fd(struct ch_wr *w, enum ch_fd_kind kind, int fd)
+{
+	ch_wr_u8(w, (uint8_t)kind);
+	ch_wr_u8(w, 0);
+	ch_wr_be16(w, (uint16_t)fd);
+}
+
+static int view_of_device(void)
+{
+	struct ch_view_record r = { .kind = CH_VIEW_DEVICE, .state = CH_STATE_TRUSTED };
+	unsigned n;
+	int fd = ch_view_make(1024);
+	struct ch_view *v = ch_view_map(fd, true);
+	need(v != NULL && X509_digest(device.cert, EVP_sha256(), r.cert_sha256, &n) == 1 && ch_view_put(v, &r) == CH_OK,
+	     "the view");
+	ch_view_unmap(v);
+	return fd;
+}
+
+static struct ch_chan control;
+
+static void start_edge(struct subject *s, const char *binary)
+{
+	uint16_t other;
+	uint8_t fds[64];
+	uint8_t config[16384];
+	struct ch_wr f = ch_wr(fds, sizeof(fds));
+	struct ch_wr c = ch_wr(config, sizeof(config));
+	struct ch_frame frame;
+	int pair[2];
+	need(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
+	int end = fcntl(pair[1], F_DUPFD, 20);
+	close(pair[1]);
+	put_fd(&f, CH_FD_LISTEN_DEVICES, fcntl(listen_any(&s->port), F_DUPFD, 20));
+	put_fd(&f, CH_FD_LISTEN_OPERATORS, fcntl(listen_any(&other), F_DUPFD, 20));
+	put_fd(&f, CH_FD_VIEW, fcntl(view_of_device(), F_DUPFD, 20));
+	put_pem(&c, "tls_certificate", server.cert_pem);
+	put_pem(&c, "tls_key", server.key_pem);
+	put_pem(&c, "client_ca", ca.cert_pem);
+	ch_wr_str(&c, "device_rate 0\n");
+	s->name = "edge";
+	s->pid = fork();
+	need(s->pid >= 0 && !f.bad && !c.bad, "START");
+	if (s->pid == 0) {
+		(void)dup2(end, CH_CHILD_CONTROL_FD);
+		execl(binary, binary, (char *)NULL);
+		_exit(127);
+	}
+	close(end);
+	ch_chan_init(&control, pair[0]);
+	const struct ch_msg_start start = { .role = CH_ROLE_EDGE, .fds = ch_wr_span(&f), .config = ch_wr_span(&c) };
+	ch_msg_send(&control, CH_MSG_START, 0, &start);
+	need(ch_chan_flush(&control) && ch_chan_wait(&control, &frame, 10000) == CH_OK && frame.type == CH_MSG_READY,
+	     binary);
+}
+
+/* --- the client --- */
+
+static int on_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct subject *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	SSL_SESSION_free(s->session);
+	s->session = session;
+	return 1;
+}
+
+static void make_client(struct subject *s)
+{
+	s->client = SSL_CTX_new(TLS_client_method());
+	need(s->client != NULL && SSL_CTX_use_certificate(s->client, device.cert) == 1 &&
+		     SSL_CTX_use_PrivateKey(s->client, device.key) == 1 &&
+		     X509_STORE_add_cert(SSL_CTX_get_cert_store(s->client), ca.cert) == 1,
+	     "the client");
+	SSL_CTX_set_app_data(s->client, s);
+	SSL_CTX_set_mode(s->client, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_verify(s->client, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_session_cache_mode(s->client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(s->client, on_session);
+}
+
+static SSL *join(struct subject *s, bool resume)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(s->port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const int on = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	need(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0, "connect");
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	SSL *ssl = SSL_new(s->client);
+	SSL_set_fd(ssl, fd);
+	if (resume && s->session != NULL)
+		SSL_set_session(ssl, s->session);
+	need(SSL_connect(ssl) == 1, "handshake");
+	need(!resume || SSL_session_reused(ssl) == 1, "a session was not resumed");
+	return ssl;
+}
+
+static void ask(SSL *ssl)
+{
+	char in[4096];
+	need(SSL_write(ssl, request, sizeof(request) - 1) > 0, "request");
+	int n = SSL_read(ssl, in, sizeof(in));
+	need(n > 12 && strncmp(in, "HTTP/1.1 200", 12) == 0, "answer");
+}
+
+static void leave(SSL *ssl)
+{
+	int fd = SSL_get_fd(ssl);
+	(void)SSL_shutdown(ssl);
+	SSL_free(ssl);
+	close(fd);
+}
+
+/* Microseconds that the scheduler gave the process. */
+static double cpu_us(pid_t pid)
+{
+	char path[64];
+	unsigned long long ns = 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	FILE *f = fopen(path, "r");
+	need(f != NULL && fscanf(f, "%llu", &ns) == 1, path);
+	fclose(f);
+	return (double)ns / 1e3;
+}
+
+static double rss_kb(pid_t pid)
+{
+	char path[64];
+	unsigned long size = 0, pages = 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	FILE *f = fopen(path, "r");
+	need(f != NULL && fscanf(f, "%lu %lu", &size, &pages) == 2, path);
+	fclose(f);
+	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/* The server may still be at what follows an answer: it is idle when its time stands still. */
+static double settled_us(pid_t pid)
+{
+	double before = -1;
+	for (double now = cpu_us(pid); now != before; now = cpu_us(pid)) {
+		before = now;
+		usleep(20000);
+	}
+	return before;
+}
+
+static double run_connections(struct subject *s, bool resume)
+{
+	double before = settled_us(s->pid);
+	for (int i = 0; i < NEW; i++) {
+		SSL *ssl = join(s, resume);
+		ask(ssl);
+		leave(ssl);
+	}
+	return (settled_us(s->pid) - before) / NEW;
+}
+
+static double run_kept(struct subject *s)
+{
+	SSL *ssl = join(s, false);
+	ask(ssl);
+	double before = settled_us(s->pid);
+	for (int i = 0; i < REQUESTS; i++)
+		ask(ssl);
+	double us = (settled_us(s->pid) - before) / REQUESTS;
+	leave(ssl);
+	return us;
+}
+
+static void run_idle(struct subject *s)
+{
+	static SSL *held[IDLE];
+	double before = rss_kb(s->pid);
+	for (int i = 0; i < IDLE; i++) {
+		held[i] = join(s, false);
+		ask(held[i]);
+	}
+	double kb = (rss_kb(s->pid) - before) / IDLE;
+	double cpu = settled_us(s->pid);
+	usleep(1000000);
+	cpu = cpu_us(s->pid) - cpu;
+	printf("  %-6s %5.1f KB an idle connection (%d of them, sessions for resumption included), %.0f us CPU a second\n",
+	       s->name, kb, IDLE, cpu);
+	for (int i = 0; i < IDLE; i++)
+		leave(held[i]);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static double median(double *v)
+{
+	qsort(v, ROUNDS, sizeof(*v), by_value);
+	return v[ROUNDS / 2];
+}
+
+int main(int argc, char **argv)
+{
+	struct subject bare = { 0 };
+	struct subject edge = { 0 };
+	struct rlimit files = { 8192, 8192 };
+	double v[5][ROUNDS];
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+	(void)signal(SIGPIPE, SIG_IGN);
+	make(&ca, "ca", NULL);
+	make(&server, "server", &ca);
+	make(&device, "device", &ca);
+	start_bare(&bare);
+	start_edge(&edge, argc > 1 ? argv[1] : CH_BENCH_EDGE);
+	make_client(&bare);
+	make_client(&edge);
+	run_connections(&edge, false);
+	for (int r = 0; r < ROUNDS; r++) {
+		v[0][r] = run_connections(&bare, false);
+		v[1][r] = run_connections(&edge, false);
+		v[2][r] = run_connections(&edge, true);
+		v[3][r] = run_kept(&bare);
+		v[4][r] = run_kept(&edge);
+	}
+	double us[5];
+	for (int i = 0; i < 5; i++)
+		us[i] = median(v[i]);
+	printf("  %s; CPU of the server process, medians of %d rounds\n", OpenSSL_version(OPENSSL_VERSION), ROUNDS);
+	printf("  new connection and request      bare %6.1f us   edge %6.1f us   %.2f x (target 1.15)\n", us[0], us[1],
+	       us[1] / us[0]);
+	printf("  resumed connection and request                   edge %6.1f us   %.2f of a new one (target 0.45)\n",
+	       us[2], us[2] / us[1]);
+	printf("  request on a kept connection    bare %6.2f us   edge %6.2f us   %.2f x (target 1.3)\n", us[3], us[4],
+	       us[4] / us[3]);
+	run_idle(&bare);
+	run_idle(&edge);
+	kill(bare.pid, SIGKILL);
+	kill(edge.pid, SIGKILL);
+	(void)waitpid(bare.pid, NULL, 0);
+	(void)waitpid(edge.pid, NULL, 0);
+	return 0;
+}
