@@ -147,7 +147,7 @@ struct edge {
 	struct ch_loop_timer grace;
 	struct ch_loop_timer status;
 	struct ch_buf other[CH_ROLE_COUNT][EDGE_OTHERS_MAX]; /* what the other processes told of themselves */
-	struct edge_counters count, told; /* `told`: as main last heard it */
+	struct edge_counters count, told;                    /* `told`: as main last heard it */
 	uint64_t date_at;
 	char date[CH_HTTP_DATE];
 	uint8_t scratch[EDGE_SCRATCH];

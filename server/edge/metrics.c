@@ -81,17 +81,74 @@ static void put_own(struct edge *e, struct ch_wr *w)
 	put_requests(e, w);
 }
 
-/* A name has its TYPE once (Prometheus' exposition formats): of several processes of a role, the first brings it. */
-static void put_other(struct ch_wr *w, struct ch_span text, bool types)
+/* Takes one line with its end. */
+static bool next_line(struct ch_rd *r, struct ch_span *line)
 {
-	struct ch_rd r = ch_rd(text);
-	while (ch_rd_left(&r) > 0) {
-		size_t n = 0;
-		while (n < ch_rd_left(&r) && text.p[r.off + n] != '\n')
-			n++;
-		struct ch_span line = ch_rd_take(&r, n < ch_rd_left(&r) ? n + 1 : n);
-		if (types || line.p[0] != '#')
-			ch_wr_put(w, line);
+	size_t left = ch_rd_left(r);
+	size_t n = 0;
+	while (n < left && r->in.p[r->off + n] != '\n')
+		n++;
+	*line = ch_rd_take(r, n < left ? n + 1 : n);
+	return line->n > 0;
+}
+
+/* The name in "# TYPE name kind"; empty for another line. */
+static struct ch_span type_name(struct ch_span line)
+{
+	const struct ch_span begin = CH_SPAN_LIT("# TYPE ");
+	if (!ch_span_starts(line, begin))
+		return CH_SPAN_EMPTY;
+	size_t n = begin.n;
+	while (n < line.n && line.p[n] != ' ')
+		n++;
+	return ch_span_sub(line, begin.n, n - begin.n);
+}
+
+static bool is_sample(struct ch_span line, struct ch_span name)
+{
+	return ch_span_starts(line, name) && line.n > name.n && (line.p[name.n] == '{' || line.p[name.n] == ' ');
+}
+
+/* A source is the text of one process. */
+struct sources {
+	struct ch_span text[1 + CH_ROLE_COUNT * EDGE_OTHERS_MAX];
+	size_t n;
+};
+
+static bool told_before(const struct sources *s, size_t source, size_t off, struct ch_span name)
+{
+	for (size_t i = 0; i <= source; i++) {
+		struct ch_rd r = ch_rd(s->text[i]);
+		struct ch_span line;
+		while ((i < source || r.off < off) && next_line(&r, &line))
+			if (ch_span_eq(type_name(line), name))
+				return true;
+	}
+	return false;
+}
+
+/* The format wants all samples of a name together: those of every process under the TYPE line of the first. */
+static void put_group(const struct sources *s, struct ch_wr *w, struct ch_span type)
+{
+	struct ch_span line;
+	struct ch_span name = type_name(type);
+	ch_wr_put(w, type);
+	for (size_t i = 0; i < s->n; i++)
+		for (struct ch_rd r = ch_rd(s->text[i]); next_line(&r, &line);)
+			if (is_sample(line, name))
+				ch_wr_put(w, line);
+}
+
+static void put_all(const struct sources *s, struct ch_wr *w)
+{
+	struct ch_span line;
+	for (size_t i = 0; i < s->n; i++) {
+		struct ch_rd r = ch_rd(s->text[i]);
+		for (size_t off = 0; next_line(&r, &line); off = r.off) {
+			struct ch_span name = type_name(line);
+			if (name.n > 0 && !told_before(s, i, off, name))
+				put_group(s, w, line);
+		}
 	}
 }
 
@@ -104,18 +161,32 @@ void metrics_take(struct edge *e, const struct ch_child_news *news)
 	ch_buf_append(b, news->metrics);
 }
 
-void metrics_put(struct edge *e, struct ch_wr *w)
+static void put_view(struct edge *e, struct ch_wr *w)
 {
-	put_own(e, w);
 	ch_wr_str(w, "# TYPE chainhold_fleet_certificates gauge\nchainhold_fleet_certificates ");
 	ch_wr_dec(w, ch_view_count(e->view));
 	ch_wr_str(w, "\n# TYPE chainhold_generation gauge\nchainhold_generation ");
 	ch_wr_dec(w, ch_view_generation(e->view));
 	ch_wr_u8(w, '\n');
+}
+
+void metrics_put(struct edge *e, struct ch_wr *w)
+{
+	uint8_t *own = ch_calloc(1, STATUS_MAX);
+	struct ch_wr o = ch_wr(own, STATUS_MAX);
+	struct sources s = { .n = 1 };
+	put_own(e, &o);
+	put_view(e, &o);
+	s.text[0] = ch_wr_span(&o);
 	for (size_t role = 0; role < CH_ROLE_COUNT; role++) {
-		for (size_t i = 0; i < EDGE_OTHERS_MAX; i++)
-			put_other(w, ch_buf_span(&e->other[role][i]), role != CH_ROLE_EDGE && i == 0);
+		for (size_t i = 0; i < EDGE_OTHERS_MAX; i++) {
+			/* Main passes on to everybody, ourselves included. */
+			if (role != CH_ROLE_EDGE || i != e->child.index)
+				s.text[s.n++] = ch_buf_span(&e->other[role][i]);
+		}
 	}
+	put_all(&s, w);
+	ch_free(own);
 }
 
 /* Only what changed: an edge that does nothing sends nothing. */

@@ -221,6 +221,15 @@ def test_metrics_and_health(edge, who):
         text = c.ask("GET", "/metrics")[2].decode()
         assert "chainhold_edge_handshakes_total{edge=\"0\"} " in text
         assert "route=\"CHALLENGE\",status=\"4xx\"" in text
+        # every name has one TYPE line, and its samples follow it at once
+        name, seen = None, set()
+        for line in text.splitlines():
+            if line.startswith("# TYPE "):
+                name = line.split()[2]
+                assert name not in seen
+                seen.add(name)
+            else:
+                assert line.split("{")[0].split()[0] == name, line
     with Client(edge, "public") as c:
         assert c.ask("GET", "/healthz")[::2] == (200, b"ok\n")
         assert c.ask("GET", "/metrics")[0] == 404
