@@ -49,6 +49,24 @@ class Tpm:
             assert self.process.poll() is None and time.monotonic() < deadline, "swtpm did not start"
             time.sleep(0.02)
 
+    def manufacture(self):
+        """
+        Gives the TPM endorsement keys with certificates (RSA-2048 and P-384), as its maker does: everything before is lost.
+        Returns the files of the root and of the issuer.
+        """
+        self.stop()
+        self.socket.unlink(missing_ok=True)
+        at = self.folder / "maker"
+        at.mkdir()
+        (at / "ca.conf").write_text(f"statedir={at}\nsigningkey={at}/key.pem\nissuercert={at}/issuer.pem\ncertserial={at}/serial\n")
+        (at / "options").write_text("--platform-manufacturer Lab\n--platform-version 2.1\n--platform-model QEMU\n")
+        (at / "setup.conf").write_text(f"create_certs_tool=/usr/bin/swtpm_localca\ncreate_certs_tool_config={at}/ca.conf\n"
+                                       f"create_certs_tool_options={at}/options\nactive_pcr_banks = sha256\n")
+        subprocess.run(["swtpm_setup", "--tpm2", "--tpmstate", self.folder / "state", "--create-ek-cert", "--lock-nvram", "--overwrite",
+                        "--config", at / "setup.conf"], check=True, capture_output=True, timeout=60)
+        self.start()
+        return at / "swtpm-localca-rootca-cert.pem", at / "issuer.pem"
+
     def tool(self, name, *args, check=True):
         done = subprocess.run([f"tpm2_{name}", *map(str, args)], cwd=self.folder, capture_output=True, timeout=60,
                               check=False, env={"TPM2TOOLS_TCTI": f"swtpm:path={self.socket}", "PATH": "/usr/bin:/bin"})

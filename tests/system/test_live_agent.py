@@ -15,14 +15,9 @@ import time
 import pytest
 
 import device_server
-import live_tpm
+from agent_device import AGENT, BUILD, IMA, LOG, USERS, Device, Proxy
 from support import ROOT
 
-BUILD = ROOT / "build"
-AGENT = BUILD / "chainhold-agent"
-USERS = {"tpm": 64501, "net": 64502, "collect": 64503}
-LOG = b"event log " * 500
-IMA = b"ima list " * 300
 DAY = 86400
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent gives its processes users of their own: it starts as root")
@@ -31,76 +26,6 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent gives its p
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory):
     return device_server.Authority(tmp_path_factory.mktemp("ca"), "DNS:localhost,IP:127.0.0.1,DNS:device-server.invalid")
-
-
-class Device:
-    """A folder with a TPM, logs, a configuration and the agent that runs on it."""
-
-    def __init__(self, folder, tpm=True):
-        self.folder, self.process, self.config = folder, None, {}
-        folder.mkdir()
-        for at in (folder, *folder.parents):
-            with contextlib.suppress(PermissionError):
-                os.chmod(at, os.stat(at).st_mode | stat.S_IXOTH)  # each process is a user of its own
-        self.tpm = None
-        if tpm:
-            live_tpm.needed()
-            (folder / "tpm").mkdir()
-            self.tpm = live_tpm.Tpm(folder / "tpm")
-        (folder / "log").write_bytes(LOG)
-        (folder / "ima").write_bytes(IMA)
-        self.set(server_ca=None, state_dir=folder / "state", status_file=folder / "status.json", eventlog=folder / "log",
-                 ima=folder / "ima", tpm=f"swtpm:path={self.tpm.socket}" if tpm else "none")
-
-    def set(self, **keys):
-        self.config.update(keys)
-        lines = [f"{k}: {v}" for k, v in self.config.items() if v is not None]
-        users = ", ".join(f"{k}: {v}" for k, v in USERS.items())
-        (self.folder / "agent.yaml").write_text("\n".join([*lines, f"users: {{{users}}}"]) + "\n")
-
-    def once(self, code=0):
-        done = subprocess.run([AGENT, "--config", self.folder / "agent.yaml", "--once"], capture_output=True, text=True, timeout=120,
-                              check=False)
-        assert done.returncode == code, done.stderr
-        return json.loads(done.stdout), done.stderr
-
-    def start(self):
-        self.err = open(self.folder / "err", "ab")
-        self.process = subprocess.Popen([AGENT, "--config", self.folder / "agent.yaml"], stderr=self.err)
-
-    def children(self):
-        at = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        with open(at) as f:
-            return {os.path.basename(os.readlink(f"/proc/{p}/exe")).removeprefix("chainhold-agent-"): int(p) for p in f.read().split()}
-
-    def again(self):
-        self.process.send_signal(signal.SIGHUP)
-
-    def status(self):
-        return json.loads((self.folder / "status.json").read_text())
-
-    def wait_status(self, holds, seconds=30):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
-                if holds(self.status()):
-                    return self.status()
-            time.sleep(0.02)
-        raise AssertionError(f"{(self.folder / 'err').read_text()}")
-
-    def power_off(self):
-        """Everything ends at once, nothing is told."""
-        for pid in (self.process.pid, *self.children().values()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            assert self.process.wait(timeout=20) == 0
-        if self.tpm is not None:
-            self.tpm.stop()
 
 
 class World:
@@ -146,19 +71,9 @@ def test_enrols_by_its_endorsement_key_and_attests(world, ek):
     assert len(selection) == 2 and all(selection[1][i + 2:i + 6] == b"\x03\xff\x7f\x00" for i in range(0, len(selection[1]) - 34, 6))
 
 
-def test_the_certificate_of_the_endorsement_key_comes_from_the_tpm(world, tmp_path):
+def test_the_certificate_of_the_endorsement_key_comes_from_the_tpm(world):
     device = world.device()
-    device.tpm.stop()
-    device.tpm.socket.unlink(missing_ok=True)
-    setup = tmp_path / "setup"
-    setup.mkdir()
-    (setup / "ca.conf").write_text(f"statedir={setup}\nsigningkey={setup}/key.pem\nissuercert={setup}/issuer.pem\ncertserial={setup}/serial\n")
-    (setup / "options").write_text("--platform-manufacturer Lab\n--platform-version 2.1\n--platform-model QEMU\n")
-    (setup / "setup.conf").write_text(f"create_certs_tool=/usr/bin/swtpm_localca\ncreate_certs_tool_config={setup}/ca.conf\n"
-                                      f"create_certs_tool_options={setup}/options\nactive_pcr_banks = sha256\n")
-    subprocess.run(["swtpm_setup", "--tpm2", "--tpmstate", device.tpm.folder / "state", "--create-ek-cert", "--lock-nvram", "--overwrite",
-                    "--config", setup / "setup.conf"], check=True, capture_output=True, timeout=60)
-    device.tpm.start()
+    device.tpm.manufacture()
     seen = {}
     route = device_server.Devices.enrol
 
@@ -410,39 +325,6 @@ def test_the_floor_of_time_replaces_a_clock_that_is_behind(world, tmp_path):
         assert "not yet valid" in err and not status["enrolled"]
     finally:
         (folder / "server.pem").write_bytes(kept)
-
-
-class Proxy(threading.Thread):
-    """HTTP CONNECT, as much as is needed; every name leads to one port of this machine."""
-
-    def __init__(self, port):
-        super().__init__(daemon=True)
-        self.to, self.asked = port, []
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.start()
-
-    def run(self):
-        while True:
-            try:
-                client, _ = self.socket.accept()
-            except OSError:
-                return
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                head += client.recv(1)
-            self.asked.append(head.split(b"\r\n")[0].decode())
-            server = socket.create_connection(("127.0.0.1", self.to))
-            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            for a, b in ((client, server), (server, client)):
-                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
-
-    @staticmethod
-    def pump(a, b):
-        with contextlib.suppress(OSError):
-            while data := a.recv(65536):
-                b.sendall(data)
-            b.shutdown(socket.SHUT_WR)
 
 
 def test_through_a_proxy(world):
