@@ -113,7 +113,9 @@ void ch_kp_generation_compose(struct ch_keeper *k)
 		for (unsigned i = 0; i < CH_KEEPER_EDGES_MAX; i++)
 			ch_kp_generation_send(k, i);
 	}
-	ch_view_set_generation(k->view, k->generation);
+	/* An edge takes a view without a generation for one that is not yet filled. */
+	if (k->published)
+		ch_view_set_generation(k->view, k->generation);
 }
 
 void ch_kp_generation_send(struct ch_keeper *k, unsigned verify)

@@ -315,6 +315,8 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 	}
 	devices_publish(k);
 	operators_publish(k);
+	k->published = true;
+	ch_view_set_generation(k->view, k->generation);
 	ch_kp_cuts_load(k);
 	return ch_store_err(k->st);
 }

@@ -163,6 +163,7 @@ struct ch_keeper {
 	size_t pending_count, granting_count;
 	struct ch_cut *cuts;
 	struct ch_log_state log;
+	bool published; /* the view holds every certificate */
 	bool edge[CH_KEEPER_EDGES_MAX], verify[CH_KEEPER_EDGES_MAX], signer;
 	struct ch_out *out;
 	size_t out_count, out_cap;

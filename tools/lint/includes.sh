@@ -25,6 +25,8 @@ allowed() {
 	agent/ipc/*) echo core/ host/ agent/ipc/ ;;
 	agent/*) echo core/ host/ agent/ipc/ "${1%/*}/" ;;
 	sim/*) echo core/ host/ sim/ ;;
+	# The keeper's bench plays its world as its tests do.
+	bench/keeper_bench.c) echo core/ host/ server/keeper/ tests/server/keeper/ ;;
 	bench/*) echo core/ host/ server/ipc/ bench/ ;;
 	*) echo "" ;;
 	esac

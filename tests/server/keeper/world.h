@@ -128,6 +128,8 @@ struct evidence {
 };
 /* Sends it to the keeper; the id of the message. */
 uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e);
+/* Only makes quote and signature, as unit_say() does. */
+void unit_make(struct unit *u, const struct evidence *e);
 /* Challenge and evidence with this tier of boot, as far as the answer. */
 unsigned unit_attest(struct world *w, struct unit *u, enum ch_tier boot, struct ch_span *body);
 uint64_t unit_renew(struct world *w, struct unit *u, uint8_t new_key);

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/server/keeper/scene.h"
+
+/* What evidence does to a device, and how a cut is carried out. */
+
+/* --- evidence --- */
+
+static void good_evidence_makes_it_trusted(void **state)
+{
+	(void)state;
+	struct ch_span body;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, &body), 200);
+	assert_has(body, "\"chain\":\"affirming\",\"state\":\"trusted\"");
+	assert_has(body, "\"platform\":\"affirming\",\"boot\":\"affirming\",\"os\":\"none\"");
+	assert_has(body, "\"reasons\":[],\"evidence\":1,\"renew\":false,\"reattest_in\":600");
+	assert_int_equal(seen(a.cert).state, CH_STATE_TRUSTED);
+	assert_int_equal(seen(a.cert).tier, CH_TIER_AFFIRMING);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf WHERE type = 2"), 1);
+	/* The same again is no new verdict. */
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, &body), 200);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf WHERE type = 2"), 1);
+}
+
+static void a_nonce_is_good_once_and_for_its_device(void **state)
+{
+	(void)state;
+	uint8_t nonce[32], made_up[32] = { 3 };
+	struct ch_span body;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_enrol(&w, &b, NULL), 201);
+	assert_true(unit_challenge(&w, &a, nonce));
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING };
+	uint64_t foreign = unit_say(&w, &b, &e);
+	e.nonce = made_up;
+	uint64_t unknown = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, foreign, NULL), 409);
+	assert_int_equal(world_answer(&w, unknown, &body), 409);
+	assert_has(body, "\"nonce\"");
+	e.nonce = nonce;
+	uint64_t good = unit_say(&w, &a, &e);
+	uint64_t replay = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, good, NULL), 200);
+	assert_int_equal(world_answer(&w, replay, &body), 200);
+	assert_has(body, "\"code\":\"replayed\"");
+	assert_has(body, "\"state\":\"quarantined\"");
+}
+
+static void a_nonce_lives_five_minutes_and_a_newer_one_replaces_it(void **state)
+{
+	(void)state;
+	uint8_t nonce[32], newer[32];
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_true(unit_challenge(&w, &a, nonce));
+	assert_true(unit_challenge(&w, &a, newer));
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING };
+	uint64_t old = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, old, NULL), 409);
+	world_pass(&w, 300000);
+	e.nonce = newer;
+	old = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, old, NULL), 409);
+}
+
+static void many_devices_have_many_nonces(void **state)
+{
+	(void)state;
+	uint8_t first[32], nonce[32];
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_true(unit_challenge(&w, &a, first));
+	for (uint8_t i = 10; i < 210; i++) {
+		struct unit u;
+		unit_init(&u, i);
+		assert_int_equal(unit_enrol(&w, &u, NULL), 201);
+		assert_true(unit_challenge(&w, &u, nonce));
+		unit_clear(&u);
+		world_forget(&w);
+	}
+	struct evidence e = { .nonce = first, .boot = CH_TIER_AFFIRMING };
+	uint64_t id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+}
+
+static void another_key_is_a_lie(void **state)
+{
+	(void)state;
+	uint8_t nonce[32];
+	struct ch_span body;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	assert_true(unit_challenge(&w, &a, nonce));
+	const struct evidence e = {
+		.nonce = nonce, .boot = CH_TIER_AFFIRMING, .other_ak = b.ak, .reasons = "[{\"x\":1}]"
+	};
+	uint64_t id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 200);
+	assert_has(body, "\"chain\":\"contraindicated\",\"state\":\"quarantined\"");
+	assert_has(body, "\"code\":\"forged\"");
+	assert_has(body, "},{\"x\":1}]");
+}
+
+static void the_same_key_gets_the_first_answer(void **state)
+{
+	(void)state;
+	uint8_t nonce[32];
+	struct ch_span first, again;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_true(unit_challenge(&w, &a, nonce));
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING, .key = "k1" };
+	uint64_t one = unit_say(&w, &a, &e);
+	e.boot = CH_TIER_CONTRAINDICATED;
+	uint64_t two = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, one, &first), 200);
+	assert_int_equal(world_answer(&w, two, &again), 200);
+	assert_true(ch_span_eq(first, again));
+	restart();
+	uint64_t three = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, three, &again), 200);
+	assert_has(again, "\"chain\":\"affirming\"");
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM evidence"), 1);
+}
+
+static void history_lowers_and_never_raises(void **state)
+{
+	(void)state;
+	static const uint8_t none[32];
+	struct ch_span body;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	struct evidence e = { .nonce = none, .boot = CH_TIER_AFFIRMING, .history = true };
+	uint64_t id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 200);
+	assert_has(body, "\"boot\":\"none\"");
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	e.boot = CH_TIER_WARNING;
+	id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 200);
+	assert_has(body, "\"boot\":\"warning\"");
+	e.boot = CH_TIER_AFFIRMING;
+	id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 200);
+	assert_has(body, "\"boot\":\"warning\"");
+	e.boot = CH_TIER_CONTRAINDICATED;
+	id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 200);
+	assert_has(body, "\"state\":\"quarantined\"");
+}
+
+static void silence_about_a_link_that_was_judged_is_not_kept_as_good(void **state)
+{
+	(void)state;
+	uint8_t nonce[32];
+	struct ch_span body;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_true(unit_challenge(&w, &a, nonce));
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING, .os = CH_TIER_AFFIRMING };
+	(void)unit_say(&w, &a, &e);
+	assert_true(unit_challenge(&w, &a, nonce));
+	e.os = CH_TIER_NONE;
+	uint64_t id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 200);
+	assert_has(body, "\"os\":\"none\"");
+}
+
+static void evidence_that_grows_old_breaks_the_chain(void **state)
+{
+	(void)state;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	world_pass(&w, 3600 * 1000);
+	assert_int_equal(seen(a.cert).state, CH_STATE_TRUSTED);
+	world_pass(&w, 3000);
+	assert_int_equal(seen(a.cert).state, CH_STATE_QUARANTINED);
+	assert_int_equal(seen(a.cert).tier, CH_TIER_CONTRAINDICATED);
+	assert_int_equal(world_count(&w, CH_ROLE_EDGE, CH_MSG_CUT), 1);
+}
+
+static void a_device_that_never_attests_is_cut_too(void **state)
+{
+	(void)state;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	world_pass(&w, 3603 * 1000);
+	assert_int_equal(seen(a.cert).state, CH_STATE_QUARANTINED);
+}
+
+static void only_the_tail_of_a_list_is_stored(void **state)
+{
+	(void)state;
+	uint8_t nonce[32];
+	struct ch_msg_context c;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING, .eventlog = CH_SPAN_LIT("boot one") };
+	e.ima = CH_SPAN_LIT("one two ");
+	assert_true(unit_challenge(&w, &a, nonce));
+	(void)unit_say(&w, &a, &e);
+	assert_true(unit_challenge(&w, &a, nonce));
+	e.ima = CH_SPAN_LIT("one two three ");
+	e.ima_from = 8;
+	(void)unit_say(&w, &a, &e);
+	assert_true(unit_challenge(&w, &a, nonce));
+	e.ima_from = 14;
+	(void)unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM chunk"), 2);
+	assert_int_equal(world_number(&w, "SELECT size FROM chunk WHERE start = 8"), 6);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM blob"), 3);
+	restart();
+	struct ch_msg_context_ask ask;
+	memcpy(ask.device, a.id, sizeof(ask.device));
+	(void)world_say(&w, CH_ROLE_VERIFY, CH_MSG_CONTEXT_ASK, &ask);
+	world_turn(&w);
+	const struct sent *s = world_last(&w, CH_ROLE_VERIFY, CH_MSG_CONTEXT);
+	assert_non_null(s);
+	assert_int_equal(ch_msg_parse(CH_MSG_CONTEXT, &c, ch_buf_span(&s->payload), NULL), CH_OK);
+	assert_int_equal(c.status, 0);
+	assert_int_equal(c.state, CH_STATE_TRUSTED);
+	assert_span_equal(c.class_name, "gateway", 7);
+	assert_span_equal(c.eventlog, "boot one", 8);
+	assert_span_equal(c.ima, "one two three ", 14);
+	assert_span_equal(c.ak_public, a.ak_public, a.ak_public_n);
+	assert_int_equal(c.has_last, 1);
+	assert_int_equal(c.last_clock, a.clock);
+}
+
+static void a_full_disk_keeps_verdicts_and_drops_logs(void **state)
+{
+	(void)state;
+	struct ch_span body;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	w.disk_free = w.disk_total / 11;
+	world_pass(&w, 20000);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_CONTRAINDICATED, &body), 200);
+	assert_has(body, "\"state\":\"quarantined\"");
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM blob"), 0);
+	assert_int_equal(world_number(&w, "SELECT kept FROM evidence"), 0);
+	assert_true(w.reserve);
+	w.disk_free = 1 << 20;
+	world_pass(&w, 20000);
+	assert_false(w.reserve);
+	w.disk_free = w.disk_total / 2;
+	world_pass(&w, 20000);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, &body), 200);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM blob"), 1);
+	assert_true(w.reserve);
+}
+
+/* --- quarantine and its end --- */
+
+static void a_broken_boot_is_cut_and_mended_by_a_new_key(void **state)
+{
+	(void)state;
+	struct ch_span body;
+	uint8_t old[32];
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	memcpy(old, a.cert, sizeof(old));
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_CONTRAINDICATED, &body), 200);
+	assert_has(body, "\"state\":\"quarantined\"");
+	assert_int_equal(seen(a.cert).state, CH_STATE_QUARANTINED);
+	uint64_t early = unit_renew(&w, &a, 0x77);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, early, &body), 409);
+	assert_has(body, "not-affirmed");
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, &body), 200);
+	assert_has(body, "\"chain\":\"affirming\",\"state\":\"quarantined\"");
+	assert_has(body, "\"renew\":true");
+	uint64_t id = unit_renew(&w, &a, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 409);
+	assert_has(body, "\"key\"");
+	id = unit_renew(&w, &a, 0x78);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 201);
+	unit_take(&a, body);
+	assert_int_equal(seen(a.cert).state, CH_STATE_TRUSTED);
+	assert_true((seen(old).pending & CH_VIEW_REVOKED) != 0);
+	assert_int_equal(world_number(&w, "SELECT state FROM certificate WHERE seq = 1"), 2);
+}
+
+static void a_healthy_renewal_leaves_the_old_key_until_the_new_is_seen(void **state)
+{
+	(void)state;
+	struct ch_span body;
+	uint8_t old[32];
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	memcpy(old, a.cert, sizeof(old));
+	uint64_t id = unit_renew(&w, &a, 0x79);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 201);
+	assert_int_equal(seen(old).pending & CH_VIEW_REVOKED, 0);
+	unit_take(&a, body);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	assert_true((seen(old).pending & CH_VIEW_REVOKED) != 0);
+	assert_int_equal(seen(a.cert).pending, 0);
+}
+
+static void a_key_that_the_ak_did_not_certify_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	struct unit c = a;
+	c.ak = b.ak;
+	uint64_t id = unit_renew(&w, &c, 0x7a);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 403);
+	assert_int_equal(w.issued, 1);
+}
+
+/* --- cuts --- */
+
+static void a_cut_is_asked_again_until_it_is_done(void **state)
+{
+	(void)state;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_CONTRAINDICATED, NULL), 200);
+	assert_int_equal(world_count(&w, CH_ROLE_EDGE, CH_MSG_CUT), 1);
+	assert_memory_equal(last_cut().device, a.id, 16);
+	world_pass(&w, 1000);
+	assert_int_equal(world_count(&w, CH_ROLE_EDGE, CH_MSG_CUT), 2);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM intent WHERE done = 0"), 1);
+	restart();
+	assert_int_equal(world_count(&w, CH_ROLE_EDGE, CH_MSG_CUT), 1);
+	const struct ch_msg_cut_done done = { .intent = last_cut().intent, .closed = 3, .done_ms = w.wall };
+	(void)world_say(&w, CH_ROLE_EDGE, CH_MSG_CUT_DONE, &done);
+	world_turn(&w);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM intent WHERE done = 0"), 0);
+	assert_int_equal(world_number(&w, "SELECT done - decided FROM intent"), 1000);
+	assert_int_equal(world_number(&w, "SELECT sessions FROM intent"), 3);
+	world_pass(&w, 5000);
+	assert_int_equal(world_count(&w, CH_ROLE_EDGE, CH_MSG_CUT), 1);
+	/* Once more does nothing. */
+	(void)world_say(&w, CH_ROLE_EDGE, CH_MSG_CUT_DONE, &done);
+	world_turn(&w);
+	assert_int_equal(world_number(&w, "SELECT sessions FROM intent"), 3);
+}
+
+static void an_edge_that_is_gone_has_no_sessions(void **state)
+{
+	(void)state;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_CONTRAINDICATED, NULL), 200);
+	ch_keeper_peer(w.keeper, CH_ROLE_EDGE, 0, false);
+	world_turn(&w);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM intent WHERE done = 0"), 0);
+}
+
+static void nothing_leaves_before_it_is_durable(void **state)
+{
+	(void)state;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	uint8_t nonce[32];
+	assert_true(unit_challenge(&w, &a, nonce));
+	world_forget(&w);
+	const struct evidence e = { .nonce = nonce, .boot = CH_TIER_CONTRAINDICATED };
+	(void)unit_say(&w, &a, &e);
+	assert_int_equal(w.sent_count, 0);
+	world_turn(&w);
+	assert_true(w.sent_count > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(good_evidence_makes_it_trusted),
+		TEST(a_nonce_is_good_once_and_for_its_device),
+		TEST(a_nonce_lives_five_minutes_and_a_newer_one_replaces_it),
+		TEST(many_devices_have_many_nonces),
+		TEST(another_key_is_a_lie),
+		TEST(the_same_key_gets_the_first_answer),
+		TEST(history_lowers_and_never_raises),
+		TEST(silence_about_a_link_that_was_judged_is_not_kept_as_good),
+		TEST(evidence_that_grows_old_breaks_the_chain),
+		TEST(a_device_that_never_attests_is_cut_too),
+		TEST(only_the_tail_of_a_list_is_stored),
+		TEST(a_full_disk_keeps_verdicts_and_drops_logs),
+		TEST(a_broken_boot_is_cut_and_mended_by_a_new_key),
+		TEST(a_healthy_renewal_leaves_the_old_key_until_the_new_is_seen),
+		TEST(a_key_that_the_ak_did_not_certify_is_refused),
+		TEST(a_cut_is_asked_again_until_it_is_done),
+		TEST(an_edge_that_is_gone_has_no_sessions),
+		TEST(nothing_leaves_before_it_is_durable),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
