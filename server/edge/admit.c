@@ -82,7 +82,9 @@ static struct refusal in_budget(struct conn *c, uint16_t caller)
 	uint64_t now = ch_loop_now(e->loop);
 	size_t at = budget_address(c->address);
 	bool may = true;
-	if ((caller & CH_CALLER_ANY) == 0)
+	if (c->spent)
+		may = false;
+	else if ((caller & CH_CALLER_ANY) == 0)
 		may = c->who.kind != CH_VIEW_DEVICE ||
 		      bucket_take(budget_device(&e->budgets, c->slot), &e->conf.device, now, 1);
 	else if (c->listener == CH_LISTENER_PUBLIC)
@@ -92,7 +94,7 @@ static struct refusal in_budget(struct conn *c, uint16_t caller)
 	if (may)
 		return ADMITTED;
 	e->count.over_budget++;
-	return REFUSE(429, "budget", "too many requests; try again later", false);
+	return REFUSE(429, "budget", "too many requests; try again later", c->spent);
 }
 
 struct refusal edge_admit(struct conn *c, const struct ch_route *route)
@@ -101,7 +103,10 @@ struct refusal edge_admit(struct conn *c, const struct ch_route *route)
 		return in_budget(c, route->caller);
 	if (!c->has_cert)
 		return REFUSE(401, "no-certificate", "this request needs a client certificate", true);
-	if (!edge_identify(c))
+	/* A keeper that has just begun has told of nobody yet: that is no verdict about anybody. */
+	if (!edge_identify(c) && ch_view_generation(c->edge->view) == 0)
+		return REFUSE(503, "starting", "the server is starting; try again later", false);
+	if (!c->known)
 		return REFUSE(403, "unknown-certificate", "nobody knows this certificate", true);
 	/* A record that is being written right now is read a moment later: the writer does not sleep. */
 	for (int i = 0; i < 1000 && ch_view_get(c->edge->view, c->slot, &c->who) != CH_OK; i++)

@@ -389,12 +389,9 @@ static void shake(struct conn *c)
 	c->has_cert = ch_tls_peer(c->tls, c->cert);
 	conn_state(c, CONN_HEAD, e->conf.idle_ms);
 	/* Handshakes are the dearest thing that a device can ask for: they count against it like several requests. */
-	if (c->has_cert && edge_identify(c) &&
-	    !bucket_take(budget_device(&e->budgets, c->slot), &e->conf.device, ch_loop_now(e->loop), CONNECTION_COST)) {
-		e->count.over_budget++;
-		conn_free(c);
-		return;
-	}
+	c->spent = c->has_cert && edge_identify(c) && c->who.kind == CH_VIEW_DEVICE &&
+		   !bucket_take(budget_device(&e->budgets, c->slot), &e->conf.device, ch_loop_now(e->loop),
+				CONNECTION_COST);
 	read_ready(c);
 }
 

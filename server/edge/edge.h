@@ -52,6 +52,7 @@ struct conn {
 	bool unread;               /* the request was not read to its end */
 	bool head_only;
 	bool has_cert;
+	bool spent;     /* its device had no tokens for a connection: the first request hears of it */
 	bool known;     /* `slot` and `id` are of the certificate */
 	bool peer_shut; /* the client sends no more */
 	uint16_t route;

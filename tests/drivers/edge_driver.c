@@ -4,6 +4,7 @@
  * input, answers leave as lines on standard output; test_edge*.py drives it.
  *   edge_driver EDGE CONFIG-FILE      first line out: "ports DEVICES OPERATORS PUBLIC PID"
  *   device SHA256 ID STATE | operator SHA256 ROLE | revoke SHA256    into the fleet view
+ *   generation N      of the view: 0 is "the keeper has told nothing yet"
  *   cut ID            → "cut CLOSED"
  *   event SEQ KIND JSON
  *   silent ROLE 0|1   that process takes requests and does not answer
@@ -209,6 +210,12 @@ static void on_revoke(char **a)
 	printf("ok\n");
 }
 
+static void on_generation(char **a)
+{
+	ch_view_set_generation(view, strtoull(a[1], NULL, 10));
+	printf("ok\n");
+}
+
 static void on_cut(char **a)
 {
 	struct ch_msg_cut m = { .intent = 7 };
@@ -273,9 +280,16 @@ static const struct {
 	int words;
 	void (*run)(char **a);
 } commands[] = {
-	{ "device", 4, on_device }, { "operator", 3, on_operator }, { "revoke", 2, on_revoke },
-	{ "cut", 2, on_cut },       { "event", 4, on_event },       { "silent", 3, on_silent },
-	{ "lose", 2, on_lose },     { "peer", 2, on_peer },         { "stop", 2, on_stop },
+	{ "device", 4, on_device },
+	{ "operator", 3, on_operator },
+	{ "revoke", 2, on_revoke },
+	{ "cut", 2, on_cut },
+	{ "generation", 2, on_generation },
+	{ "event", 4, on_event },
+	{ "silent", 3, on_silent },
+	{ "lose", 2, on_lose },
+	{ "peer", 2, on_peer },
+	{ "stop", 2, on_stop },
 };
 
 static void run(char *line)
@@ -366,6 +380,7 @@ int main(int argc, char **argv)
 	view = ch_view_map(view_fd, true);
 	if (view == NULL)
 		die("view");
+	ch_view_set_generation(view, 1);
 	for (size_t i = 0; i < 3; i++)
 		put_fd(&w, kinds[i], above(listen_any(&port[i])));
 	for (size_t i = 0; i < 3; i++)

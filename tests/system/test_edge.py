@@ -80,6 +80,15 @@ def test_operators(edge, who, name, method, path, status):
         assert a[0] == status, a
 
 
+def test_before_the_keeper_has_told_of_anybody_nobody_is_unknown(edge, who):
+    edge.say("generation", 0)
+    with Client(edge, "devices", who["unknown"]) as c:
+        a = c.ask("POST", "/v1/challenge", b"")
+        assert a[0] == 503 and code(a) == "starting" and int(a[1]["retry-after"]) > 0
+        edge.say("generation", 1)
+        assert c.ask("POST", "/v1/challenge", b"")[0] == 403
+
+
 def test_what_is_forwarded(edge, who):
     body = bytes(range(256)) * 5000
     with Client(edge, "devices", who["trusted"]) as c:

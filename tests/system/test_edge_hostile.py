@@ -324,15 +324,21 @@ def test_a_flood_by_one_device(edge, device, ca):
         assert set(answers) == {200, 429}
         with Client(edge, "devices", other) as d:
             assert all(d.ask("GET", "/v1/poll")[0] == 200 for _ in range(20))
-    # new connections cost more, and end when nothing is left
-    ended = 0
+    # new connections cost more; when nothing is left the first request is told so, and the last one
+    refused = ended = 0
     for _ in range(30):
-        try:
-            with Client(edge, "devices", device) as c:
-                ended += c.ask("GET", "/v1/poll") is None
-        except (ssl.SSLError, ConnectionError):
-            ended += 1
-    assert ended >= 15
+        with Client(edge, "devices", device) as c:
+            a = c.ask("GET", "/v1/poll")
+            if a[0] == 429:
+                refused += 1
+                assert int(a[1]["retry-after"]) > 0
+                ended += "connection" in a[1] and c.ended()
+    assert refused >= 15 and ended >= 10
+    # an operator's command makes a connection each time
+    admin = edge.operator(ca.issue("shell"))
+    for _ in range(30):
+        with Client(edge, "operators", admin) as c:
+            assert c.ask("GET", "/api/v1/status")[0] == 200
 
 
 @pytest.mark.parametrize("edge", [{"enrol_rate": 5, "enrol_burst": 10}], indirect=True)
