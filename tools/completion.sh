@@ -9,21 +9,12 @@
 
 TABLE=packaging/completion/table.txt
 BIN=${CHAINHOLD_BIN:-build/chainhold}
-# What chainhold hands on to: the commands that need a network or a key.
-OPERATOR=${BIN%/*}/chainhold-operator
-
-# The program that has the command.
-program() {
-	if [ $# -gt 0 ] && [[ " $operator_commands " == *" $1 "* ]]; then echo "$OPERATOR"; else echo "$BIN"; fi
-}
-subcommands() { awk '/^Commands:/ { on = 1; next } on && /^  [a-z]/ { printf " %s", $1 } on && /^$/ { on = 0 }'; }
 
 # Rows of a command and, in turn, of each of its subcommands.
 rows() {
 	local help subs options
-	help=$("$(program "${@:2}")" "${@:2}" --help 2>/dev/null) || help=''
-	subs=$(subcommands <<<"$help")
-	[ $# -gt 1 ] || subs=$subs$operator_commands
+	help=$($BIN "${@:2}" --help 2>/dev/null) || help=''
+	subs=$(awk '/^Commands:/ { on = 1; next } on && /^  [a-z]/ { printf " %s", $1 } on && /^$/ { on = 0 }' <<<"$help")
 	options=$(awk '
 		/^Options:/ { on = 1; next }
 		on && match($0, /^  --[a-z0-9-]+( [A-Z]+( |$))?/) {
@@ -45,7 +36,6 @@ rows() {
 table() {
 	echo "# SPDX-License-Identifier: Apache-2.0"
 	echo "# Made by tools/completion.sh table; tools/lint/docs.sh checks that it is what --help says."
-	operator_commands=$("$OPERATOR" --help 2>/dev/null | subcommands)
 	rows chainhold
 }
 
