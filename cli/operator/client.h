@@ -79,7 +79,7 @@ struct op_table {
 	size_t rows;
 	struct ch_buf cells; /* NUL-terminated, row by row, escaped */
 };
-/* Adds a cell; its text is escaped. */
+/* Adds a cell; what a terminal would obey is escaped, backslashes stay. */
 void op_cell(struct op_table *t, const char *text);
 /* Prints the table and frees it. Cells whose word is a tier or state get their colour. */
 void op_table_end(struct op_table *t, struct ch_wr *w);

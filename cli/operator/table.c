@@ -61,7 +61,8 @@ void op_cell(struct op_table *t, const char *text)
 {
 	uint8_t room[CELL_MAX];
 	struct ch_wr w = ch_wr(room, sizeof(room) - 1);
-	ch_text_escape(&w, ch_span_str(text));
+	/* Reasons come escaped already: backslashes stay, all else that a terminal would obey does not. */
+	cli_put_escaped(&w, ch_span_str(text));
 	if (w.len == 0)
 		ch_wr_str(&w, "-");
 	size_t column = t->rows % t->columns;
