@@ -92,7 +92,7 @@ static void extend_word(struct ch_pcrs *pcrs, uint32_t pcr, struct ch_span word)
 /* Tries every run of a rule's words, shortest starts first. On success the registers hold it. */
 static bool phase_fits(struct replay *r, const struct ch_ref_rule *rule)
 {
-	struct ch_digest saved[CH_TCG_BANKS_MAX];
+	struct ch_digest saved[CH_TCG_BANKS_MAX] = { 0 };
 	struct ch_pcrs *pcrs = &r->v->pcrs;
 	save_register(pcrs, rule->pcr, saved);
 	for (size_t first = 0; first < rule->text_count; first++) {
