@@ -21,6 +21,7 @@ static const struct ch_conf_key keys[] = {
 	{ "ca", CH_CONF_TEXT, CH_CONF_REQUIRED, .offset = offsetof(struct op_client, ca) },
 	{ "certificate", CH_CONF_TEXT, CH_CONF_REQUIRED, .offset = offsetof(struct op_client, certificate) },
 	{ "key", CH_CONF_TEXT, CH_CONF_REQUIRED, .offset = offsetof(struct op_client, key) },
+	{ "log_key", CH_CONF_TEXT, CH_CONF_OPTIONAL, .offset = offsetof(struct op_client, log_key) },
 };
 
 /* Where a configuration is looked for, in this order. */
@@ -88,6 +89,8 @@ static int read_config(struct op_client *c)
 	c->ca = resolve(path, c->ca, c->path[0]);
 	c->certificate = resolve(path, c->certificate, c->path[1]);
 	c->key = resolve(path, c->key, c->path[2]);
+	if (c->log_key != NULL)
+		c->log_key = resolve(path, c->log_key, c->path[3]);
 	return split(c);
 }
 
@@ -101,6 +104,15 @@ int op_client_open(struct op_client *c)
 	if (code < 0)
 		code = cli_read(&c->key_pem, c->key);
 	return code;
+}
+
+int op_client_public(struct op_client *c)
+{
+	int code = read_config(c);
+	if (code >= 0 || (c->public != NULL && c->log_key != NULL))
+		return code;
+	cli_say("the configuration has no public and log_key: name the log by its URL and --key");
+	return CLI_USAGE;
 }
 
 void op_client_close(struct op_client *c)

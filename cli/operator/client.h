@@ -17,8 +17,9 @@ extern const char *op_config_path;
 
 struct op_client {
 	struct ch_conf conf;
-	const char *server, *public, *ca, *certificate, *key; /* of the configuration; paths as they are opened */
-	char path[3][4096];
+	const char *server, *public, *ca, *certificate, *key,
+		*log_key; /* of the configuration; paths as they are opened */
+	char path[4][4096];
 	struct ch_buf ca_pem, cert_pem, key_pem;
 	struct ch_tls_client *tls;
 	struct ch_net_conn *conn;
@@ -36,6 +37,8 @@ struct op_doc {
 /* Reads the configuration and the files that it names. Nothing is sent yet. -1 to go on, else an exit code after a message. */
 int op_client_open(struct op_client *c);
 void op_client_close(struct op_client *c);
+/* Reads the configuration only, for what needs no operator: `public` and `log_key` must be in it. -1 to go on. */
+int op_client_public(struct op_client *c);
 #define OP_AUTO_CLIENT __attribute__((cleanup(op_client_close)))
 
 void op_doc_clear(struct op_doc *d);

@@ -186,7 +186,8 @@ static const char command_text[] =
 	"public: \"%s\"\n"
 	"ca: ca.crt\n"
 	"certificate: operators/%s.crt\n"
-	"key: operators/%s.key\n";
+	"key: operators/%s.key\n"
+	"log_key: log.vkey\n";
 
 static const char policy_text[] =
 	"# The policy of the device class \"gateway\"; docs/protocol/policy.md. Check it: chainhold policy check FILE\n"

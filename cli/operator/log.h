@@ -2,7 +2,7 @@
 #ifndef CH_CLI_OPERATOR_LOG_H
 #define CH_CLI_OPERATOR_LOG_H
 
-#include "cli/cmd.h"
+#include "cli/operator/client.h"
 #include "core/trust/checkpoint.h"
 #include "core/trust/tile.h"
 #include "host/net/http_client.h"
@@ -23,6 +23,8 @@ struct log_client {
 	struct ch_note_key key;
 	struct ch_verify_key vk;
 	struct ch_buf key_text;
+	struct op_client conf; /* of the configuration only what names the log is read */
+	char url[LOG_URL_MAX];
 	struct ch_buf note;        /* the checkpoint that was fetched last, as it came */
 	struct ch_checkpoint head; /* borrows from `note` */
 	struct ch_tile_src tiles;  /* of the tree `head` */
@@ -31,8 +33,8 @@ struct log_client {
 
 /* What the four commands have in common. */
 struct log_options {
-	const char *url;   /* http://HOST[:PORT][/PATH]; without a path "/log" */
-	const char *key;   /* a verifier key, or a file that holds one */
+	const char *url;   /* http://HOST[:PORT][/PATH]; without a path "/log"; NULL: `public` of the configuration */
+	const char *key;   /* a verifier key, or a file that holds one; NULL: `log_key` of the configuration */
 	const char *state; /* file of the checkpoint that was seen last; NULL: chainhold-log.checkpoint */
 };
 

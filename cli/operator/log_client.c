@@ -64,7 +64,7 @@ static bool parse_url(struct log_client *c, const char *url)
 /* A key as text, or in a file. */
 static int load_key(struct log_client *c, const char *key)
 {
-	if (strchr(key, '+') != NULL) {
+	if (strchr(key, '+') != NULL && key[0] != '/' && key[0] != '.') {
 		ch_buf_append(&c->key_text, ch_span_str(key));
 	} else {
 		int code = cli_read(&c->key_text, key);
@@ -94,14 +94,33 @@ static enum ch_err get_tile(void *ctx, const struct ch_tile *t, uint8_t to[stati
 	return err;
 }
 
+/* What was not said on the command line is in the configuration. */
+static int from_config(struct log_client *c, struct log_options *o)
+{
+	if (o->url != NULL && o->key != NULL)
+		return -1;
+	/* A log that is named has a key of its own: never that of another one. */
+	if (o->url != NULL) {
+		cli_say("--key is missing: the log's verifier key, or a file that holds it");
+		return CLI_USAGE;
+	}
+	int code = op_client_public(&c->conf);
+	if (code >= 0)
+		return code;
+	(void)snprintf(c->url, sizeof(c->url), "http://%s", c->conf.public);
+	o->url = c->url;
+	if (o->key == NULL)
+		o->key = c->conf.log_key;
+	return -1;
+}
+
 int log_client_init(struct log_client *c, struct log_options *o)
 {
 	if (o->state == NULL)
 		o->state = "chainhold-log.checkpoint";
-	if (o->key == NULL) {
-		cli_say("--key is missing: the log's verifier key, or a file that holds it");
-		return CLI_USAGE;
-	}
+	int code = from_config(c, o);
+	if (code >= 0)
+		return code;
 	if (!parse_url(c, o->url)) {
 		cli_say("%s is not http://HOST[:PORT][/PATH]", o->url);
 		return CLI_USAGE;
@@ -119,6 +138,7 @@ void log_client_free(struct log_client *c)
 	ch_verify_key_clear(&c->vk);
 	ch_buf_free(&c->key_text);
 	ch_buf_free(&c->note);
+	ch_conf_clear(&c->conf.conf);
 }
 
 /* One request over the connection that is there, or a new one. */
@@ -167,20 +187,26 @@ enum ch_err log_client_get(struct log_client *c, const char *path, size_t max, s
 	return err;
 }
 
-enum ch_err log_client_tile(struct log_client *c, const struct ch_tile *t, struct ch_buf *body)
+static enum ch_err get_path(struct log_client *c, const struct ch_tile *t, struct ch_buf *body)
 {
 	char path[CH_TILE_PATH_MAX + 1] = "";
 	struct ch_wr w = ch_wr(path, CH_TILE_PATH_MAX);
 	ch_tile_path_put(&w, t);
-	enum ch_err err = log_client_get(c, path, t->entries ? CH_BUNDLE_MAX : CH_TILE_BYTES, body);
+	return log_client_get(c, path, t->entries ? CH_BUNDLE_MAX : CH_TILE_BYTES, body);
+}
+
+enum ch_err log_client_tile(struct log_client *c, const struct ch_tile *t, struct ch_buf *body)
+{
+	enum ch_err err = get_path(c, t, body);
 	if (err == CH_ERR_NOTFOUND && t->width < CH_BUNDLE_ENTRIES) {
 		/* A log may drop a partial tile once the full one is there (C2SP tlog-tiles). */
 		struct ch_tile full = *t;
 		full.width = CH_BUNDLE_ENTRIES;
-		return log_client_tile(c, &full, body);
+		err = get_path(c, &full, body);
 	}
 	if (err == CH_OK && !t->entries && body->n < (size_t)t->width * CH_MERKLE_HASH) {
-		cli_say("%s: the tile has %zu bytes, not %u", path, body->n, (unsigned)t->width * CH_MERKLE_HASH);
+		cli_say("a tile of level %u has %zu bytes, not %u", t->level, body->n,
+			(unsigned)t->width * CH_MERKLE_HASH);
 		err = CH_ERR_TRUNCATED;
 	}
 	return err;

@@ -241,20 +241,22 @@ int op_log_mirror(int argc, char **argv)
 		{ "key", "KEY", "the log's verifier key (NAME+ID+BASE64), or a file that holds it", CLI_VALUE, &o.key },
 	};
 	const struct cli_usage u = {
-		.args = "--key KEY URL DIR",
+		.args = "[--key KEY] [URL] DIR",
 		.about =
 			"Keeps a whole copy of the log at URL in DIR, under the log's own paths. Every entry is hashed, and the root\n"
 			"must be the one that the log signed. Run again, it fetches what is new.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
 		.file = file,
-		.file_min = 2,
+		.file_min = 1,
 		.file_max = 2,
 	};
 	size_t files = 0;
 	int code = cli_parse(&u, argc, argv, &files);
-	o.url = file[0];
-	m.dir = file[1];
+	if (code < 0) {
+		o.url = files == 2 ? file[0] : NULL;
+		m.dir = file[files - 1];
+	}
 	if (code < 0)
 		code = log_client_init(&c, &o);
 	if (code < 0)

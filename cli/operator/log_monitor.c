@@ -83,14 +83,14 @@ int op_log_monitor(int argc, char **argv)
 		{ "json", NULL, "a JSON object a line", CLI_FLAG, &json },
 	};
 	const struct cli_usage u = {
-		.args = "--key KEY [--state FILE] [--interval SECONDS] [--all] [--once] [--json] URL",
+		.args = "[--key KEY] [--state FILE] [--interval SECONDS] [--all] [--once] [--json] [URL]",
 		.about =
 			"Prints entries that came since the checkpoint seen last, each checked against the signed tree. Ends only\n"
 			"when the log is not what it was (exit 1), or cannot be reached (exit 4).",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
 		.file = &o.url,
-		.file_min = 1,
+		.file_min = 0,
 		.file_max = 1,
 	};
 	size_t files = 0;

@@ -57,23 +57,23 @@ int op_log_prove(int argc, char **argv)
 		  &o.state },
 	};
 	const struct cli_usage u = {
-		.args = "--key KEY [--state FILE] URL INDEX",
+		.args = "[--key KEY] [--state FILE] [URL] INDEX",
 		.about =
 			"Prints a proof (C2SP tlog-proof) that entry INDEX is in the log at URL: the entry, the hashes up to the\n"
 			"root, the signed checkpoint. `chainhold inspect proof` checks it anywhere, without a network.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
 		.file = file,
-		.file_min = 2,
+		.file_min = 1,
 		.file_max = 2,
 	};
 	size_t files = 0;
 	int code = cli_parse(&u, argc, argv, &files);
-	if (code < 0 && !parse_number(file[1], &index)) {
-		cli_say("%s is not the number of an entry", file[1]);
+	if (code < 0 && !parse_number(file[files - 1], &index)) {
+		cli_say("%s is not the number of an entry", file[files - 1]);
 		code = CLI_USAGE;
 	}
-	o.url = file[0];
+	o.url = files == 2 ? file[0] : NULL;
 	if (code < 0)
 		code = log_client_init(&c, &o);
 	if (code < 0)

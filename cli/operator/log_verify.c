@@ -42,7 +42,7 @@ int op_log_verify(int argc, char **argv)
 		{ "json", NULL, "print JSON", CLI_FLAG, &json },
 	};
 	const struct cli_usage u = {
-		.args = "--key KEY [--state FILE] [--json] URL",
+		.args = "[--key KEY] [--state FILE] [--json] [URL]",
 		.about =
 			"Fetches the newest checkpoint of the log at URL, checks its signature, that the log's tiles have its\n"
 			"root, and that it extends the checkpoint seen last. A fork ends with exit 1, and both checkpoints are\n"
@@ -50,7 +50,7 @@ int op_log_verify(int argc, char **argv)
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
 		.file = &o.url,
-		.file_min = 1,
+		.file_min = 0,
 		.file_max = 1,
 	};
 	size_t files = 0;

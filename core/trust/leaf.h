@@ -24,7 +24,7 @@
 	X(6, DECOMMISSION, "decommission") \
 	X(7, RELEASE, "release")
 
-#define CH_LEAF_ENUM(number, name, text) CH_LEAF_##name = number,
+#define CH_LEAF_ENUM(number, name, text) CH_LEAF_##name = (number),
 enum ch_leaf_type { CH_LEAF_TYPES(CH_LEAF_ENUM) };
 #undef CH_LEAF_ENUM
 

@@ -33,7 +33,7 @@ void ch_der_put_begin(struct ch_der_wr *d, uint8_t tag)
 
 void ch_der_put_end(struct ch_der_wr *d)
 {
-	uint8_t length[5];
+	uint8_t length[5] = { 0 };
 	struct ch_wr *w = d->w;
 	if (w->bad || d->depth == 0) {
 		w->bad = true;

@@ -198,6 +198,9 @@ def test_what_happens_is_in_the_log_and_can_be_proven(server, tmp_path):
     assert code == 0, err
     (tmp_path / "proof").write_text(proof, "utf-8")
     assert run(["inspect", "proof", "--key", server.key, tmp_path / "proof"])[0] == 0
+    # The configuration that init made knows where the log is, and its key.
+    code, out, err = run(["--config", server.folder / "chainhold.yaml", "log", "verify", "--state", tmp_path / "seen"])
+    assert code == 0 and "extends the" in out, err
     # The record that the leaf commits to, from the operators' API, opens it.
     admin = server.folder / "operators" / "admin"
     status, data = server.eventually(server.operators, "GET", "/api/v1/audit", identity=admin)
