@@ -117,6 +117,31 @@ static void a_compressed_point_is_the_same_key(void **state)
 	assert_span_equal(key.pub.b, plain + n - 48, 48);
 }
 
+static void points_lie_on_their_curve(void **state)
+{
+	static const char *const group[] = { "P-256", "P-384", "P-521" };
+	static uint8_t zeros[66];
+	uint8_t der[200], off[66];
+	(void)state;
+	for (size_t i = 0; i < CH_COUNT_OF(group); i++) {
+		size_t n = spki(EVP_EC_gen(group[i]), der, sizeof(der));
+		assert_int_equal(ch_pubkey_from_der(&key, ch_span(der, n)), CH_OK);
+		assert_true(ch_pub_point_valid(&key.pub));
+		struct ch_pub bad = key.pub;
+		(void)ch_span_copy(off, sizeof(off), key.pub.b);
+		off[key.pub.b.n - 1] ^= 1;
+		bad.b.p = off;
+		assert_false(ch_pub_point_valid(&bad));
+		bad = key.pub;
+		bad.a.n--;
+		assert_false(ch_pub_point_valid(&bad));
+		bad = (struct ch_pub){ key.pub.type, ch_span(zeros, key.pub.a.n), ch_span(zeros, key.pub.b.n) };
+		assert_false(ch_pub_point_valid(&bad));
+		bad.type = CH_KEY_ED25519;
+		assert_false(ch_pub_point_valid(&bad));
+	}
+}
+
 static void oversized_input_is_refused(void **state)
 {
 	(void)state;
@@ -133,6 +158,7 @@ int main(void)
 		cmocka_unit_test(other_kinds_are_unsupported),
 		cmocka_unit_test(only_its_own_der_is_taken),
 		cmocka_unit_test(a_compressed_point_is_the_same_key),
+		cmocka_unit_test(points_lie_on_their_curve),
 		cmocka_unit_test(oversized_input_is_refused),
 	};
 	return cmocka_run_group_tests_name("pubkey", tests, NULL, NULL);
