@@ -195,7 +195,7 @@ bool sim_device_enrol(struct sim_device *d, struct sim_maker *m)
 static bool send_evidence(struct sim_device *d, struct ch_span nonce_hex)
 {
 	uint8_t nonce[32];
-	char key[48];
+	char key[65];
 	struct sim_bytes attest, sig;
 	struct ch_http_answer a;
 	if (ch_hex_decode(nonce, sizeof(nonce), nonce_hex) != CH_OK ||
@@ -211,13 +211,14 @@ static bool send_evidence(struct sim_device *d, struct ch_span nonce_hex)
 	ch_wr_str(&w, ",\"data\":\"");
 	ch_base64_put(&w, CH_BASE64_URL, ch_span(d->boot->log.p + d->log_known, d->boot->log.n - d->log_known));
 	ch_wr_str(&w, "\"},\"ima\":null,\"agent\":\"sim\"}");
-	(void)snprintf(key, sizeof(key), "%u-%u", d->number, d->attested);
+	key[ch_span_copy(key, sizeof(key) - 1, nonce_hex)] = '\0';
 	if (!call(d, "POST", "/v1/evidence", key, ch_wr_span(&w), &a))
 		return false;
 	bool ok = a.status == 200 || fail(d, "evidence", &a);
 	if (ok) {
 		d->attested++;
 		d->log_known = d->boot->log.n;
+		d->nonce[ch_span_copy(d->nonce, sizeof(d->nonce) - 1, nonce_hex)] = '\0';
 		d->chain[ch_span_copy(d->chain, sizeof(d->chain) - 1, member(ch_buf_span(&a.body), "chain"))] = '\0';
 	}
 	ch_buf_free(&a.body);

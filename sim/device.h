@@ -33,6 +33,7 @@ struct sim_device {
 	unsigned attested;
 	size_t log_known;      /* bytes of the log that the server has */
 	char chain[16];        /* as the last answer said */
+	char nonce[65];        /* that it was over, in hex */
 	struct ch_net_why why; /* of the last failure */
 };
 

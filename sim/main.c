@@ -27,7 +27,7 @@
 	"  --life WORD    keep, resume or new: what a device does with its connection (resume)\n"        \
 	"  --workers N    threads (16)\n"                                                                \
 	"  --forgive      go on when the server is away, and say at the end what was acknowledged\n"     \
-	"  --acknowledged FILE  a line for each answer: device, attestation\n"
+	"  --acknowledged FILE  a line for each verdict that was answered: device, nonce, chain\n"
 
 #define BOOTS 20
 
@@ -90,7 +90,7 @@ static void note(struct kind *k, bool ok, uint64_t us, const struct sim_device *
 		}
 		k->ms[k->count++] = (unsigned)us;
 		if (k == &sim.attest && sim.acknowledged != NULL) {
-			fprintf(sim.acknowledged, "%u %u %s\n", d->number, d->attested, d->chain);
+			fprintf(sim.acknowledged, "%u %s %s\n", d->number, d->nonce, d->chain);
 			(void)fflush(sim.acknowledged);
 		}
 	}

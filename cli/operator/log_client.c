@@ -176,6 +176,8 @@ enum ch_err log_client_get(struct log_client *c, const char *path, size_t max, s
 	enum ch_err err = call(c, target, max, &a, &why);
 	if (err != CH_OK) {
 		cli_say("http://%s%s: %s", c->authority, target, why.text[0] != '\0' ? why.text : ch_err_str(err));
+		/* A connection that breaks says nothing about the log. */
+		err = err == CH_ERR_TRUNCATED ? CH_ERR_IO : err;
 	} else if (a.status != 200) {
 		err = a.status == 404 ? CH_ERR_NOTFOUND : CH_ERR_IO;
 		cli_say("http://%s%s: the server answers %u", c->authority, target, a.status);

@@ -82,13 +82,14 @@ class Server:
     def kill(self):
         """Without any warning, and all its processes with it."""
         pids = self.pids()
-        self.process.kill()
-        self.process.wait()
-        for pid in pids.values():
+        for pid in [self.process.pid, *pids.values()]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        self.process.wait()
+        while any(os.path.exists(f"/proc/{pid}") for pid in pids.values()):
+            time.sleep(0.005)
 
     def pids(self):
         """role → pid of its processes that run now."""
