@@ -56,7 +56,7 @@ static bool same_but_number(struct ch_span a, struct ch_span b)
 	       ch_span_eq(ch_span_sub(a, after, a.n - after), ch_span_sub(b, after, b.n - after));
 }
 
-static void last_load(struct ch_keeper *k)
+void ch_kp_generation_load(struct ch_keeper *k)
 {
 	struct ch_query q = ch_sql_query(k->st, CH_SQL_GENERATION_LAST, CH_ARGS(ch_int(CH_KEEPER_TENANT)));
 	k->image.n = 0;
@@ -96,7 +96,7 @@ void ch_kp_generation_compose(struct ch_keeper *k)
 	CH_AUTO_BUF struct ch_buf image = { 0 };
 	uint32_t count = 0;
 	uint8_t head[32];
-	last_load(k);
+	ch_kp_generation_load(k);
 	items_add(k, &items, &count, CH_SQL_CLASS_ALL, CH_GENERATION_POLICY);
 	items_add(k, &items, &count, CH_SQL_REFERENCE_ALL, CH_GENERATION_REFERENCE);
 	items_add(k, &items, &count, CH_SQL_EK_ROOT_ALL, CH_GENERATION_EK_ROOT);

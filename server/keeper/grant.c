@@ -296,7 +296,9 @@ void ch_kp_issued(struct ch_keeper *k, uint64_t id, const struct ch_msg_issued *
 		return;
 	*at = g->next;
 	k->granting_count--;
-	if (m->status != 0 || m->certificate.n == 0)
+	if (k->log.behind)
+		ch_kp_refuse(k, &g->who, 503, "log", "log and signer are not of one history: an operator must decide");
+	else if (m->status != 0 || m->certificate.n == 0)
 		ch_kp_refuse(k, &g->who, 400, "certificate", "the signer does not make a certificate for this key");
 	else if (g->kind == CH_GRANT_RENEW)
 		renewed(k, g, m->certificate, m->not_after);

@@ -79,6 +79,8 @@ void ch_keeper_message(struct ch_keeper *k, enum ch_role from, unsigned index, e
 		if (handlers[i].writes && k->log.behind)
 			ch_kp_refuse(k, &who, 503, "log",
 				     "log and signer are not of one history: an operator must decide");
+		else if (handlers[i].writes && !k->log.known)
+			ch_kp_refuse(k, &who, 503, "starting", "the log's signer has not said yet where the log is");
 		else
 			handlers[i].run(k, &who, msg);
 		return;
@@ -150,12 +152,17 @@ void ch_keeper_turn(struct ch_keeper *k)
 
 /* --- time --- */
 
+static bool may_write(const struct ch_keeper *k)
+{
+	return k->log.known && !k->log.behind;
+}
+
 /* Devices whose evidence grew too old, or whose policy changed. */
 static void stale_check(struct ch_keeper *k)
 {
 	int64_t seq[STALE_BATCH];
 	size_t n = 0;
-	if (k->mono < k->stale_due || k->log.behind)
+	if (k->mono < k->stale_due || !may_write(k))
 		return;
 	struct ch_query q =
 		ch_sql_query(k->st, CH_SQL_DEVICE_STALE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int((int64_t)k->now)));
@@ -181,9 +188,14 @@ uint64_t ch_keeper_tick(struct ch_keeper *k)
 	ch_kp_disk_check(k);
 	ch_kp_grants_expire(k);
 	stale_check(k);
-	if (!k->log.behind)
+	if (may_write(k))
 		ch_kp_retain(k);
-	bool batch = k->log.next > k->log.signed_size || k->stale_due <= k->mono;
+	return ch_keeper_due(k);
+}
+
+uint64_t ch_keeper_due(const struct ch_keeper *k)
+{
+	bool batch = k->log.next > k->log.signed_size || !k->log.known || (may_write(k) && k->stale_due <= k->mono);
 	return batch ? CH_KEEPER_BATCH_MS : TICK_MAX_MS;
 }
 

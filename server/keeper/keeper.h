@@ -58,6 +58,9 @@ void ch_keeper_turn(struct ch_keeper *k);
 /* Does what is due and returns in how many milliseconds to be called again. A turn must follow. */
 uint64_t ch_keeper_tick(struct ch_keeper *k);
 
+/* The same without doing anything: after a turn the next tick may be wanted earlier than before it. */
+uint64_t ch_keeper_due(const struct ch_keeper *k);
+
 /* Online backup of the store into a new file. */
 CH_MUST_USE enum ch_err ch_keeper_backup(struct ch_keeper *k, const char *path);
 /* Prometheus text for STATUS. */

@@ -187,9 +187,9 @@ void ch_kp_log_sync(struct ch_keeper *k)
 void ch_kp_log_send(struct ch_keeper *k)
 {
 	uint64_t open = k->log.next - k->log.signed_size;
-	if (!k->signer || k->log.behind || k->log.in_flight_id != 0 || open == 0 || ch_store_busy(k->st))
+	if (!k->signer || k->log.behind || k->log.in_flight_id != 0 || ch_store_busy(k->st))
 		return;
-	if (k->log.sent != 0 && k->mono - k->log.sent < CH_KEEPER_BATCH_MS)
+	if ((open == 0 && k->log.synced) || (k->log.sent != 0 && k->mono - k->log.sent < CH_KEEPER_BATCH_MS))
 		return;
 	if (!k->log.synced)
 		leaves_send(k, ASK_SIZE);
@@ -262,6 +262,12 @@ void ch_kp_checkpoint(struct ch_keeper *k, uint64_t id, const struct ch_msg_chec
 	}
 	k->log.synced = true;
 	k->log.behind = false;
-	if (m->size > k->log.signed_size && !advance(k, m))
+	if (m->size > k->log.signed_size && !advance(k, m)) {
 		k->env.fatal(k->env.ctx, "the root that was signed is not the root of the leaves in the store");
+		return;
+	}
+	if (!k->log.known) {
+		k->log.known = true;
+		ch_kp_generation_compose(k);
+	}
 }

@@ -222,9 +222,10 @@ static void turn(void *ctx)
 		}
 		ch_loop_watch(m->loop, &p->watch, ch_chan_queued(&p->chan) > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
 	}
-	/* What the turn left for later (a batch of leaves, a cut to ask again) comes with a tick, not before. */
-	if (!ch_loop_timer_armed(&m->tick))
-		ch_loop_timer_set(m->loop, &m->tick, 1);
+	/* What the turn left for later (a batch of leaves) comes with a tick. */
+	uint64_t due = ch_keeper_due(m->keeper);
+	if (!ch_loop_timer_armed(&m->tick) || ch_loop_now(m->loop) + due < m->tick.deadline)
+		ch_loop_timer_set(m->loop, &m->tick, due);
 }
 
 static void tick(void *ctx)

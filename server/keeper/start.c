@@ -271,7 +271,7 @@ enum ch_err ch_kp_reseed(struct ch_keeper *k, struct ch_span config)
 		err = roots_seed(k, config);
 	if (err == CH_OK)
 		err = ch_kp_classes_load(k);
-	if (err == CH_OK)
+	if (err == CH_OK && k->log.known)
 		ch_kp_generation_compose(k);
 	return err;
 }
@@ -306,7 +306,8 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 	}
 	if (err == CH_OK) {
 		retention_load(k, config);
-		ch_kp_generation_compose(k);
+		/* A new one is composed, and its leaf written, once the signer has said where the log is. */
+		ch_kp_generation_load(k);
 		err = ch_store_busy(k->st) ? ch_store_commit(k->st) : ch_store_err(k->st);
 	}
 	if (err != CH_OK) {

@@ -124,6 +124,7 @@ struct ch_log_state {
 	struct ch_buf hashes;                               /* of the leaves signed_size..next */
 	uint64_t in_flight;                                 /* leaves asked of the signer; 0: none */
 	uint64_t in_flight_id;
+	bool known;    /* once since the start: before, no leaf is written */
 	bool synced;   /* the signer's size is known and fits */
 	bool behind;   /* the signer has more than the store: no further leaf may be written */
 	uint64_t sent; /* monotonic ms of the last batch */
@@ -307,6 +308,8 @@ void ch_kp_operator_publish(struct ch_keeper *k, const uint8_t key[static 32], u
 
 /* Reads classes from the store. CH_ERR_MALFORMED if a policy in it cannot be read. */
 enum ch_err ch_kp_classes_load(struct ch_keeper *k);
+/* Reads the last one from the store. */
+void ch_kp_generation_load(struct ch_keeper *k);
 /* Composes a generation if something differs from the last one, and tells every verify. */
 void ch_kp_generation_compose(struct ch_keeper *k);
 void ch_kp_generation_send(struct ch_keeper *k, unsigned verify);

@@ -71,6 +71,10 @@ static void a_signer_that_fails_is_asked_again(void **state)
 	world_pass(&w, 200);
 	w.signer_fails = true;
 	restart();
+	assert_int_equal(unit_enrol(&w, &a, NULL), 503);
+	w.signer_fails = false;
+	world_pass(&w, 200);
+	w.signer_fails = true;
 	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
 	world_pass(&w, 200);
 	world_pass(&w, 200);
@@ -102,6 +106,30 @@ static void a_restored_backup_cannot_fork_the_log(void **state)
 	world_pass(&w, 5000);
 	assert_int_equal(w.frontier.size, size);
 	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf"), 1);
+}
+
+static void before_the_signer_spoke_nothing_is_written(void **state)
+{
+	(void)state;
+	struct ch_span body;
+	int64_t leaves = world_number(&w, "SELECT count(*) FROM leaf");
+	const struct ch_policy p = world_policy("other");
+	w.signer_deaf = true;
+	world_policy_add(&w, &p);
+	restart();
+	assert_int_equal(unit_enrol(&w, &a, &body), 503);
+	assert_has(body, "\"starting\"");
+	world_pass(&w, 2000);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf"), leaves);
+	w.signer_deaf = false;
+	ch_keeper_peer(w.keeper, CH_ROLE_SIGNER, 0, false);
+	ch_keeper_peer(w.keeper, CH_ROLE_SIGNER, 0, true);
+	world_turn(&w);
+	/* The class of the new configuration came into force now. */
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf"), leaves + 1);
+	assert_int_equal(ch_view_generation(w.view), 2);
+	(void)strcpy(a.class, "other");
+	assert_int_equal(unit_enrol(&w, &a, &body), 201);
 }
 
 /* A mirror's folder with one bundle of entries, as `chainhold log mirror` leaves it. */
@@ -234,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(checkpoints_follow_and_a_restart_goes_on),
 		TEST(a_checkpoint_that_was_signed_and_not_stored_is_taken_up),
+		TEST(before_the_signer_spoke_nothing_is_written),
 		TEST(a_signer_that_fails_is_asked_again),
 		TEST(a_restored_backup_cannot_fork_the_log),
 		TEST(with_a_mirror_a_backup_goes_on),
