@@ -46,7 +46,9 @@ void ag_identity_use(struct collect *c)
 {
 	const struct ag_certificate m = { .key = c->identity.key, .chain = c->identity.chain };
 	ag_child_send(ag_child_to(&c->child, AG_NET), AG_MSG_CERTIFICATE, 0, &m);
-	ag_child_send(ag_child_to(&c->child, AG_TPM), AG_MSG_KEEP, 0, &(struct ag_keep){ .key = c->identity.key });
+	const struct ag_keep keep = { .key = c->identity.key };
+	struct ag_kept kept;
+	ag_child_ask(&c->child, AG_TPM, AG_MSG_KEEP, &keep, AG_MSG_KEPT, &kept, TPM_MS);
 }
 
 /* A certificate for the key: kept first, then used. The key before it is removed last, so that a power cut leaves one that works. */

@@ -184,6 +184,7 @@ bool ag_msg_permitted(enum ag_role from, enum ag_role to, unsigned type)
 		{ AG_TPM, AG_COLLECT, AG_MSG_IDENTITY },
 		{ AG_TPM, AG_COLLECT, AG_MSG_ACTIVATED },
 		{ AG_TPM, AG_COLLECT, AG_MSG_PROVED },
+		{ AG_TPM, AG_COLLECT, AG_MSG_KEPT },
 		{ AG_TPM, AG_COLLECT, AG_MSG_QUOTED },
 		{ AG_COLLECT, AG_NET, AG_MSG_CERTIFICATE },
 		{ AG_COLLECT, AG_NET, AG_MSG_CALL },

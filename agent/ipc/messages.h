@@ -76,8 +76,9 @@ const char *ag_role_str(enum ag_role role);
 #define AG_FIELDS_SIGN(F) F(U32, key, 0) F(FIX, digest, AG_DIGEST)
 /* r and s. */
 #define AG_FIELDS_SIGNED(F) F(SPAN, error, AG_TEXT_MAX) F(FIX, rs, AG_RS)
-/* `key` is the one that has a certificate: the others are removed. No answer. */
-#define AG_FIELDS_KEEP(F)  F(U32, key, 0)
+/* `key` is the one that has a certificate: the others are removed. */
+#define AG_FIELDS_KEEP(F) F(U32, key, 0)
+#define AG_FIELDS_KEPT(F) F(SPAN, error, AG_TEXT_MAX)
 #define AG_FIELDS_QUOTE(F) F(FIX, nonce, AG_NONCE)
 /* TPMS_ATTEST and TPMT_SIGNATURE. */
 #define AG_FIELDS_QUOTED(F) F(SPAN, error, AG_TEXT_MAX) F(SPAN, quote, AG_TPM_MAX) F(SPAN, signature, AG_TPM_MAX)
@@ -108,7 +109,7 @@ const char *ag_role_str(enum ag_role role);
 	M(START_TPM, start_tpm) M(START_NET, start_net) M(START_COLLECT, start_collect) M(READY, ready) \
 	M(NOW, now) M(STATUS, status) M(DONE, done) M(IDENTIFY, identify) M(IDENTITY, identity) \
 	M(ACTIVATE, activate) M(ACTIVATED, activated) M(PROVE, prove) M(PROVED, proved) M(SIGN, sign) \
-	M(SIGNED, signed) M(KEEP, keep) M(QUOTE, quote) M(QUOTED, quoted) M(CERTIFICATE, certificate) \
+	M(SIGNED, signed) M(KEEP, keep) M(KEPT, kept) M(QUOTE, quote) M(QUOTED, quoted) M(CERTIFICATE, certificate) \
 	M(CALL, call) M(ENROLLING, enrolling) M(CERTIFIED, certified) M(CHALLENGED, challenged) \
 	M(JUDGED, judged)
 /* clang-format on */

@@ -50,9 +50,9 @@ static void do_sign(struct tpm *t, struct ch_chan *to, uint64_t id, const void *
 
 static void do_keep(struct tpm *t, struct ch_chan *to, uint64_t id, const void *msg)
 {
-	(void)to;
-	(void)id;
 	t->keys.ops->keep(&t->keys, msg);
+	const struct ag_kept answer = { .error = keys_error(&t->keys) };
+	ag_child_send(to, AG_MSG_KEPT, id, &answer);
 }
 
 static void do_quote(struct tpm *t, struct ch_chan *to, uint64_t id, const void *msg)
