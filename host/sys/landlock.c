@@ -50,7 +50,7 @@ static int allow_path(int ruleset, const char *root, uint64_t rights)
 	return (int)rc;
 }
 
-enum ch_err ch_landlock_restrict(const char *root, int write, int connect, int *abi)
+enum ch_err ch_landlock_restrict(const char *const *roots, int write, int connect, int *abi)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
 	*abi = version > 0 ? (int)version : 0;
@@ -73,7 +73,11 @@ enum ch_err ch_landlock_restrict(const char *root, int write, int connect, int *
 	if (write)
 		rights |= FS_WRITE_FILE | FS_REMOVE_FILE | FS_MAKE_REG | (*abi >= 2 ? FS_REFER : 0) |
 			  (*abi >= 3 ? FS_TRUNCATE : 0);
-	long rc = root != NULL ? allow_path(fd, root, rights) : 0;
+	long rc = 0;
+	for (; roots != NULL && *roots != NULL && rc == 0; roots++) {
+		rc = allow_path(fd, *roots, rights);
+		rc = rc != 0 && errno == ENOENT ? 0 : rc;
+	}
 	if (rc == 0)
 		rc = syscall(SYS_landlock_restrict_self, fd, 0);
 	int saved = errno;

@@ -252,7 +252,9 @@ enum ch_err ch_sandbox_enter(const struct ch_sandbox *s, struct ch_wr *report)
 		return CH_ERR_INTERNAL;
 	bool files = (s->allow & (CH_ALLOW_FILES | CH_ALLOW_FILES_READ)) != 0;
 	int abi;
-	enum ch_err err = ch_landlock_restrict(files ? "/" : NULL, (s->allow & CH_ALLOW_FILES) != 0,
+	static const char *const all[] = { "/", NULL };
+	const char *const *roots = s->read_only != NULL ? s->read_only : all;
+	enum ch_err err = ch_landlock_restrict(files ? roots : NULL, (s->allow & CH_ALLOW_FILES) != 0,
 					       (s->allow & CH_ALLOW_CONNECT) != 0, &abi);
 	if (err != CH_OK)
 		return err;

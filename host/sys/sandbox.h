@@ -25,6 +25,8 @@ struct ch_sandbox {
 	const char *root;  /* its root directory from now on; NULL leaves the root as it is */
 	uint32_t uid, gid; /* become these; both 0 leaves the user as it is */
 	unsigned allow;
+	const char *const
+		*read_only; /* with files: landlock leaves these folders only, ended by NULL; NULL: all of the root */
 };
 
 /*

@@ -214,12 +214,37 @@ static void sockets(void **state)
 	assert_killed(CH_ALLOW_CONNECT, forks);
 }
 
+/* Where the kernel has landlock: of the whole tree, only the folders that are named. */
+static void named_folders(void **state)
+{
+	(void)state;
+	if (!possible() || syscall(SYS_landlock_create_ruleset, NULL, 0, 1) <= 0)
+		skip();
+	static const char *const folders[] = { "/nowhere", "/etc", NULL };
+	pid_t child = fork();
+	if (child == 0) {
+		const struct ch_sandbox s = {
+			.uid = 64999, .gid = 64999, .allow = CH_ALLOW_FILES_READ, .read_only = folders
+		};
+		if (ch_sandbox_enter(&s, NULL) != CH_OK)
+			_exit(NONE);
+		bool inside = open("/etc/passwd", O_RDONLY) >= 0;
+		bool outside = open("/proc/version", O_RDONLY) >= 0 || errno != EACCES;
+		_exit(inside && !outside ? 0 : FAILED);
+	}
+	int status = 0;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_base),
 		cmocka_unit_test(files),
 		cmocka_unit_test(sockets),
+		cmocka_unit_test(named_folders),
 	};
 	return cmocka_run_group_tests(tests, makes_root, removes_root);
 }
