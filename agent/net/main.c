@@ -5,6 +5,7 @@
 #include "host/net/http_client.h"
 
 #include <errno.h>
+#include <nss.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,10 +229,18 @@ int main(void)
 		ag_child_end("the proxy cannot be read: host:port is wanted");
 	ch_buf_append(&n.ca, start.ca);
 	identity(&n, 0, CH_SPAN_EMPTY);
-	/* The resolver reads its files under /etc whenever it is asked: the root stays, landlock leaves nothing but reading. */
+	/*
+	 * The resolver reads its files whenever it is asked, and links in /etc lead to /run: the root stays, landlock leaves nothing
+	 * but reading there. Its services are those of the C library itself: another one is a library, which could not be loaded.
+	 */
+	static const char *const resolver[] = {
+		"/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/connman", NULL
+	};
+	(void)__nss_configure_lookup("hosts", "files dns");
 	ag_child_confine(&n.child, &(struct ch_sandbox){ .uid = start.uid,
 							 .gid = start.gid,
-							 .allow = CH_ALLOW_CONNECT | CH_ALLOW_FILES_READ });
+							 .allow = CH_ALLOW_CONNECT | CH_ALLOW_FILES_READ,
+							 .read_only = resolver });
 	for (;;) {
 		struct ch_frame f;
 		struct ag_link *l = ag_child_wait(&n.child, n.conn != NULL ? ch_net_fd(n.conn) : -1, -1, &f);
