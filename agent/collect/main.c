@@ -10,6 +10,7 @@
 #define INTERVAL_DEFAULT 600   /* seconds between attestations, until a server says otherwise */
 #define BACKOFF_FIRST    2     /* seconds */
 #define BACKOFF_MAX      900   /* a fleet that lost its server is back within a quarter of an hour */
+#define RETRY_MAX        3600  /* seconds that a server may ask for */
 #define INTERVAL_MAX     86400 /* what is longer is asked for by nobody who wants to know */
 
 /* A number from 0 to `below` - 1. */
@@ -28,7 +29,7 @@ static uint64_t backoff_ms(const struct collect *c)
 	uint64_t s = (uint64_t)BACKOFF_FIRST << shift;
 	uint64_t ms = (s < BACKOFF_MAX ? s : BACKOFF_MAX) * 1000;
 	ms = ms / 2 + random_below(ms / 2 + 1);
-	uint64_t asked = (uint64_t)c->retry_after * 1000;
+	uint64_t asked = (uint64_t)(c->retry_after < RETRY_MAX ? c->retry_after : RETRY_MAX) * 1000;
 	return ms > asked ? ms : asked;
 }
 

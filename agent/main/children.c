@@ -63,7 +63,7 @@ static bool folder(const char *path, const struct owner *o)
 		ch_log(CH_LOG_ERROR, "%s is no folder", path);
 		return false;
 	}
-	if (o != NULL && (lchown(path, o->uid, o->gid) != 0 || chmod(path, 0700) != 0)) {
+	if (lchown(path, o->uid, o->gid) != 0 || chmod(path, 0700) != 0) {
 		ch_log(CH_LOG_ERROR, "%s: %s", path, strerror(errno));
 		return false;
 	}
@@ -185,8 +185,6 @@ static bool gather(struct papers *p, const struct config *cfg)
 		if (!owner_of(user[r], &p->owner[r]))
 			return false;
 	}
-	if (!folder(cfg->state_dir, NULL))
-		return false;
 	for (size_t i = 0; i < CH_COUNT_OF(with_folder); i++) {
 		enum ag_role r = with_folder[i];
 		(void)snprintf(p->dir[r], PATH_ROOM, "%s/%s", cfg->state_dir, ag_role_str(r));

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -167,8 +168,25 @@ static bool wait_restart(struct agent *a)
 	return !a->stop;
 }
 
+/* Two agents with one state would take each other's keys away. The lock ends with the process. */
+static bool lock_state(const char *path)
+{
+	if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+		ch_log(CH_LOG_ERROR, "%s: %s", path, strerror(errno));
+		return false;
+	}
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return true;
+	ch_log(CH_LOG_ERROR, "%s: %s", path,
+	       errno == EWOULDBLOCK ? "another chainhold-agent is at work here" : strerror(errno));
+	return false;
+}
+
 static int run(struct agent *a)
 {
+	if (!lock_state(a->config.state_dir))
+		return AGENT_CONFIG;
 	sigset_t set;
 	(void)sigemptyset(&set);
 	static const int wanted[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };

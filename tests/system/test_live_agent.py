@@ -369,6 +369,14 @@ def test_a_server_that_is_not_ours_is_not_spoken_to(world, tmp_path):
     assert "not trusted" in err and world.devices.requests == []
 
 
+def test_two_agents_do_not_share_a_state(world):
+    device = world.device()
+    device.start()
+    device.wait_status(lambda s: s["attested"])
+    done = subprocess.run([AGENT, "--config", device.folder / "agent.yaml", "--once"], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 3 and "another chainhold-agent is at work here" in done.stderr
+
+
 def test_ends_cleanly_and_leaves_nothing(world):
     device = world.device()
     device.start()
