@@ -20,6 +20,11 @@ if [ -f bench/meson.build ]; then
 else
 	echo "no benchmarks yet"
 fi
+if [[ agent == *"${1:-}"* ]] && [ "$(id -u)" -eq 0 ]; then
+	step "agent: memory, CPU, bytes on the wire (real server, live TPM)"
+	tools/build.sh build
+	/usr/bin/python3 tests/system/bench_agent.py
+fi
 step "code size"
 tools/freestanding.sh
 tools/size.sh

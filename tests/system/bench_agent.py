@@ -22,6 +22,23 @@ def pss(pid):
     return {name: int(re.search(rf"^{name}:\s+(\d+)", rollup, re.M).group(1)) for name in ("Pss", "Pss_Anon", "Rss")}
 
 
+def alone(pids):
+    """KiB if nothing else on the machine used the same libraries: private memory, and each page of a file once."""
+    private, files = 0, {}
+    for pid in pids:
+        name = None
+        for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+            if head := re.match(r"([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) \S+ \d+\s*(.*)", line):
+                name = (head[4], head[3])
+            elif line.startswith("Rss:"):
+                rss = int(line.split()[1])
+            elif line.startswith("Anonymous:"):
+                anonymous = int(line.split()[1])
+                private += anonymous
+                files[name] = max(files.get(name, 0), rss - anonymous)
+    return private + sum(files.values())
+
+
 def cpu(pids):
     """Seconds of CPU time of the processes so far."""
     total = 0
@@ -75,7 +92,7 @@ def measure(pair, proxy, seconds):
         sizes = pss(pid)
         total += sizes["Pss"]
         print(f"  {name:8} PSS {sizes['Pss']:5}  of it anonymous {sizes['Pss_Anon']:5}  RSS {sizes['Rss']:5}")
-    print(f"  all      PSS {total:5}  (limit 9216)")
+    print(f"  all      PSS {total:5}  (limit 9216); {alone(pids)} if nobody else used their libraries")
 
 
 if __name__ == "__main__":
