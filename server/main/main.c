@@ -21,6 +21,7 @@
 	"the network.\n\n"                                                                                  \
 	"  FILE           the configuration (/etc/chainhold/chainholdd.yaml); 'chainhold init' makes one\n" \
 	"  --check        read the configuration and all it names, say what is wrong, and end\n"            \
+	"  --help         this text\n"                                                                      \
 	"  --version      print the version\n\n"                                                            \
 	"Signals: TERM, INT end it in order; HUP reads certificates, EK roots and policies anew.\n"         \
 	"Exit status: 0 ended as asked, 1 a process or the configuration failed, 2 usage.\n"
