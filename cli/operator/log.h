@@ -54,6 +54,9 @@ CH_MUST_USE enum ch_err log_client_tile(struct log_client *c, const struct ch_ti
  */
 int log_follow(struct log_client *c, const char *state, uint64_t *seen);
 
+/* A decimal number below 2^63; false for anything else. */
+CH_MUST_USE bool log_number(const char *text, uint64_t *v);
+
 /* Replaces a file whole and durably. Says what is wrong on failure. */
 CH_MUST_USE enum ch_err log_write_file(const char *path, struct ch_span bytes);
 

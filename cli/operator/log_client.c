@@ -18,6 +18,17 @@ static bool copy(char *to, size_t cap, struct ch_span s)
 	return true;
 }
 
+bool log_number(const char *text, uint64_t *v)
+{
+	*v = 0;
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p < '0' || *p > '9' || *v > (CH_MERKLE_SIZE_MAX - 9) / 10)
+			return false;
+		*v = *v * 10 + (uint64_t)(*p - '0');
+	}
+	return text[0] != '\0';
+}
+
 /* The span up to `c`, which is left out of the rest; all of it if there is no `c`. */
 static struct ch_span cut(struct ch_span *s, char c, bool keep)
 {

@@ -81,6 +81,10 @@ static enum ch_err extends(struct log_client *c, const struct ch_checkpoint *old
 	enum ch_err err = ch_frontier_load(&f, &c->tree, c->head.size);
 	if (err == CH_OK)
 		err = ch_frontier_root(&f, &root);
+	if (err == CH_ERR_RANGE) {
+		cli_say("the log has %llu entries, more than tiles can hold", (unsigned long long)c->head.size);
+		return CH_ERR_LIMIT;
+	}
 	if (err != CH_OK)
 		return err;
 	if (!ch_tree_hash_eq(&root, &c->head.root)) {

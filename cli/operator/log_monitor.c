@@ -3,7 +3,6 @@
 #include "core/trust/leaf.h"
 #include "core/wire/der.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 struct page {
@@ -95,8 +94,8 @@ int op_log_monitor(int argc, char **argv)
 	};
 	size_t files = 0;
 	int code = cli_parse(&u, argc, argv, &files);
-	unsigned long seconds = interval != NULL ? strtoul(interval, NULL, 10) : 5;
-	if (code < 0 && (seconds < 1 || seconds > 86400)) {
+	uint64_t seconds = 5;
+	if (code < 0 && interval != NULL && (!log_number(interval, &seconds) || seconds < 1 || seconds > 86400)) {
 		cli_say("--interval is 1 to 86400 seconds");
 		code = CLI_USAGE;
 	}

@@ -32,17 +32,6 @@ static int prove(struct log_client *c, uint64_t index, struct ch_proof *p)
 	return err == CH_OK ? -1 : cli_refused("the log's own proof", NULL, err, &d);
 }
 
-static bool parse_number(const char *text, uint64_t *v)
-{
-	*v = 0;
-	for (const char *p = text; *p != '\0'; p++) {
-		if (*p < '0' || *p > '9' || *v > (CH_MERKLE_SIZE_MAX - 9) / 10)
-			return false;
-		*v = *v * 10 + (uint64_t)(*p - '0');
-	}
-	return text[0] != '\0';
-}
-
 int op_log_prove(int argc, char **argv)
 {
 	struct log_options o = { 0 };
@@ -69,7 +58,7 @@ int op_log_prove(int argc, char **argv)
 	};
 	size_t files = 0;
 	int code = cli_parse(&u, argc, argv, &files);
-	if (code < 0 && !parse_number(file[files - 1], &index)) {
+	if (code < 0 && !log_number(file[files - 1], &index)) {
 		cli_say("%s is not the number of an entry", file[files - 1]);
 		code = CLI_USAGE;
 	}

@@ -88,6 +88,9 @@ def test_signatures_names_and_tiles_must_hold(served, tmp_path):
     assert code == 1 and "do not have the root" in err
     made.files["checkpoint"] = made.note(700, bytes(32), name="other.test")
     assert log(*args, made.vkey)[0] == 1
+    made.files["checkpoint"] = made.note(2**62, bytes(32))
+    code, _, err = log(*args, made.vkey)
+    assert code == 1 and "more than tiles can hold" in err
     made.files["checkpoint"] = good["checkpoint"]
     tile = bytearray(good["tile/1/000.p/2"])
     tile[3] ^= 1
@@ -197,5 +200,7 @@ def test_addresses_and_keys_that_are_none(tmp_path):
         code, _, err = log("verify", "--key", made.vkey, "--state", tmp_path / "s", url)
         assert code in (2, 4) and err, url
     assert log("verify", "http://127.0.0.1:9")[0] == 2
+    for interval in ("0", "86401", "5x", "-1", ""):
+        assert log("monitor", "--key", made.vkey, f"--interval={interval}", "http://127.0.0.1:9")[0] == 2
     assert log("verify", "--key", "a+b+c", "http://127.0.0.1:9")[0] == 1
     assert log("verify", "--key", made.vkey, "--state", tmp_path / "s", "http://127.0.0.1:9")[0] == 4
