@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "host/crypto_openssl/sign.h"
+#include "host/crypto_openssl/sign_state.h"
 
 #include "core/wire/base64.h"
 #include "core/wire/der.h"
@@ -14,16 +14,8 @@
 #define PKCS8_MAX     4096
 #define ECDSA_DER_MAX 80
 #define COORD         32
-#define LINE          48 /* bytes of a line of 64 characters */
 
-/* A context that was initialised signs any number of times: the fetches of OpenSSL 3 are paid once. */
-struct state {
-	EVP_PKEY *pkey;
-	EVP_PKEY_CTX *ctx;  /* P-256 */
-	EVP_MD_CTX *md_ctx; /* Ed25519 */
-};
-
-static void state_free(struct state *s)
+static void state_free(struct ch_sign_state *s)
 {
 	EVP_PKEY_CTX_free(s->ctx);
 	EVP_MD_CTX_free(s->md_ctx);
@@ -32,7 +24,7 @@ static void state_free(struct state *s)
 }
 
 /* Fetches what signing needs now, so that the first signature opens no file inside a sandbox. */
-static bool prepare(struct state *s, enum ch_key_type type)
+static bool prepare(struct ch_sign_state *s, enum ch_key_type type)
 {
 	if (type == CH_KEY_ED25519) {
 		s->md_ctx = EVP_MD_CTX_new();
@@ -54,8 +46,7 @@ static enum ch_key_type type_of(EVP_PKEY *pkey)
 	return CH_KEY_NONE;
 }
 
-/* Takes over the key. */
-static enum ch_err adopt(struct ch_sign_key *k, EVP_PKEY *pkey)
+enum ch_err ch_sign_adopt(struct ch_sign_key *k, EVP_PKEY *pkey)
 {
 	uint8_t sig[CH_SIGN_BYTES];
 	enum ch_key_type type = type_of(pkey);
@@ -63,7 +54,7 @@ static enum ch_err adopt(struct ch_sign_key *k, EVP_PKEY *pkey)
 		EVP_PKEY_free(pkey);
 		return type == CH_KEY_NONE ? CH_ERR_UNSUPPORTED : CH_ERR_CRYPTO;
 	}
-	struct state *s = ch_calloc(1, sizeof(*s));
+	struct ch_sign_state *s = ch_calloc(1, sizeof(*s));
 	s->pkey = pkey;
 	*k = (struct ch_sign_key){ type, s };
 	/* A first signature draws the random generator up, which opens files. */
@@ -72,17 +63,6 @@ static enum ch_err adopt(struct ch_sign_key *k, EVP_PKEY *pkey)
 		return CH_ERR_CRYPTO;
 	}
 	return CH_OK;
-}
-
-enum ch_err ch_sign_key_make(struct ch_sign_key *k, enum ch_key_type type)
-{
-	*k = (struct ch_sign_key){ .type = CH_KEY_NONE };
-	if (type != CH_KEY_P256 && type != CH_KEY_ED25519)
-		return CH_ERR_UNSUPPORTED;
-	EVP_PKEY *pkey = type == CH_KEY_P256 ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256")
-					     : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	ERR_clear_error();
-	return pkey == NULL ? CH_ERR_CRYPTO : adopt(k, pkey);
 }
 
 static enum ch_err from_der(struct ch_sign_key *k, struct ch_span der)
@@ -94,7 +74,7 @@ static enum ch_err from_der(struct ch_sign_key *k, struct ch_span der)
 	EVP_PKEY *pkey = info == NULL ? NULL : EVP_PKCS82PKEY(info);
 	PKCS8_PRIV_KEY_INFO_free(info);
 	ERR_clear_error();
-	return pkey == NULL ? CH_ERR_KEY : adopt(k, pkey);
+	return pkey == NULL ? CH_ERR_KEY : ch_sign_adopt(k, pkey);
 }
 
 enum ch_err ch_sign_key_from_pem(struct ch_sign_key *k, struct ch_span pem)
@@ -124,50 +104,9 @@ void ch_sign_key_clear(struct ch_sign_key *k)
 	*k = (struct ch_sign_key){ .type = CH_KEY_NONE };
 }
 
-/* Appends a PEM block; the memory that it was made in is wiped. */
-static void pem_append(struct ch_buf *pem, const char *label, struct ch_span der)
-{
-	char line[96];
-	struct ch_wr w = ch_wr(line, sizeof(line));
-	ch_wr_str(&w, "-----BEGIN ");
-	ch_wr_str(&w, label);
-	ch_wr_str(&w, "-----\n");
-	ch_buf_append(pem, ch_wr_span(&w));
-	for (size_t off = 0; off < der.n; off += LINE) {
-		w.len = 0;
-		ch_base64_put(&w, CH_BASE64_STD, ch_span_sub(der, off, der.n - off < LINE ? der.n - off : LINE));
-		ch_wr_u8(&w, '\n');
-		ch_buf_append(pem, ch_wr_span(&w));
-	}
-	w.len = 0;
-	ch_wr_str(&w, "-----END ");
-	ch_wr_str(&w, label);
-	ch_wr_str(&w, "-----\n");
-	ch_buf_append(pem, ch_wr_span(&w));
-	ch_wipe(line, sizeof(line));
-}
-
-enum ch_err ch_sign_key_pem(const struct ch_sign_key *k, struct ch_buf *pem)
-{
-	const struct state *s = k->state;
-	unsigned char *der = NULL;
-	if (s == NULL)
-		return CH_ERR_KEY;
-	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(s->pkey);
-	int n = info == NULL ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info, &der);
-	PKCS8_PRIV_KEY_INFO_free(info);
-	if (n > 0) {
-		pem_append(pem, "PRIVATE KEY", ch_span(der, (size_t)n));
-		ch_wipe(der, (size_t)n);
-	}
-	OPENSSL_free(der);
-	ERR_clear_error();
-	return n > 0 ? CH_OK : CH_ERR_CRYPTO;
-}
-
 enum ch_err ch_sign_key_pub(const struct ch_sign_key *k, struct ch_pubkey *pub)
 {
-	const struct state *s = k->state;
+	const struct ch_sign_state *s = k->state;
 	unsigned char *der = NULL;
 	*pub = (struct ch_pubkey){ .pub = { .type = CH_KEY_NONE } };
 	int n = s == NULL ? -1 : i2d_PUBKEY(s->pkey, &der);
@@ -191,7 +130,7 @@ static enum ch_err raw_of(uint8_t sig[static CH_SIGN_BYTES], struct ch_span der)
 	return CH_OK;
 }
 
-static enum ch_err sign_p256(struct state *s, struct ch_span msg, uint8_t sig[static CH_SIGN_BYTES])
+static enum ch_err sign_p256(struct ch_sign_state *s, struct ch_span msg, uint8_t sig[static CH_SIGN_BYTES])
 {
 	uint8_t der[ECDSA_DER_MAX];
 	size_t n = sizeof(der);
@@ -204,7 +143,7 @@ static enum ch_err sign_p256(struct state *s, struct ch_span msg, uint8_t sig[st
 	return raw_of(sig, ch_span(der, n));
 }
 
-static enum ch_err sign_ed25519(struct state *s, struct ch_span msg, uint8_t sig[static CH_SIGN_BYTES])
+static enum ch_err sign_ed25519(struct ch_sign_state *s, struct ch_span msg, uint8_t sig[static CH_SIGN_BYTES])
 {
 	size_t n = CH_SIGN_BYTES;
 	if (EVP_DigestSignInit_ex(s->md_ctx, NULL, NULL, NULL, NULL, s->pkey, NULL) != 1 ||
@@ -215,7 +154,7 @@ static enum ch_err sign_ed25519(struct state *s, struct ch_span msg, uint8_t sig
 
 enum ch_err ch_sign_message(const struct ch_sign_key *k, struct ch_span msg, uint8_t sig[static CH_SIGN_BYTES])
 {
-	struct state *s = k->state;
+	struct ch_sign_state *s = k->state;
 	ch_wipe(sig, CH_SIGN_BYTES);
 	if (s == NULL)
 		return CH_ERR_KEY;

@@ -7,7 +7,8 @@
 
 /*
  * Private keys and what they sign. A program that links this can sign: it is a library of its own (chainhold-sign), and a gate looks
- * at who links it. Private numbers stay inside OpenSSL's key object; nothing here hands them out but ch_sign_key_pem.
+ * at who links it. Private numbers stay inside OpenSSL's key object; nothing hands them out but ch_sign_key_pem, which is an object of
+ * its own that the signer does not link.
  */
 
 /* A key ready for many signatures: one thread at a time. Owned by the caller, who calls _clear. */

@@ -26,6 +26,16 @@ forbid build/chainhold-agent-collect "$keys|$network" 'collect has neither the n
 forbid build/chainhold-agent-tpm 'bind|listen|accept4?|getaddrinfo|SSL_.*' 'tpm has no network'
 forbid build/chainhold-agent-net "Esys_.*|EVP_PKEY_Q_keygen|EVP_EC_gen|i2d_PrivateKey|bind|listen|accept4?" 'net has no key and serves nobody'
 
+# The server: one process signs and makes no key; what the network meets signs nothing, and what signs meets no network.
+signing='EVP_DigestSign.*|EVP_Sign.*|EVP_PKEY_sign.*|EVP_PKEY_Q_keygen|EVP_EC_gen|d2i_.*PrivateKey.*|d2i_PKCS8.*|i2d_P(KCS8|rivateKey).*|CMS_sign.*|X509.*_sign.*'
+starting='system|popen|posix_spawnp?|exec[vl].*|fexecve|fork|vfork|dlopen'
+forbid build/chainholdd "$signing|SSL_.*|connect|accept4?|sqlite3_.*" 'main starts the others and sees no byte from the network'
+forbid build/chainhold-edge "$signing|$starting|socket|connect|bind|listen|getaddrinfo|sqlite3_.*" 'the edge holds no key that signs, no store, and calls nobody'
+forbid build/chainhold-verify "$signing|$starting|$network|sqlite3_.*" 'verify gets bytes and gives a verdict'
+forbid build/chainhold-keeper "$signing|$starting|$network" 'the keeper has the store and neither key nor network'
+forbid build/chainhold-reader "$signing|$starting|$network" 'the reader has the store and neither key nor network'
+forbid build/chainhold-signer "$starting|$network|sqlite3_.*|EVP_PKEY_Q_keygen|EVP_EC_gen|i2d_P(KCS8|rivateKey).*" 'the signer uses its keys, makes none and gives none out'
+
 own='ch_[a-z0-9_]*'
 libc='mem(set|cpy|move|cmp|chr)|str(len|cmp|ncmp|chr)|__stack_chk_fail|__(memset|memcpy|memmove)_chk|_GLOBAL_OFFSET_TABLE_'
 if [ ! -f build/core/libchainhold-core.a ]; then

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/wire/base64.h"
+#include "host/crypto_openssl/sign_state.h"
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
+
+#define LINE 48 /* bytes of a line of 64 characters */
+
+enum ch_err ch_sign_key_make(struct ch_sign_key *k, enum ch_key_type type)
+{
+	*k = (struct ch_sign_key){ .type = CH_KEY_NONE };
+	if (type != CH_KEY_P256 && type != CH_KEY_ED25519)
+		return CH_ERR_UNSUPPORTED;
+	EVP_PKEY *pkey = type == CH_KEY_P256 ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256")
+					     : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	ERR_clear_error();
+	return pkey == NULL ? CH_ERR_CRYPTO : ch_sign_adopt(k, pkey);
+}
+
+/* Appends a PEM block; the memory that it was made in is wiped. */
+static void pem_append(struct ch_buf *pem, const char *label, struct ch_span der)
+{
+	char line[96];
+	struct ch_wr w = ch_wr(line, sizeof(line));
+	ch_wr_str(&w, "-----BEGIN ");
+	ch_wr_str(&w, label);
+	ch_wr_str(&w, "-----\n");
+	ch_buf_append(pem, ch_wr_span(&w));
+	for (size_t off = 0; off < der.n; off += LINE) {
+		w.len = 0;
+		ch_base64_put(&w, CH_BASE64_STD, ch_span_sub(der, off, der.n - off < LINE ? der.n - off : LINE));
+		ch_wr_u8(&w, '\n');
+		ch_buf_append(pem, ch_wr_span(&w));
+	}
+	w.len = 0;
+	ch_wr_str(&w, "-----END ");
+	ch_wr_str(&w, label);
+	ch_wr_str(&w, "-----\n");
+	ch_buf_append(pem, ch_wr_span(&w));
+	ch_wipe(line, sizeof(line));
+}
+
+enum ch_err ch_sign_key_pem(const struct ch_sign_key *k, struct ch_buf *pem)
+{
+	const struct ch_sign_state *s = k->state;
+	unsigned char *der = NULL;
+	if (s == NULL)
+		return CH_ERR_KEY;
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(s->pkey);
+	int n = info == NULL ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info, &der);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	if (n > 0) {
+		pem_append(pem, "PRIVATE KEY", ch_span(der, (size_t)n));
+		ch_wipe(der, (size_t)n);
+	}
+	OPENSSL_free(der);
+	ERR_clear_error();
+	return n > 0 ? CH_OK : CH_ERR_CRYPTO;
+}
