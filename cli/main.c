@@ -32,6 +32,8 @@ static const struct cli_cmd command[] = {
 	{ "operator", "who may decide what", cli_elsewhere },
 	{ "token", "enrolment without a TPM", cli_elsewhere },
 	{ "ek", "which endorsement keys may enrol", cli_elsewhere },
+	{ "backup", "copy the store of a server in use", cli_elsewhere },
+	{ "restore", "put a copy back, without forking the log", cli_elsewhere },
 	{ "audit", "compute every verdict and the log of a backup again", cli_elsewhere },
 	{ "log", "verify, prove, mirror and watch a transparency log", cli_elsewhere },
 };

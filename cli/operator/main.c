@@ -19,6 +19,8 @@ static const struct cli_cmd command[] = {
 	{ "operator", "who may decide what", cmd_operator },
 	{ "token", "enrolment without a TPM", cmd_token },
 	{ "ek", "which endorsement keys may enrol", cmd_ek },
+	{ "backup", "copy the store of a server in use", cmd_backup },
+	{ "restore", "put a copy back, without forking the log", cmd_restore },
 	{ "audit", "compute every verdict and the log of a backup again", op_audit },
 	{ "log", "verify, prove, mirror and watch a transparency log", op_log },
 };

@@ -15,5 +15,7 @@ int cmd_action(int argc, char **argv);
 int cmd_operator(int argc, char **argv);
 int cmd_token(int argc, char **argv);
 int cmd_ek(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
 
 #endif

@@ -40,20 +40,40 @@ void op_temp_remove(struct op_folder *f)
 	f->fd = -1;
 }
 
+/* A program of ours: the folder of this one, and `rest`. False if this one's folder is not known. */
+static bool beside(const char *rest, char path[static 4096])
+{
+	ssize_t n = readlink("/proc/self/exe", path, 4096 - 64);
+	if (n <= 0)
+		return false;
+	path[n] = '\0';
+	char *slash = strrchr(path, '/');
+	(void)snprintf(slash + 1, 64, "%s", rest);
+	return true;
+}
+
+int op_become(const char *name, char **argv)
+{
+	char rest[2][64], path[4096];
+	(void)snprintf(rest[0], sizeof(rest[0]), "%s", name);
+	(void)snprintf(rest[1], sizeof(rest[1]), "../libexec/chainhold/%s", name);
+	for (size_t i = 0; i < CH_COUNT_OF(rest); i++) {
+		if (!beside(rest[i], path))
+			break;
+		argv[0] = path;
+		(void)execv(path, argv);
+	}
+	cli_say("%s: %s: this runs on the server's machine", name, strerror(errno));
+	return CLI_IO;
+}
+
 int op_run_chainhold(char **argv)
 {
 	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("chainhold"));
-	char *slash = NULL;
-	if (n > 0) {
-		path[n] = '\0';
-		slash = strrchr(path, '/');
-	}
-	if (slash == NULL) {
+	if (!beside("chainhold", path)) {
 		cli_say("chainhold is not found: /proc/self/exe: %s", strerror(errno));
 		return CLI_IO;
 	}
-	(void)snprintf(slash + 1, sizeof("chainhold"), "chainhold");
 	argv[0] = path;
 	pid_t child = fork();
 	if (child == 0) {

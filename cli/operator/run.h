@@ -23,4 +23,10 @@ void op_temp_remove(struct op_folder *f);
 /* Runs chainhold with these arguments (argv[0] is set; ends with NULL) and returns its exit code. Output goes where ours goes. */
 int op_run_chainhold(char **argv);
 
+/*
+ * Becomes a program of ours, beside this one or where the server's processes are installed (../libexec/chainhold). argv[0] is set.
+ * Returns only if it is not there: CLI_IO.
+ */
+int op_become(const char *name, char **argv);
+
 #endif

@@ -39,7 +39,7 @@ while IFS=: read -r command words; do
 done <<<"$fresh"
 for page in docs/man/*.1; do
 	for w in $(plain "$page" | grep -oE -- '--[a-z][a-z0-9-]*' | sort -u); do
-		case $w in --help | --version | --option) continue ;; esac
+		case $w in --help | --version | --option | --config) continue ;; esac
 		[ -n "${known["$page $w"]:-}" ] || complain "$page:1: describes $w, which no --help of it has"
 	done
 done
