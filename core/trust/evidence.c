@@ -54,10 +54,9 @@ static void judge_quote_only(struct ch_evidence_verdict *v, const struct ch_refe
 	ch_appraise_quote(&v->boot, &v->evidence);
 }
 
-static void judge_boot(struct ch_evidence_verdict *v, const struct ch_evidence *e, const struct ch_reference *ref)
+static void judge_boot(struct ch_evidence_verdict *v, const struct ch_reference *ref, bool readable)
 {
-	if (ch_tcg_log_parse(&v->parsed, e->eventlog, &v->log) != CH_OK) {
-		v->parsed = (struct ch_tcg_log){ .event_count = 0 };
+	if (!readable) {
 		v->evidence.ima = CH_SPAN_EMPTY;
 		judge_quote_only(v, ref);
 		malformed(v, CH_LINK_BOOT, CH_REASON_LOG_MALFORMED);
@@ -73,12 +72,13 @@ static void judge_boot(struct ch_evidence_verdict *v, const struct ch_evidence *
 	malformed(v, CH_LINK_OS, CH_REASON_IMA_MALFORMED);
 }
 
+/* As much as this evidence needs; what is handed out is cleared, so no more than that. */
 static enum ch_err take_memory(struct ch_evidence_verdict *v, const struct ch_evidence *e,
 			       const struct ch_reference *ref, struct ch_arena *arena)
 {
-	v->boot.event = ch_arena_take(arena, e->eventlog.n / EVENT_MIN + 1, sizeof(struct ch_event_verdict));
+	v->boot.event = ch_arena_take(arena, v->parsed.event_count, sizeof(struct ch_event_verdict));
 	v->boot.seen = ch_arena_take(arena, ref->event_count / 8 + 1, 1);
-	v->evidence.scratch = ch_arena_take(arena, CH_IMA_DATA_MAX, 1);
+	v->evidence.scratch = ch_arena_take(arena, e->ima.n > 0 ? CH_IMA_DATA_MAX : 0, 1);
 	return v->boot.event != NULL && v->boot.seen != NULL && v->evidence.scratch != NULL ? CH_OK : CH_ERR_NOSPACE;
 }
 
@@ -91,18 +91,19 @@ enum ch_err ch_evidence_judge(struct ch_evidence_verdict *v, const struct ch_evi
 	v->malformed = false;
 	v->rule = NULL;
 	ch_diag_clear(&v->log);
-	struct ch_verify_key key;
+	struct ch_verify_key key = { .type = CH_KEY_NONE };
 	enum ch_err err = parse(v, e, d);
 	if (err != CH_OK)
 		return err;
-	err = ch_verify_key_init(&key, &v->ak.key);
+	if (e->key == NULL)
+		err = ch_verify_key_init(&key, &v->ak.key);
 	if (err != CH_OK)
 		return ch_fail(d, err, 0, "the attestation key is not a valid key");
 	v->evidence = (struct ch_boot_evidence){
 		.msg = e->quote,
 		.quote = &v->quote,
 		.sig = &v->sig,
-		.key = &key,
+		.key = e->key != NULL ? e->key : &key,
 		.ak = &v->ak,
 		.log = &v->parsed,
 		.ima = e->ima,
@@ -110,9 +111,12 @@ enum ch_err ch_evidence_judge(struct ch_evidence_verdict *v, const struct ch_evi
 		.nonce = e->history ? CH_SPAN_EMPTY : v->quote.extra_data,
 		.last = e->history ? NULL : e->last,
 	};
+	bool readable = ch_tcg_log_parse(&v->parsed, e->eventlog, &v->log) == CH_OK;
+	if (!readable)
+		v->parsed = (struct ch_tcg_log){ .event_count = 0 };
 	err = take_memory(v, e, ref, arena);
 	if (err == CH_OK)
-		judge_boot(v, e, ref);
+		judge_boot(v, ref, readable);
 	ch_verify_key_clear(&key);
 	v->evidence.key = NULL;
 	if (err != CH_OK)

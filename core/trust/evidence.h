@@ -19,6 +19,7 @@ struct ch_evidence {
 	bool history;                    /* answers no challenge: it may lower a tier, never raise one */
 	enum ch_tier platform;           /* what enrolment found */
 	const struct ch_boot_last *last; /* counters of the last fresh quote; may be NULL */
+	const struct ch_verify_key *key; /* that of ak_public, if it was made ready before; NULL: it is made here */
 };
 
 struct ch_evidence_verdict {

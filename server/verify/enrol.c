@@ -242,6 +242,7 @@ void ch_vf_enrol_finish(struct ch_verify *v, struct ch_vf_request *r, struct ch_
 	struct ch_body_fault fault;
 	struct finish_body f = { .secret = CH_SPAN_EMPTY };
 	struct ch_msg_enrol_finish m = { 0 };
+	r->secret = true;
 	if (ch_body_parse(&b, body, &r->arena, &fault) != CH_OK ||
 	    ch_body_read(&b, 0, fields, CH_COUNT_OF(fields), &f, &fault) != CH_OK) {
 		ch_vf_refuse_body(v, r, &fault);

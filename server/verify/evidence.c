@@ -12,6 +12,7 @@
 
 #define NONCE       32
 #define RESULT_ROOM CH_IPC_JSON_MAX
+#define WORK_KEPT   ((size_t)4 << 20)
 
 /* A log as it was sent: bytes from `from` on. */
 struct part {
@@ -94,27 +95,51 @@ static bool join(struct ch_buf *whole, const struct part *p, struct ch_span have
 
 /* --- the result --- */
 
-struct judged {
+struct ch_vf_work {
 	struct ch_evidence_verdict verdict;
 	struct ch_boot_last last;
 	struct ch_buf eventlog, ima;
-	uint8_t *memory;
+	struct ch_buf memory; /* of the judge's arena */
 	uint8_t *result, *reasons;
 	struct ch_span result_span, reasons_span;
 };
 
-static void judged_free(struct judged **jp)
+/* The memory for judging, its logs empty. */
+static struct ch_vf_work *work_of(struct ch_verify *v)
 {
-	struct judged *j = *jp;
+	if (v->work == NULL) {
+		v->work = ch_calloc(1, sizeof(*v->work));
+		v->work->result = ch_realloc(NULL, RESULT_ROOM, 1);
+		v->work->reasons = ch_realloc(NULL, RESULT_ROOM, 1);
+	}
+	v->work->eventlog.n = 0;
+	v->work->ima.n = 0;
+	return v->work;
+}
+
+/* What a large piece of evidence left is given back, so that one device does not make the process large for ever. */
+static void work_shrink(struct ch_vf_work *j)
+{
+	struct ch_buf *const kept[] = { &j->eventlog, &j->ima, &j->memory };
+	for (size_t i = 0; i < CH_COUNT_OF(kept); i++) {
+		if (kept[i]->cap > WORK_KEPT)
+			ch_buf_free(kept[i]);
+	}
+}
+
+void ch_vf_work_free(struct ch_vf_work *j)
+{
+	if (j == NULL)
+		return;
 	ch_buf_free(&j->eventlog);
 	ch_buf_free(&j->ima);
-	ch_free(j->memory);
+	ch_buf_free(&j->memory);
 	ch_free(j->result);
 	ch_free(j->reasons);
 	ch_free(j);
 }
 
-static void put_results(struct ch_verify *v, struct judged *j, const struct ch_reference *ref)
+static void put_results(struct ch_verify *v, struct ch_vf_work *j, const struct ch_reference *ref)
 {
 	const struct ch_ear_input in = {
 		.verdict = &j->verdict.boot,
@@ -125,8 +150,6 @@ static void put_results(struct ch_verify *v, struct judged *j, const struct ch_r
 		.link = j->verdict.link,
 		.brief = true,
 	};
-	j->result = ch_calloc(RESULT_ROOM, 1);
-	j->reasons = ch_calloc(RESULT_ROOM, 1);
 	struct ch_wr w = ch_wr(j->result, RESULT_ROOM);
 	struct ch_json_wr json = ch_json_wr(&w, false);
 	ch_ear_put(&json, &in);
@@ -137,7 +160,8 @@ static void put_results(struct ch_verify *v, struct judged *j, const struct ch_r
 	j->reasons_span = ch_wr_span(&w);
 }
 
-static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct evidence_body *e, const struct judged *j)
+static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct evidence_body *e,
+		   const struct ch_vf_work *j)
 {
 	const struct ch_tpm_attest *q = &j->verdict.quote;
 	struct ch_msg_commit m = {
@@ -172,9 +196,10 @@ static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct ev
 
 /* --- judging --- */
 
-static enum ch_err judge(struct ch_verify *v, const struct evidence_body *e, const struct ch_msg_context *c,
-			 struct judged *j, struct ch_diag *d)
+static enum ch_err judge(struct ch_verify *v, const struct ch_vf_request *r, const struct ch_msg_context *c,
+			 struct ch_vf_work *j, struct ch_diag *d)
 {
+	const struct evidence_body *e = r->data;
 	const struct ch_reference *ref = ch_held_reference(&v->held, c->class_name);
 	const struct ch_evidence evidence = {
 		.quote = e->quote,
@@ -185,10 +210,11 @@ static enum ch_err judge(struct ch_verify *v, const struct evidence_body *e, con
 		.history = e->history,
 		.platform = (enum ch_tier)c->platform_tier,
 		.last = c->has_last != 0 ? &j->last : NULL,
+		.key = ch_keys_get(&v->keys, r->device, c->ak_public),
 	};
 	size_t size = ch_evidence_arena_size(j->eventlog.n, ref);
-	j->memory = ch_calloc(size, 1);
-	struct ch_arena arena = ch_arena(j->memory, size);
+	j->memory.n = 0;
+	struct ch_arena arena = ch_arena(ch_buf_room(&j->memory, size), size);
 	enum ch_err err = ch_evidence_judge(&j->verdict, &evidence, ref, &arena, d);
 	if (err == CH_OK)
 		put_results(v, j, ref);
@@ -207,7 +233,7 @@ static void evidence_judge(struct ch_verify *v, struct ch_vf_request *r, const s
 			     CH_SPAN_EMPTY);
 		return;
 	}
-	__attribute__((cleanup(judged_free))) struct judged *j = ch_calloc(1, sizeof(*j));
+	struct ch_vf_work *j = work_of(v);
 	j->last = (struct ch_boot_last){ c.last_clock, c.last_reset, c.last_restart, c.last_firmware };
 	if (!joins(&e->log_part, c.eventlog) || !joins(&e->ima_part, c.ima) ||
 	    !join(&j->eventlog, &e->log_part, c.eventlog) || !join(&j->ima, &e->ima_part, c.ima)) {
@@ -216,7 +242,7 @@ static void evidence_judge(struct ch_verify *v, struct ch_vf_request *r, const s
 			     CH_SPAN_EMPTY);
 		return;
 	}
-	enum ch_err err = judge(v, e, &c, j, &d);
+	enum ch_err err = judge(v, r, &c, j, &d);
 	if (err != CH_OK) {
 		ch_vf_refuse(v, r, err == CH_ERR_NOSPACE ? 413 : 400, "evidence", d.rule, CH_SPAN_EMPTY);
 		return;
@@ -228,6 +254,7 @@ static void evidence_judge(struct ch_verify *v, struct ch_vf_request *r, const s
 		return;
 	}
 	commit(v, r, e, j);
+	work_shrink(j);
 }
 
 void ch_vf_evidence(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body)

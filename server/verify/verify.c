@@ -35,8 +35,8 @@ static void end(struct ch_verify *v, struct ch_vf_request *r)
 	if (v->slot[i] == r)
 		v->slot[i] = NULL;
 	v->bytes -= r->memory_size;
-	/* Secrets of an enrolment lie in it. */
-	ch_wipe(r->memory, r->memory_size);
+	if (r->secret)
+		ch_wipe(r->memory, r->memory_size);
 	ch_free(r->memory);
 	ch_free(r);
 }
@@ -48,6 +48,9 @@ void ch_vf_clear(struct ch_verify *v)
 			end(v, v->slot[i]);
 	}
 	ch_held_clear(&v->held);
+	ch_keys_clear(&v->keys);
+	ch_vf_work_free(v->work);
+	v->work = NULL;
 }
 
 size_t ch_vf_waiting(const struct ch_verify *v)
@@ -163,7 +166,7 @@ void ch_vf_request(struct ch_verify *v, unsigned edge, uint64_t id, const struct
 	}
 	copy_request(r, m);
 	r->memory_size = size;
-	r->memory = ch_calloc(size, 1);
+	r->memory = ch_realloc(NULL, size, 1); /* its arena clears what it hands out */
 	r->arena = ch_arena(r->memory, size);
 	v->bytes += size;
 	handlers[i].handle(v, r, m->body);

@@ -2,6 +2,7 @@
 #ifndef CH_VERIFY_VERIFY_H
 #define CH_VERIFY_VERIFY_H
 
+#include "server/ipc/keys.h"
 #include "server/ipc/messages.h"
 #include "server/verify/body.h"
 #include "server/verify/held.h"
@@ -28,6 +29,7 @@ struct ch_vf_out {
 
 struct ch_verify;
 struct ch_vf_request;
+struct ch_vf_work;
 
 /* A step: what is done with the keeper's answer. */
 typedef void ch_vf_step(struct ch_verify *v, struct ch_vf_request *r, const struct ch_frame *f);
@@ -42,7 +44,8 @@ struct ch_vf_request {
 	size_t key_size;
 	uint8_t idempotency_key[64];
 	ch_vf_step *next;
-	void *data; /* of the route, in `memory` */
+	void *data;  /* of the route, in `memory` */
+	bool secret; /* `memory` holds a secret: it is wiped at the end */
 	uint8_t *memory;
 	size_t memory_size;
 	struct ch_arena arena; /* over `memory`: what the body decoded to */
@@ -59,6 +62,8 @@ struct ch_verify {
 	size_t bytes;
 	struct ch_vf_request *slot[CH_VF_REQUESTS_MAX];
 	struct ch_vf_counters counters;
+	struct ch_keys keys;
+	struct ch_vf_work *work; /* memory for judging, kept from one piece of evidence to the next */
 };
 
 void ch_vf_init(struct ch_verify *v, const struct ch_vf_out *out);
@@ -99,6 +104,7 @@ CH_MUST_USE bool ch_vf_take_context(struct ch_verify *v, struct ch_vf_request *r
 void ch_vf_enrol(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 void ch_vf_enrol_finish(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 void ch_vf_enrol_token(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
+void ch_vf_work_free(struct ch_vf_work *work);
 void ch_vf_evidence(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 void ch_vf_renew(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 void ch_vf_action(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);

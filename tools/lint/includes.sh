@@ -27,7 +27,7 @@ allowed() {
 	sim/*) echo core/ host/ sim/ ;;
 	# The keeper's bench plays its world as its tests do.
 	bench/keeper_bench.c) echo core/ host/ server/keeper/ tests/server/keeper/ ;;
-	bench/*) echo core/ host/ server/ipc/ bench/ ;;
+	bench/*) echo core/ host/ server/ bench/ ;;
 	*) echo "" ;;
 	esac
 }
