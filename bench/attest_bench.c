@@ -392,7 +392,7 @@ static double attest(size_t from)
 		bool affirmed = ch_span_starts(ch_buf_span(&w.answer[i]), CH_SPAN_LIT("{\"chain\":\"affirming\""));
 		if (w.status[i] != 200 || !affirmed)
 			fprintf(stderr, "%u %.*s\n", w.status[i], (int)w.answer[i].n, (char *)w.answer[i].p);
-	bench_need(w.status[i] == 200 && affirmed, "the evidence is not affirmed");
+		bench_need(w.status[i] == 200 && affirmed, "the evidence is not affirmed");
 	}
 	return took / DEVICES;
 }

@@ -2,7 +2,7 @@
 #ifndef CH_IPC_KEYS_H
 #define CH_IPC_KEYS_H
 
-#include "core/platform/tpm_public.h"
+#include "core/crypto/sig.h"
 #include "host/base/mem.h"
 
 /*
@@ -15,16 +15,17 @@
 struct ch_keys {
 	struct ch_keys_entry {
 		uint8_t device[16];
-		struct ch_buf area; /* the public area that the key was made of */
+		struct ch_buf numbers; /* both numbers of the key, one after the other */
+		size_t first;          /* bytes of the first */
 		struct ch_verify_key key;
 	} * entry; /* NULL until the first is asked for */
 };
 
 /*
- * The device's key, from `area` (TPMT_PUBLIC or TPM2B_PUBLIC), valid until the next call. NULL if it is not a key; the judge then
- * says why.
+ * The key `pub` of the device, valid until the next call; made ready unless it is here. NULL if it is not a key. `device` is whatever tells
+ * devices apart.
  */
-const struct ch_verify_key *ch_keys_get(struct ch_keys *k, const uint8_t device[static 16], struct ch_span area);
+const struct ch_verify_key *ch_keys_get(struct ch_keys *k, const uint8_t device[static 16], const struct ch_pub *pub);
 void ch_keys_clear(struct ch_keys *k);
 
 #endif

@@ -132,11 +132,12 @@ enum ch_err ch_kp_ak_verify(struct ch_keeper *k, int64_t device, struct ch_span 
 	if (ch_sql_next(&q)) {
 		const struct ch_pub pub = { (enum ch_key_type)ch_sql_int(&q, 0), ch_sql_bytes(&q, 1),
 					    ch_sql_bytes(&q, 2) };
-		struct ch_verify_key key;
-		err = ch_verify_key_init(&key, &pub);
-		if (err == CH_OK)
-			err = ch_verify_message(&key, &s, msg);
-		ch_verify_key_clear(&key);
+		uint8_t id[16];
+		struct ch_wr w = ch_wr(id, sizeof(id));
+		ch_wr_le64(&w, (uint64_t)device);
+		ch_wr_le64(&w, 0);
+		const struct ch_verify_key *key = ch_keys_get(&k->keys, id, &pub);
+		err = key != NULL ? ch_verify_message(key, &s, msg) : CH_ERR_KEY;
 	}
 	enum ch_err end = ch_sql_end(&q);
 	return end != CH_OK ? end : err;

@@ -230,6 +230,7 @@ void ch_keeper_free(struct ch_keeper *k)
 {
 	if (k == NULL)
 		return;
+	ch_keys_clear(&k->keys);
 	for (size_t i = 0; i < k->class_count; i++)
 		ch_buf_free(&k->class[i].image);
 	grants_free(k->pending);

@@ -11,6 +11,7 @@
 #include "core/trust/tile.h"
 #include "core/wire/json.h"
 #include "host/store/schema.h"
+#include "server/ipc/keys.h"
 #include "server/keeper/keeper.h"
 #include "server/keeper/sql.h"
 
@@ -145,6 +146,7 @@ struct ch_retention {
 };
 
 struct ch_keeper {
+	struct ch_keys keys; /* of devices that attest, made ready */
 	struct ch_store *st;
 	struct ch_view *view;
 	struct ch_keeper_env env;

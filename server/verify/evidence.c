@@ -201,6 +201,10 @@ static enum ch_err judge(struct ch_verify *v, const struct ch_vf_request *r, con
 {
 	const struct evidence_body *e = r->data;
 	const struct ch_reference *ref = ch_held_reference(&v->held, c->class_name);
+	/* What the store has was read when the device enrolled; should it not be read now, the judge says why. */
+	struct ch_tpm_public ak;
+	if (ch_tpm_public_parse(&ak, c->ak_public, NULL) != CH_OK)
+		ak.key.type = CH_KEY_NONE;
 	const struct ch_evidence evidence = {
 		.quote = e->quote,
 		.signature = e->signature,
@@ -210,7 +214,7 @@ static enum ch_err judge(struct ch_verify *v, const struct ch_vf_request *r, con
 		.history = e->history,
 		.platform = (enum ch_tier)c->platform_tier,
 		.last = c->has_last != 0 ? &j->last : NULL,
-		.key = ch_keys_get(&v->keys, r->device, c->ak_public),
+		.key = ak.key.type != CH_KEY_NONE ? ch_keys_get(&v->keys, r->device, &ak.key) : NULL,
 	};
 	size_t size = ch_evidence_arena_size(j->eventlog.n, ref);
 	j->memory.n = 0;
