@@ -13,6 +13,7 @@
 #define SESSION_S    7200
 
 struct ch_tls_server {
+	size_t refs; /* one of whoever made it, one of each connection */
 	SSL_CTX *ctx;
 	EVP_MD *sha256;
 };
@@ -61,6 +62,7 @@ enum ch_err ch_tls_server_new(struct ch_tls_server **out, const struct ch_tls_se
 	struct ch_tls_server *s = ch_calloc(1, sizeof(*s));
 	/* The dates of certificates go through gmtime_r, whose first call opens the file of the time zone: not in a sandbox. */
 	tzset();
+	s->refs = 1;
 	s->ctx = SSL_CTX_new(TLS_server_method());
 	s->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	enum ch_err err = s->ctx != NULL && s->sha256 != NULL ? CH_OK : CH_ERR_CRYPTO;
@@ -81,7 +83,7 @@ enum ch_err ch_tls_server_new(struct ch_tls_server **out, const struct ch_tls_se
 
 void ch_tls_server_free(struct ch_tls_server *s)
 {
-	if (s == NULL)
+	if (s == NULL || --s->refs > 0)
 		return;
 	SSL_CTX_free(s->ctx);
 	EVP_MD_free(s->sha256);
@@ -98,6 +100,7 @@ struct ch_tls *ch_tls_new(struct ch_tls_server *s, int fd)
 	SSL_set_accept_state(ssl);
 	struct ch_tls *t = ch_calloc(1, sizeof(*t));
 	*t = (struct ch_tls){ .ssl = ssl, .server = s };
+	s->refs++;
 	return t;
 }
 
@@ -111,6 +114,7 @@ void ch_tls_free(struct ch_tls *t)
 	 */
 	SSL_set_shutdown(t->ssl, SSL_get_shutdown(t->ssl) | SSL_SENT_SHUTDOWN);
 	SSL_free(t->ssl);
+	ch_tls_server_free(t->server);
 	ch_free(t);
 }
 

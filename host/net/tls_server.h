@@ -29,6 +29,7 @@ struct ch_tls_server;
 
 /* Opens no file. CH_ERR_MALFORMED (PEM), CH_ERR_KEY (the key is not that of the certificate), CH_ERR_CRYPTO. */
 CH_MUST_USE enum ch_err ch_tls_server_new(struct ch_tls_server **out, const struct ch_tls_server_conf *conf);
+/* Its connections live on until they are freed. NULL is fine. */
 void ch_tls_server_free(struct ch_tls_server *s);
 
 /* How far an operation came. */

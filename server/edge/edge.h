@@ -191,6 +191,7 @@ uint32_t edge_cut(struct edge *e, const struct ch_msg_cut *cut);
 
 /* peers.c */
 void peers_start(struct edge *e);
+void peers_clear(struct edge *e);
 void peer_attach(struct edge *e, enum ch_role role, uint8_t index, int fd);
 /* The one of this role that has least to do; NULL if none is there, or all are full. */
 struct peer *peer_choose(struct edge *e, enum ch_role role);
@@ -208,6 +209,7 @@ void events_clear(struct edge *e);
 
 /* metrics.c */
 void metrics_start(struct edge *e);
+void metrics_clear(struct edge *e);
 void metrics_put(struct edge *e, struct ch_wr *w);
 /* Keeps the lines of another process. */
 void metrics_take(struct edge *e, const struct ch_child_news *news);

@@ -14,12 +14,12 @@
 
 #define SPARE_FDS 64 /* besides connections */
 
-static bool tls_new(struct edge *e, enum ch_listener kind, enum ch_tls_clients clients, const char *name)
+static bool tls_new(struct edge *e, struct ch_span config, enum ch_listener kind, enum ch_tls_clients clients,
+		    const char *name)
 {
 	CH_AUTO_BUF struct ch_buf cert = { 0 };
 	CH_AUTO_BUF struct ch_buf key = { 0 };
 	CH_AUTO_BUF struct ch_buf ca = { 0 };
-	struct ch_span config = e->child.start.config;
 	if (ch_config_bytes(config, "tls_certificate", 0, &cert) != CH_OK ||
 	    ch_config_bytes(config, "tls_key", 0, &key) != CH_OK ||
 	    ch_config_bytes(config, "client_ca", 0, &ca) != CH_OK) {
@@ -44,10 +44,15 @@ static bool tls_new(struct edge *e, enum ch_listener kind, enum ch_tls_clients c
 	return true;
 }
 
-static bool configure(struct edge *e)
+static bool make_tls(struct edge *e, struct ch_span config)
 {
-	struct ch_span c = e->child.start.config;
-	struct edge_conf *k = &e->conf;
+	return tls_new(e, config, CH_LISTENER_DEVICES, CH_TLS_CLIENT_OPTIONAL, "devices") &&
+	       tls_new(e, config, CH_LISTENER_OPERATORS, CH_TLS_CLIENT_REQUIRED, "operators");
+}
+
+static bool configure(struct edge_conf *k, struct ch_span c)
+{
+	*k = (struct edge_conf){ 0 };
 	k->connections_max = (size_t)ch_config_number(c, "connections_max", 10000);
 	k->memory_max = (size_t)ch_config_number(c, "memory_max", (uint64_t)96 << 20);
 	k->waiting_max = (size_t)ch_config_number(c, "waiting_max", 512);
@@ -135,6 +140,20 @@ static void stop(struct edge *e, uint32_t grace_ms)
 		ch_loop_stop(e->loop);
 }
 
+/* New connections get the new certificate; those that are open keep theirs. What does not hold changes nothing. */
+static void reload(struct edge *e, struct ch_span config)
+{
+	struct edge_conf conf;
+	if (!configure(&conf, config) || !make_tls(e, config)) {
+		ch_log(CH_LOG_ERROR, "the new configuration is not taken; the old one holds");
+		return;
+	}
+	/* The table of connections has its size for good. */
+	conf.connections_max = e->conf.connections_max;
+	e->conf = conf;
+	ch_log(CH_LOG_NOTICE, "the new configuration holds");
+}
+
 static void control_ready(void *ctx, uint32_t events)
 {
 	struct edge *e = ctx;
@@ -148,6 +167,7 @@ static void control_ready(void *ctx, uint32_t events)
 			peer_attach(e, (enum ch_role)news.peer.kind, news.peer.index, news.peer.fd);
 			break;
 		case CH_CHILD_RELOAD:
+			reload(e, news.config);
 			break;
 		case CH_CHILD_STATUS:
 			metrics_take(e, &news);
@@ -170,9 +190,8 @@ static void resume(void *ctx)
 
 static bool start(struct edge *e)
 {
-	if (ch_child_begin(&e->child, CH_ROLE_EDGE) != CH_OK || ch_crypto_openssl_init() != CH_OK || !configure(e) ||
-	    !tls_new(e, CH_LISTENER_DEVICES, CH_TLS_CLIENT_OPTIONAL, "devices") ||
-	    !tls_new(e, CH_LISTENER_OPERATORS, CH_TLS_CLIENT_REQUIRED, "operators"))
+	if (ch_child_begin(&e->child, CH_ROLE_EDGE) != CH_OK || ch_crypto_openssl_init() != CH_OK ||
+	    !configure(&e->conf, e->child.start.config) || !make_tls(e, e->child.start.config))
 		return false;
 	e->view = ch_view_map(ch_child_fd(&e->child, CH_FD_VIEW, 0), false);
 	if (e->view == NULL) {
@@ -193,6 +212,10 @@ static void finish(struct edge *e)
 		if (e->conn[i] != NULL)
 			conn_free(e->conn[i]);
 	events_clear(e);
+	peers_clear(e);
+	metrics_clear(e);
+	ch_chan_clear(&e->child.control);
+	ch_buf_free(&e->child.start_bytes);
 	for (size_t i = 0; i < CH_LISTENER_COUNT; i++)
 		ch_tls_server_free(e->tls[i]);
 	ch_view_unmap(e->view);

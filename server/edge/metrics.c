@@ -161,6 +161,13 @@ void metrics_take(struct edge *e, const struct ch_child_news *news)
 	ch_buf_append(b, news->metrics);
 }
 
+void metrics_clear(struct edge *e)
+{
+	for (size_t role = 0; role < CH_ROLE_COUNT; role++)
+		for (size_t i = 0; i < EDGE_OTHERS_MAX; i++)
+			ch_buf_free(&e->other[role][i]);
+}
+
 static void put_view(struct edge *e, struct ch_wr *w)
 {
 	ch_wr_str(w, "# TYPE chainhold_fleet_certificates gauge\nchainhold_fleet_certificates ");

@@ -177,6 +177,14 @@ void peers_start(struct edge *e)
 	}
 }
 
+void peers_clear(struct edge *e)
+{
+	e->stopping = true;
+	for (size_t role = 0; role < CH_ROLE_COUNT; role++)
+		for (size_t i = 0; i < EDGE_PEERS_MAX; i++)
+			end_peer(&e->peer[role][i]);
+}
+
 struct peer *peer_choose(struct edge *e, enum ch_role role)
 {
 	struct peer *best = NULL;

@@ -5,6 +5,7 @@
  *   edge_driver EDGE CONFIG-FILE      first line out: "ports DEVICES OPERATORS PUBLIC PID"
  *   device SHA256 ID STATE | operator SHA256 ROLE | revoke SHA256    into the fleet view
  *   generation N      of the view: 0 is "the keeper has told nothing yet"
+ *   reload CONFIG-FILE
  *   cut ID            → "cut CLOSED"
  *   event SEQ KIND JSON
  *   silent ROLE 0|1   that process takes requests and does not answer
@@ -216,6 +217,18 @@ static void on_generation(char **a)
 	printf("ok\n");
 }
 
+static void on_reload(char **a)
+{
+	struct ch_buf config = { 0 };
+	if (ch_file_read(&config, a[1]) != CH_OK)
+		die(a[1]);
+	const struct ch_msg_reload m = { .config = ch_buf_span(&config) };
+	ch_msg_send(&control.chan, CH_MSG_RELOAD, 0, &m);
+	(void)ch_chan_flush(&control.chan);
+	ch_buf_free(&config);
+	printf("ok\n");
+}
+
 static void on_cut(char **a)
 {
 	struct ch_msg_cut m = { .intent = 7 };
@@ -280,16 +293,10 @@ static const struct {
 	int words;
 	void (*run)(char **a);
 } commands[] = {
-	{ "device", 4, on_device },
-	{ "operator", 3, on_operator },
-	{ "revoke", 2, on_revoke },
-	{ "cut", 2, on_cut },
-	{ "generation", 2, on_generation },
-	{ "event", 4, on_event },
-	{ "silent", 3, on_silent },
-	{ "lose", 2, on_lose },
-	{ "peer", 2, on_peer },
-	{ "stop", 2, on_stop },
+	{ "device", 4, on_device }, { "operator", 3, on_operator }, { "revoke", 2, on_revoke },
+	{ "cut", 2, on_cut },       { "reload", 2, on_reload },     { "generation", 2, on_generation },
+	{ "event", 4, on_event },   { "silent", 3, on_silent },     { "lose", 2, on_lose },
+	{ "peer", 2, on_peer },     { "stop", 2, on_stop },
 };
 
 static void run(char *line)

@@ -68,18 +68,10 @@ class Edge:
 
     def __init__(self, folder, authority, **config):
         self.authority = authority
-        server = authority.server()
-        lines = []
-        for key, path in (("tls_certificate", server.cert), ("tls_key", server.key), ("client_ca", authority.cert)):
-            with open(path, "rb") as f:
-                lines.append(f"{key} {base64.b64encode(f.read()).decode()}")
-        for key, value in config.items():
-            lines.extend(f"{key} {v}" for v in (value if isinstance(value, list) else [value]))
-        path = os.path.join(str(folder), "edge.conf")
-        with open(path, "w", encoding="ascii") as f:
-            f.write("\n".join(lines) + "\n")
+        self.path = os.path.join(str(folder), "edge.conf")
+        self.configure(authority.server(), config)
         self.log = open(os.path.join(str(folder), "edge.log"), "w+b")
-        self.process = subprocess.Popen([DRIVER, EDGE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+        self.process = subprocess.Popen([DRIVER, EDGE, self.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
                                         text=True, bufsize=1)
         self.told = threading.Condition()
         self.lines = []
@@ -87,6 +79,16 @@ class Edge:
         words = self.wait("ports").split()
         self.devices, self.operators, self.public, self.pid = (int(w) for w in words[1:])
         self.wait("ready")
+
+    def configure(self, server, config):
+        lines = []
+        for key, path in (("tls_certificate", server.cert), ("tls_key", server.key), ("client_ca", self.authority.cert)):
+            with open(path, "rb") as f:
+                lines.append(f"{key} {base64.b64encode(f.read()).decode()}")
+        for key, value in config.items():
+            lines.extend(f"{key} {v}" for v in (value if isinstance(value, list) else [value]))
+        with open(self.path, "w", encoding="ascii") as f:
+            f.write("\n".join(lines) + "\n")
 
     def _listen(self):
         for line in self.process.stdout:

@@ -245,6 +245,30 @@ def test_metrics_and_health(edge, who):
         assert json.loads(c.ask("GET", "/log/tile/0/x001/234.p/7")[2])["param"] == "0/x001/234.p/7"
 
 
+def test_reload(ca, tmp_path):
+    e = Edge(tmp_path, ca)
+    d = e.device(ca.issue("reloaded"))
+    with Client(e, "devices", d) as old:
+        before = old.sock.getpeercert(True)
+        assert old.ask("GET", "/v1/poll")[0] == 200
+        renewed = ca.issue("renewed", "DNS:localhost,IP:127.0.0.1")
+        # what does not hold changes nothing
+        e.configure(renewed, {"balancer": "nonsense"})
+        e.say("reload", e.path)
+        with Client(e, "devices", d) as c:
+            assert c.sock.getpeercert(True) == before
+        e.configure(renewed, {"idle_ms": 300})
+        e.say("reload", e.path)
+        assert old.ask("GET", "/v1/poll")[0] == 200
+        with Client(e, "devices", d) as c:
+            assert c.sock.getpeercert(True) == renewed.der
+            assert c.ask("GET", "/v1/poll")[0] == 200
+            assert c.ended()
+        assert old.ended()
+    assert e.stop() == "exit 0"
+    e.close()
+
+
 def test_drain(ca, tmp_path):
     e = Edge(tmp_path, ca)
     d = e.device(ca.issue("draining"))
