@@ -11,7 +11,11 @@
 set -o pipefail
 root=$(cd "$here/../.." && pwd)
 sectors=$((slot_mib * 2048))
-read -ra programs <<<"${CHAINHOLD_VM_PROGRAMS:-$(echo "$root"/build/chainhold-agent*)}"
+if [ -n "${CHAINHOLD_VM_PROGRAMS:-}" ]; then
+	read -ra programs <<<"$CHAINHOLD_VM_PROGRAMS"
+else
+	programs=("$root"/build/chainhold-agent{,-collect,-net,-tpm})
+fi
 # rootfstype=ramfs: IMA's tcb policy leaves tmpfs out, and with it a tmpfs that the initramfs was unpacked into.
 cmdline="console=ttyS0 quiet panic=5 rootfstype=ramfs ima_policy=tcb ima_hash=sha256 ima_template=ima-ng"
 
@@ -39,7 +43,7 @@ hash() { cat "$@" | sha256sum | cut -c1-20; }
 images() {
 	"$here/kernel.sh"
 	"$here/keys.sh"
-	images=$work/images-$(hash "${programs[@]}" "$here"/*.sh "$here"/guest/{gate,start,mend} "$kernel"/boot/vmlinuz-* "$keys/db.pem" \
+	images=$work/images-$(hash "${programs[@]}" "$here"/{lean,uki,disk,variables,machine}.sh "$here"/guest/{gate,start,mend} "$kernel"/boot/vmlinuz-* "$keys/db.pem" \
 		/usr/bin/busybox "$stub" /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd "$(command -v qemu-system-x86_64)")
 	[ ! -d "$images" ] || return 0
 	rm -rf "$work"/images-*
@@ -113,7 +117,7 @@ power() {
 	. "$folder/unit"
 	images
 	disk "$a" "$b" "$guid"
-	rm -f "$folder/gate" "$folder/state"
+	rm -f "$folder/gate" "$folder/state" "$folder/on" "$folder/console.log"
 	ln -sf "$disk" "$folder/disk.img"
 	printf 'serial=%s\nuuid=%s\nmac=%s\nrtc=%s\n' "$serial" "$uuid" "$mac" "$rtc" >"$folder/identity"
 	# What a boot depends on beside its parts: the boots before, which count in the TPM and may have left variables.

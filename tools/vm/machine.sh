@@ -62,7 +62,7 @@ ask() {
 
 power() {
 	tpm='' qemu=''
-	trap '[ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true; [ -z "$tpm" ] || kill "$tpm" 2>/dev/null || true' EXIT
+	trap 'rm -f on; [ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true; [ -z "$tpm" ] || kill "$tpm" 2>/dev/null || true' EXIT
 	trap 'exit 143' TERM INT HUP
 	rm -f on tpm.sock control.sock qmp.sock console.log
 	start_tpm || { cat swtpm.log >&2 && return 1; }
@@ -95,7 +95,10 @@ wait_console() {
 
 run() {
 	local line status=125
-	until [ -e on ]; do sleep 0.02; done
+	for _ in $(seq 3000); do
+		[ ! -e on ] || break
+		sleep 0.02
+	done
 	coproc GUEST { exec socat - UNIX-CONNECT:control.sock,retry=50,interval=0.1 2>/dev/null; }
 	printf '%s\n' "$1" >&"${GUEST[1]}"
 	while IFS= read -r -t 120 line <&"${GUEST[0]}"; do
@@ -105,14 +108,19 @@ run() {
 	return "${status%$'\r'}"
 }
 
-# Not stopped before: the state would be that of a stopped guest. It is whole only under its name. The limit on the speed of a migration is for networks.
+# Not stopped before: the state would be that of a stopped guest. It is whole only under its name. The limit on the speed of a
+# migration is meant for networks.
 save() {
 	talk
 	ask '{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"events","state":true}]}}'
 	ask '{"execute":"migrate-set-parameters","arguments":{"max-bandwidth":10000000000}}'
 	ask "{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"exec:cat >'$1.new'\"}}"
 	until_line '"completed"'
-	ask '{"execute":"cont"}'
+	# QEMU says so a moment before it can go on.
+	for _ in $(seq 100); do
+		ask '{"execute":"cont"}' 2>/dev/null && break
+		sleep 0.05
+	done
 	mv "$1.new" "$1"
 }
 
