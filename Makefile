@@ -3,7 +3,7 @@
 
 prefix ?= /usr/local
 
-.PHONY: help run build check lint fuzz cross bench e2e install format clean
+.PHONY: help run demo-offline build check lint fuzz cross bench e2e install format clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -13,13 +13,19 @@ build:
 	@tools/deps.sh build
 	@tools/build.sh build
 
-#: make run      judge a recorded good boot and two recorded attacks
-run: build
+#: make run      a server, a virtual gateway with a TPM, an attack and its end; then both stay up until Ctrl-C
+run:
+	@tools/deps.sh build vm
+	@tools/build.sh build
 	@tools/demo.sh
+
+#: make demo-offline  judge a recorded good boot and two recorded attacks; no server, no network
+demo-offline: build
+	@tools/demo-offline.sh
 
 #: make check    unit tests and system tests; ends with "N passed, N failed"
 check:
-	@tools/deps.sh build check
+	@tools/deps.sh build check vm
 	@tools/check.sh
 
 #: make lint     every gate: layers, sizes, banned calls, formatting, analysers, freestanding build, documents
@@ -42,9 +48,9 @@ bench:
 	@tools/deps.sh build bench
 	@tools/bench.sh
 
-#: make e2e      the tests that drive real components (swtpm, tpm2-tools)
+#: make e2e      the tests that drive real components: a virtual gateway against the server, swtpm, tpm2-tools
 e2e: build
-	@tools/deps.sh check
+	@tools/deps.sh check vm
 	@tools/check.sh --e2e
 
 #: make install  binary, man pages, completion, schemas, documents (prefix=/usr/local, DESTDIR=)

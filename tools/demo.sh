@@ -1,85 +1,214 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A short story told by build/chainhold over recorded boots (tests/fixtures): one good boot, two attacks.
-# Every command is shown, its exit code is checked: 0 holds, 1 does not hold.
+# The story of a gateway, with real parts: server, agent, TPM, firmware, kernel. It enrols, proves its boot, is trusted, is tampered
+# with, is caught and cut off, and mends itself. Then everything stays up until Ctrl-C; with --once, or when standard input is no
+# terminal, it ends by itself. The first time the guest really boots; later it is taken up from the saved states of those boots.
 . "$(dirname "$0")/lib.sh"
 
-BIN=build/chainhold
-F=tests/fixtures
-[ -x $BIN ] || die "$BIN is missing: make build"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-wrong=0
+once=''
+[ -t 0 ] || once=1
+case "${1:-}" in
+--once) once=1 ;;
+'') ;;
+*) die "usage: tools/demo.sh [--once]" ;;
+esac
+[ "$(id -u)" -eq 0 ] || die "the server gives each of its processes a user of its own: run this as root"
+for program in chainholdd chainhold-agent chainhold-operator; do
+	[ -x build/$program ] || die "build/$program is missing: make build"
+done
 
-say() { printf '\n%s\n' "$*" | fold -s -w 100; }
+run=$(mktemp -d /tmp/chainhold-run.XXXXXX)
+chmod 711 "$run"
+server=$run/server
+gateway=$run/gateway
+work=${CHAINHOLD_VM_WORK:-$ROOT/build/vm}
+export CHAINHOLD_CONFIG=$server/chainhold.yaml
+server_pid='' gateway_pid=''
 
-# show EXPECTED LINES ARGUMENT…: runs chainhold, prints at most LINES lines and whether it ended as it must.
-show() {
-	local expected=$1 lines=$2 rc=0 text
-	shift 2
-	printf '\n  $ chainhold'
-	printf ' %s' "$@" | sed "s|$work/||g; s|$F/||g; s|\([0-9a-f]\{8\}\)[0-9a-f]\{48,\}|\1…|"
-	printf '\n'
-	$BIN "$@" >"$work/out" 2>&1 || rc=$?
-	head -n "$lines" "$work/out" | sed 's/^/  | /'
-	text=$(wc -l <"$work/out")
-	[ "$text" -le "$lines" ] || printf '  | … %d lines more\n' $((text - lines))
-	if [ $rc -eq "$expected" ]; then
-		printf '  exit %d, as it must be\n' $rc
+# stop PID: an orderly end, waited for
+stop() {
+	[ -n "$1" ] || return 0
+	kill "$1" 2>/dev/null || true
+	wait "$1" 2>/dev/null || true
+}
+finish() {
+	local rc=$?
+	trap '' INT TERM
+	stop "$gateway_pid"
+	stop "$server_pid"
+	if [ $rc -ne 0 ] && [ $rc -lt 128 ]; then
+		echo "what was running when it went wrong is in $run (server.log, power.log, gateway/console.log)" >&2
 	else
-		printf '  exit %d, expected %d\n' $rc "$expected"
-		wrong=$((wrong + 1))
+		rm -rf "$run"
 	fi
 }
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
-# What a device sends: its quote, the key that signed it, the logs that explain the quote, the nonce it was asked for.
-evidence() {
-	local d=$F/$1
-	echo --msg "$d/quote-ecc.msg" --sig "$d/quote-ecc.sig" --pub "$d/ak-ecc.tpm2b_public" \
-		--eventlog "$d/binary_bios_measurements" --ima "$d/ima.binary" --nonce "$(tr -d ' \n' <"$d/nonce.hex")"
+# Times in tenths of a second.
+now() { echo $(($(date +%s%N) / 100000000)); }
+tenths() { echo "$(($1 / 10)).$(($1 % 10)) s"; }
+begin=$(now)
+since=$begin
+chapter() {
+	printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ]; then cat; else sed 's/\x1b\[[01]m//g'; fi
+	since=$(now)
 }
-# Reference values from a good boot of the class. (capture judges no freshness: no nonce.)
-capture() {
-	local args
-	args=$(evidence "$1")
-	# shellcheck disable=SC2086
-	$BIN reference capture --name "$1" ${args% --nonce *} >"$work/$1.json"
-	printf '\n  $ chainhold reference capture --name %s --msg … --sig … --pub … --eventlog … --ima … > %s.json\n' "$1" "$1"
+say() { printf '%s\n' "$*" | fold -s -w 110; }
+took() {
+	local at
+	at=$(now)
+	printf '  %-76s %8s  (%s since the start)\n' "$1" "$(tenths $((at - since)))" "$(tenths $((at - begin)))"
+	since=$at
 }
 
-say "The files named below lie in $F; its README says how they were recorded."
-say "1. A gateway with its maker's own Secure Boot keys was started in QEMU with a software TPM and recorded. This is what its firmware says that it did: a log that anybody could have written."
-show 0 24 inspect eventlog $F/sbon-good/binary_bios_measurements
+# show COMMAND…: what a person types, and what it prints; `explain` ends with 1 for a device that is not trusted
+show() {
+	printf '  $ %s\n' "$*"
+	{ "build/$1" "${@:2}" || [ $? -eq 1 ]; } 2>&1 | sed 's/^/  | /'
+}
 
-say "2. The TPM signed its registers over a nonce of ours. Replaying the log must give exactly these registers: then the log is what happened."
-# shellcheck disable=SC2046
-show 0 24 inspect quote $(evidence sbon-good)
+# wait_until WHAT COMMAND…: until the command succeeds
+wait_until() {
+	local what=$1 end=$((SECONDS + 300))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || die "$what: not after five minutes"
+		kill -0 "$server_pid" 2>/dev/null || { tail -n 20 "$run/server.log" >&2 && die "the server ended"; }
+		sleep 0.1
+	done
+}
+open_port() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# A free port, from the one given on.
+port() {
+	local p=$1
+	while open_port "$p"; do p=$((p + 10)); done
+	echo "$p"
+}
+device_json() { build/chainhold device show "$device" --json 2>/dev/null; }
+state_is() { device_json | grep -Eq "\"state\": *\"$1\""; }
+guest() { tools/vm/machine.sh run "$gateway" "$*"; }
 
-say "3. From that boot we take reference values. The same boot is then judged: every single event must be explained."
-if capture sbon-good; then
-	# shellcheck disable=SC2046
-	show 0 30 appraise --reference "$work/sbon-good.json" $(evidence sbon-good)
-else
-	wrong=$((wrong + 1))
-fi
+start_server() {
+	devices=$(port 8443) operators=$(port 8444) public=$(port 8080)
+	build/chainhold init "$server" --name 127.0.0.1 --name 10.0.2.2 --listen 127.0.0.1 --devices-port "$devices" \
+		--operators-port "$operators" --public-port "$public" >"$run/init.log"
+	cp "$work"/ca/swtpm-localca-rootca-cert.pem "$work"/ca/issuercert.pem "$server/ek_roots/"
+	build/chainholdd "$server/chainholdd.yaml" </dev/null >"$run/server.log" 2>&1 &
+	server_pid=$!
+	wait_until "server" open_port "$devices"
+}
 
-say "4. Attack: somebody added a key of his own to the device's db and started a system that he signed. Secure Boot is on, the quote is genuine, the log replays. Only the facts are wrong."
-# shellcheck disable=SC2046
-show 0 12 inspect quote $(evidence sbon-attackerkey-tampered)
-# shellcheck disable=SC2046
-[ ! -s "$work/sbon-good.json" ] || show 1 30 appraise --reference "$work/sbon-good.json" $(evidence sbon-attackerkey-tampered)
+# A gateway as it leaves the factory, and on its data disk what it needs to know of the server.
+make_gateway() {
+	mkdir -p "$run/files/agent"
+	cp "$server/ca.crt" "$run/files/server-ca.pem"
+	cat >"$run/files/chainhold-agent.yaml" <<-END
+		server: 10.0.2.2:$devices
+		server_ca: /data/server-ca.pem
+		state_dir: /data/agent
+		status_file: /run/agent-status.json
+		tpm: device:/dev/tpmrm0
+		class: gateway
+		interval: 10m
+		users: {tpm: 64501, net: 64502, collect: 64503}
+	END
+	tools/vm/gateway.sh new "$gateway" 1 "$run/files"
+}
 
-say "5. Attack: a device without Secure Boot, its kernel command line changed inside the boot image."
-if capture sboff-good; then
-	# shellcheck disable=SC2046
-	show 1 30 appraise --reference "$work/sboff-good.json" $(evidence sboff-tampered-cmdline)
-else
-	wrong=$((wrong + 1))
-fi
+# power_on VARIANT: until the guest stands booted; says whether it really booted
+power_on() {
+	local how seconds rest
+	rm -f "$gateway/gate"
+	tools/vm/gateway.sh power "$gateway" "$1" >>"$run/power.log" 2>&1 &
+	gateway_pid=$!
+	wait_until "the gateway's boot" at_gate
+	read -r how seconds rest <"$gateway/gate"
+	if [ "$how" = booted ]; then
+		took "firmware, Secure Boot, kernel: booted, $rest"
+	else
+		took "taken up from the saved state of this same boot, $rest"
+	fi
+	guest start
+}
+at_gate() {
+	[ -e "$gateway/gate" ] && return
+	kill -0 "$gateway_pid" 2>/dev/null || { tail -n 20 "$run/power.log" >&2 && die "the gateway did not start"; }
+	return 1
+}
+power_off() {
+	guest 'sync; umount /data; poweroff -f' >/dev/null || true
+	wait "$gateway_pid" || true
+	gateway_pid=''
+}
+first_device() {
+	device=$(build/chainhold device list --json 2>/dev/null | sed -n 's/.*"device": *"\([0-9a-f]*\)".*/\1/p' | head -n 1)
+	[ -n "$device" ]
+}
+attested() { guest 'cat /run/agent-status.json 2>/dev/null' | grep -Eq '"attested": *true'; }
 
-echo
-if [ $wrong -gt 0 ]; then
-	echo "$wrong of these did not end as they must." >&2
-	exit 1
-fi
-echo "All ended as they must. Next: chainhold inspect --help, docs/architecture.md, make check."
+story() {
+	chapter "1. A server"
+	say "Six processes, each with a user and a sandbox of its own, on an embedded store. It trusts the maker of the gateway's TPM."
+	[ -d "$work/unit1" ] || tools/vm/gateway.sh new "$gateway" 1 tools/vm/guest # makes the maker's CA
+	start_server
+	took "chainhold init, chainholdd"
+
+	chapter "2. A gateway is switched on for the first time"
+	say "QEMU, OVMF with the maker's own Secure Boot keys, a TPM with an EK certificate, a signed kernel image in each of two slots."
+	make_gateway
+	power_on good
+	wait_until "enrolment" first_device
+	took "enrolled: the TPM has proven that it holds the keys (credential activation)"
+	wait_until "attestation" attested
+	took "attested: quote, event log and IMA list are with the server"
+	show chainhold device show "$device"
+
+	chapter "3. An operator declares this boot to be the good one"
+	build/chainhold baseline capture --device "$device" >"$run/good.json"
+	show chainhold baseline approve --class gateway "$run/good.json" --reason "first boot, seen at the bench"
+	guest 'kill -USR1 $(pidof chainhold-agent)'
+	wait_until "trust" state_is trusted
+	took "attested again: every event is explained"
+	show chainhold device show "$device"
+	power_off
+
+	chapter "4. Somebody who has got hold of the maker's key changes the kernel command line in slot A"
+	say "The image is signed, Secure Boot is on and content. The TPM is not asked for an opinion, but for what was started."
+	power_on cmdline
+	wait_until "quarantine" state_is quarantined
+	took "attested: quarantined, its sessions cut, its certificate good for mending only"
+	show chainhold device explain "$device"
+	show chainhold device show "$device"
+
+	chapter "5. The gateway mends itself"
+	say "Its agent has learnt that it is quarantined; the gateway makes its other slot the first and starts again. Nobody is there."
+	wait "$gateway_pid" || true
+	gateway_pid=''
+	took "the gateway has gone down"
+	power_on cmdline
+	wait_until "release" state_is trusted
+	took "attested from slot B, new certificate, released"
+	show chainhold device show "$device"
+
+	chapter "6. What happened is in a log that cannot be rewritten"
+	show chainhold log verify --key "$server/log.vkey" --state "$run/log.checkpoint" "http://127.0.0.1:$public"
+	took "verified"
+}
+
+story
+chapter "All of it took $(tenths $(($(now) - begin))); the server and the gateway are up."
+cat <<END
+  operators' API  https://127.0.0.1:$operators/api/v1/devices   (client certificate: operators/ in $server)
+  log             http://127.0.0.1:$public/log/checkpoint
+  try             export CHAINHOLD_CONFIG=$CHAINHOLD_CONFIG
+                  build/chainhold status
+                  build/chainhold device list
+                  build/chainhold device explain $device
+                  build/chainhold device quarantine $device --reason 'to see what happens'
+                  tools/vm/machine.sh run $gateway 'dmesg | tail'
+END
+[ -z "$once" ] || exit 0
+say "Ctrl-C ends both and removes $run."
+wait "$server_pid"
