@@ -6,7 +6,7 @@
 
 PYTHON=/usr/bin/python3
 export CHAINHOLD_BIN="$ROOT/build/chainhold"
-E2E=(tests/system/test_live_*.py)
+E2E=(tests/system/test_e2e_*.py tests/system/test_live_*.py)
 
 passed=0 failed=0 skipped=0
 add() {
@@ -42,6 +42,7 @@ step "building"
 tools/build.sh build
 if [ "${1:-}" = --e2e ]; then
 	step "end to end: real components against build/chainhold"
+	export CHAINHOLD_E2E=1
 	[ -f "${E2E[0]}" ] || die "no test that drives a real component"
 	system "${E2E[@]}"
 else

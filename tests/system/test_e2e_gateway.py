@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+A virtual gateway (QEMU, OVMF, swtpm, the real agent) against a real server: what its boots and what an attacker makes of it end in.
+`make check` runs the first test, `make e2e` all.
+"""
+
+import contextlib
+import shutil
+import subprocess
+
+import pytest
+
+
+from e2e_support import Gateway, Server, full, needed, until
+
+QUARANTINED = ("contraindicated", "quarantined")
+TRUSTED = ("affirming", "trusted")
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    """Makes servers and gateways that end with the test."""
+    needed()
+    tmp_path.chmod(0o711)
+    with contextlib.ExitStack() as stack:
+        def make(requires="platform, boot", **gateway):
+            one = Server(tmp_path / "server", requires)
+            device = Gateway(one, **gateway)
+            stack.callback(device.remove)
+            one.trust(*Gateway.roots())
+            stack.enter_context(one)
+            return one, device
+        yield make
+
+
+def is_now(status):
+    return status["chain"], status["state"]
+
+
+def why(server, device):
+    """The sentences of `device explain`."""
+    return server.operator("device", "explain", device, code=1)
+
+
+def good_boot(server, gateway):
+    """Enrols, captures the baseline from that boot, and is trusted. Returns the device's identity. The guest is off afterwards."""
+    with gateway.power():
+        gateway.start()
+        device = gateway.attested()["device"]
+        server.approve_baseline(device)
+        now = gateway.attest()
+        assert is_now(now) == TRUSTED, now
+        gateway.off()
+    return device
+
+
+def test_good_boot_then_a_lie_then_mended(fleet):
+    """The story of make run: trusted; another kernel command line: quarantined; from the other slot: released, with nobody there."""
+    server, gateway = fleet()
+    device = good_boot(server, gateway)
+    with gateway.power("cmdline"):
+        gateway.start()
+        until(lambda: server.device()["state"] == "quarantined", what=gateway.console)
+        text = why(server, device)
+        assert "init=/bin/sh" in text or ".cmdline" in text, text
+        gateway.ended()
+        assert "=== MEND" in gateway.console()
+    with gateway.power("cmdline") as (_, _, _, slot):
+        assert slot == "B"
+        gateway.start()
+        until(lambda: server.device()["state"] == "trusted", what=gateway.console)
+        assert is_now(gateway.attest()) == TRUSTED
+        gateway.off()
+
+
+@full
+@pytest.mark.parametrize(("variant", "names"), [
+    ("cmdline", ["PCR 11", ".cmdline"]),
+    ("initrd", ["PCR 11", ".initrd"]),
+    ("attacker", ["Somebody else"]),
+    ("secure-boot-off", ["Secure Boot is off"]),
+])  # fmt: skip
+def test_a_boot_that_is_not_the_good_one(fleet, variant, names):
+    server, gateway = fleet()
+    device = good_boot(server, gateway)
+    with gateway.power(variant):
+        gateway.start("keep-slot")
+        now = gateway.attested()
+        assert is_now(now) == QUARANTINED, now
+        text = why(server, device)
+        for name in names:
+            assert name in text, text
+        gateway.off()
+
+
+@full
+def test_a_slot_that_the_firmware_refuses(fleet):
+    """Slot A is not signed; the firmware starts slot B, whose boot is good. Its log has one attempt more, which is worth a look."""
+    server, gateway = fleet()
+    good_boot(server, gateway)
+    with gateway.power("refused") as (_, _, _, slot):
+        assert slot == "B" and "Access Denied" in gateway.console()
+        gateway.start("keep-slot")
+        now = gateway.attested()
+        assert now["chain"] in ("affirming", "warning") and now["state"] == "trusted", now
+        gateway.off()
+
+
+@full
+def test_a_file_that_was_executed_at_run_time(fleet):
+    server, gateway = fleet(requires="platform, boot, os")
+    with gateway.power():
+        gateway.start("keep-slot")
+        device = gateway.attested()["device"]
+        server.approve_baseline(device)
+        assert is_now(gateway.attest()) == TRUSTED
+        gateway.run("cp /bin/busybox /root/dropper; echo >>/root/dropper; /root/dropper true")
+        now = gateway.attest()
+        assert is_now(now) == QUARANTINED, now
+        assert "/root/dropper" in why(server, device)
+        gateway.off()
+
+
+@full
+def test_a_log_that_was_cut(fleet):
+    """The agent is made to send a log without its last events; the registers know of them."""
+    server, gateway = fleet(agent="eventlog: /tmp/log\n")
+    with gateway.power():
+        gateway.run("cp /sys/kernel/security/tpm0/binary_bios_measurements /tmp/log")
+        gateway.start("keep-slot")
+        device = gateway.attested()["device"]
+        server.approve_baseline(device)
+        assert is_now(gateway.attest()) == TRUSTED
+        gateway.run("head -c 4000 /sys/kernel/security/tpm0/binary_bios_measurements >/tmp/short; mv /tmp/short /tmp/log")
+        now = gateway.attest()
+        assert is_now(now) == QUARANTINED, now
+        assert "log" in why(server, device)
+        gateway.off()
+
+
+@full
+def test_the_agents_state_on_another_tpm(fleet):
+    """Everything that is on the disk of one gateway does not make another one of it: the keys are of its TPM."""
+    server, gateway = fleet()
+    device = good_boot(server, gateway)
+    before = server.device()
+    clone = Gateway(server, unit=2)
+    try:
+        shutil.copy(gateway.device / "data.img", clone.device / "data.img")
+        with clone.power():
+            clone.start()
+            now = until(lambda: (s := clone.status()).get("problem") and s, what=clone.console)
+            assert "TPM" in now["problem"] or "key" in now["problem"], now
+            clone.off()
+    finally:
+        clone.remove()
+    after = server.device()
+    assert after["device"] == device and after.get("evidence") == before.get("evidence")
+
+
+@full
+def test_a_clock_that_starts_in_1970(fleet):
+    server, gateway = fleet()
+    good_boot(server, gateway)
+    with gateway.power("1970"):
+        gateway.start("keep-slot keep-clock")
+        assert gateway.run("date -u +%Y").strip() == "1970"
+        now = gateway.attested()
+        assert is_now(now) == TRUSTED, now
+        gateway.off()
+
+
+@full
+def test_nothing_is_left_running(fleet):
+    server, gateway = fleet()
+    with gateway.power():
+        gateway.start("keep-slot")
+    listed = subprocess.run(["pgrep", "-af", str(gateway.device)], capture_output=True, text=True, check=False).stdout
+    assert not listed, listed
