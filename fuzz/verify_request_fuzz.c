@@ -80,7 +80,7 @@ static void start(void)
 	uint8_t image[64];
 	struct ch_wr w = ch_wr(image, sizeof(image));
 	struct ch_diag d;
-	CHECK(ch_crypto_openssl_init() == CH_OK && ch_hex_decode(ak, sizeof(ak), ch_span_str(ak_hex)) == CH_OK);
+	CHECK(ch_crypto_openssl_init_seal() == CH_OK && ch_hex_decode(ak, sizeof(ak), ch_span_str(ak_hex)) == CH_OK);
 	ch_vf_init(&verify, &out);
 	ch_generation_begin(&w, 1, 0);
 	CHECK(ch_held_take(&verify.held, 1, ch_wr_span(&w), &d) == CH_OK);

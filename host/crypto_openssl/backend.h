@@ -9,5 +9,7 @@
  * CH_ERR_CRYPTO if OpenSSL does not offer it.
  */
 CH_MUST_USE enum ch_err ch_crypto_openssl_init(void);
+/* The same for the one program that makes credentials (core/crypto/seal.h): no other links encryption and key agreement. */
+CH_MUST_USE enum ch_err ch_crypto_openssl_init_seal(void);
 
 #endif

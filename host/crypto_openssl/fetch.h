@@ -10,7 +10,5 @@
  * ch_crypto_openssl_init; safe to call again.
  */
 CH_MUST_USE enum ch_err ch_openssl_fetch_sig(void);
-/* The same for encryption and key agreement; seeds the generator. */
-CH_MUST_USE enum ch_err ch_openssl_fetch_seal(void);
 
 #endif

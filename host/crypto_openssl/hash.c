@@ -57,8 +57,7 @@ enum ch_err ch_crypto_openssl_init(void)
 {
 	if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		return CH_ERR_CRYPTO;
-	enum ch_err err = ch_openssl_fetch_sig();
-	return err == CH_OK ? ch_openssl_fetch_seal() : err;
+	return ch_openssl_fetch_sig();
 }
 
 bool ch_hash_available(enum ch_hash_alg alg)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/crypto/seal.h"
 
-#include "host/crypto_openssl/fetch.h"
+#include "host/crypto_openssl/backend.h"
 #include "host/crypto_openssl/pkey.h"
 
 #include <limits.h>
@@ -23,7 +23,7 @@ static const struct {
 
 static EVP_CIPHER *cipher[CH_COUNT_OF(cipher_name)];
 
-enum ch_err ch_openssl_fetch_seal(void)
+static enum ch_err fetch(void)
 {
 	static EVP_ASYM_CIPHER *rsa;
 	static EVP_KEYEXCH *ecdh;
@@ -40,6 +40,12 @@ enum ch_err ch_openssl_fetch_seal(void)
 	/* The first bytes make the generators and fetch what they are built from. */
 	uint8_t first[8];
 	return rsa != NULL && ecdh != NULL ? ch_random(first, sizeof(first)) : CH_ERR_CRYPTO;
+}
+
+enum ch_err ch_crypto_openssl_init_seal(void)
+{
+	enum ch_err err = ch_crypto_openssl_init();
+	return err == CH_OK ? fetch() : err;
 }
 
 enum ch_err ch_random(void *to, size_t n)

@@ -246,7 +246,7 @@ int main(void)
 	static struct verify_process p;
 	if (ch_child_begin(&p.child, CH_ROLE_VERIFY) != CH_OK)
 		return 1;
-	if (ch_crypto_openssl_init() != CH_OK) {
+	if (ch_crypto_openssl_init_seal() != CH_OK) {
 		ch_log(CH_LOG_ERROR, "the cryptographic library does not offer what is needed");
 		return 1;
 	}

@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 	struct ch_diag d = { 0 };
 	if (argc != 4)
 		return 2;
-	need(ch_crypto_openssl_init(), &d, "backend");
+	need(ch_crypto_openssl_init_seal(), &d, "backend");
 	for (size_t i = 0; i < CH_COUNT_OF(pub); i++) {
 		need(ch_file_read(&file[i], argv[1 + i]), &d, argv[1 + i]);
 		need(ch_tpm_public_parse(&pub[i], ch_buf_span(&file[i]), &d), &d, argv[1 + i]);

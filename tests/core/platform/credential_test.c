@@ -44,7 +44,7 @@ static void curve(const char *group, enum ch_key_type type, uint8_t *a, uint8_t 
 static int setup(void **state)
 {
 	(void)state;
-	if (ch_crypto_openssl_init() != CH_OK)
+	if (ch_crypto_openssl_init_seal() != CH_OK)
 		return 1;
 	EVP_PKEY *pkey = EVP_RSA_gen(2048);
 	size_t n = number(pkey, OSSL_PKEY_PARAM_RSA_N, rsa.a);
