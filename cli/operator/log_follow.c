@@ -77,6 +77,9 @@ static enum ch_err extends(struct log_client *c, const struct ch_checkpoint *old
 	/* An older head is one that a mirror or a restored server serves: it must be the beginning of what was seen, which cannot be known. */
 	if (c->head.size < old->size)
 		return CH_ERR_RANGE;
+	/* Two roots of one size are a fork by themselves, whatever the tiles say. */
+	if (c->head.size == old->size && old->size > 0 && !ch_tree_hash_eq(&c->head.root, &old->root))
+		return CH_ERR_MISMATCH;
 	/* The tiles belong to this checkpoint before anything is concluded from them. */
 	enum ch_err err = ch_frontier_load(&f, &c->tree, c->head.size);
 	if (err == CH_OK)

@@ -66,6 +66,15 @@ def test_a_fork_is_reported_and_kept_as_evidence(served, tmp_path):
     assert code == 1 and "FORKED" in err and (tmp_path / "seen.fork-700").exists()
 
 
+def test_two_roots_of_one_size_are_a_fork_whatever_the_tiles_say(served, tmp_path):
+    made, server = served
+    args = ("verify", "--key", made.vkey, "--state", tmp_path / "seen", server.url)
+    assert log(*args)[0] == 0
+    made.files["checkpoint"] = made.note(700, bytes(32))
+    code, _, err = log(*args)
+    assert code == 1 and "FORKED" in err and (tmp_path / "seen.fork-700").exists()
+
+
 def test_a_log_that_shrinks_does_not_hold(served, tmp_path):
     made, server = served
     args = ("verify", "--key", made.vkey, "--state", tmp_path / "seen", server.url)
