@@ -201,10 +201,20 @@ static void put_member(struct reader *r, size_t reason, const char *name, const 
 	}
 }
 
+static void put_number(struct reader *r, size_t reason, const char *name, const char *before, struct ch_wr *w)
+{
+	size_t i;
+	uint64_t v;
+	if (ch_json_member(&r->json, reason, name, &i) != CH_OK || ch_json_u64(&r->json, i, &v) != CH_OK)
+		return;
+	ch_wr_str(w, before);
+	ch_wr_dec(w, v);
+}
+
 #define REASON_MAX  1024
 #define REASONS_MAX 64
 
-/* "boot: this event is endorsed by nobody" a line. Reasons that do not fit are left out: the server has them all. */
+/* "boot: this event is endorsed by nobody: /EFI/BOOT/grubx64.efi, event 31, PCR 4" a line. Reasons that do not fit are left out: the server has them all. */
 static void take_reasons(struct reader *r, struct ag_judged *m)
 {
 	size_t list;
@@ -220,6 +230,9 @@ static void take_reasons(struct reader *r, struct ag_judged *m)
 			continue;
 		put_member(r, i, "link", "", &w);
 		put_member(r, i, "text", ": ", &w);
+		put_member(r, i, "measured", ": ", &w);
+		put_number(r, i, "event", ", event ", &w);
+		put_number(r, i, "pcr", ", PCR ", &w);
 		ch_wr_u8(&w, '\n');
 		if (w.bad || w.len > r->w->cap - r->w->len || r->w->len - start + w.len > AG_PAGE_MAX)
 			continue;

@@ -78,9 +78,9 @@ static void reasons_are_lines_without_anything_to_obey(void **state)
 	assert_int_equal(
 		parse(AG_ROUTE_EVIDENCE, 200,
 		      "{\"chain\":\"contraindicated\",\"state\":\"QUARANTINED\",\"renew\":true,\"reattest_in\":5,\"reasons\":["
-		      "{\"link\":\"boot\",\"text\":\"nobody endorsed\\u001b[2J this\\nevent\"},7,{\"link\":\"os\"}]}"),
+		      "{\"link\":\"boot\",\"text\":\"nobody endorsed\\u001b[2J this\\nevent\"},7,{\"link\":\"os\",\"text\":\"t\",\"measured\":\"/bin/x\",\"event\":3,\"pcr\":10,\"digest\":null}]}"),
 		CH_OK);
-	static const char want[] = "boot: nobody endorsed\\x1b[2J this\\x0aevent\nos\n";
+	static const char want[] = "boot: nobody endorsed\\x1b[2J this\\x0aevent\nos: t: /bin/x, event 3, PCR 10\n";
 	assert_span_equal(a.judged.reasons, want, sizeof(want) - 1);
 	assert_int_equal(a.judged.renew, 1);
 	assert_int_equal(a.judged.reattest_in, 5);
