@@ -283,6 +283,16 @@ enum ag_outcome ag_attest(struct collect *c)
 	return out;
 }
 
+bool ag_poll(struct collect *c)
+{
+	struct ag_polled m;
+	if (ag_call(c, AG_ROUTE_POLL, CH_SPAN_EMPTY, CH_SPAN_EMPTY, AG_MSG_POLLED, &m) != AG_DONE)
+		return true;
+	ag_state_time(c, m.time);
+	bool moved = !ch_span_eq(m.state, ch_span_str(c->state)) || !ch_span_eq(m.chain, ch_span_str(c->chain));
+	return moved || m.reattest != 0 || m.renew != 0;
+}
+
 enum ag_outcome ag_ask_status(struct collect *c)
 {
 	struct ag_judged m;

@@ -79,6 +79,8 @@ void ag_identity_use(struct collect *c);
 enum ag_outcome ag_attest(struct collect *c);
 /* Whether the keys are those of this TPM, before the server is bothered; notes the problem if not. */
 bool ag_self_check(struct collect *c);
+/* Asks whether the server waits for something. True if it is time for an attempt, or if the server could not be asked. */
+bool ag_poll(struct collect *c);
 /* For a device without a TPM: asks how it stands. */
 enum ag_outcome ag_ask_status(struct collect *c);
 

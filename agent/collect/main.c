@@ -56,6 +56,12 @@ static bool expels(const char *code)
 	return false;
 }
 
+/* Milliseconds until the server is asked whether it waits for something: a tenth by chance. */
+static uint64_t poll_ms(const struct collect *c)
+{
+	return (uint64_t)c->start.poll * 900 + random_below((uint64_t)c->start.poll * 100 + 1);
+}
+
 static enum ag_outcome attest_or_ask(struct collect *c)
 {
 	if (c->start.software != 0)
@@ -137,15 +143,22 @@ int main(void)
 		for (;;)
 			(void)ag_child_wait(&c.child, -1, -1, &(struct ch_frame){ 0 });
 	}
-	uint64_t next = 0; /* when, in milliseconds since boot: at once after a start */
+	/* when, in milliseconds since boot: at once after a start */
+	uint64_t next = 0, poll = 0;
 	for (;;) {
 		uint64_t now = ag_clock_up() * 1000;
-		if (now >= next)
-			next = ag_clock_up() * 1000 + turn(&c);
+		if (now >= poll && now < next && c.failures == 0 && ag_poll(&c))
+			next = 0;
+		if (now >= next) {
+			uint64_t ms = turn(&c);
+			next = ag_clock_up() * 1000 + ms;
+		}
+		if (now >= poll)
+			poll = ag_clock_up() * 1000 + poll_ms(&c);
 		now = ag_clock_up() * 1000;
+		uint64_t first = poll < next ? poll : next;
 		struct ch_frame f;
-		uint64_t left = next > now ? next - now : 0;
-		struct ag_link *l = ag_child_wait(&c.child, -1, (int)left, &f);
+		struct ag_link *l = ag_child_wait(&c.child, -1, first > now ? (int)(first - now) : 0, &f);
 		if (l != NULL)
 			serve(&c, l, &f, &next);
 	}

@@ -192,6 +192,7 @@ bool ag_msg_permitted(enum ag_role from, enum ag_role to, unsigned type)
 		{ AG_NET, AG_COLLECT, AG_MSG_CERTIFIED },
 		{ AG_NET, AG_COLLECT, AG_MSG_CHALLENGED },
 		{ AG_NET, AG_COLLECT, AG_MSG_JUDGED },
+		{ AG_NET, AG_COLLECT, AG_MSG_POLLED },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(permitted); i++) {
 		if (permitted[i].from == from && permitted[i].to == to && permitted[i].type == type)

@@ -42,7 +42,7 @@ const char *ag_role_str(enum ag_role role);
 /* `has_eventlog`, `has_ima`: the descriptor is there. `token` is empty or the one-time token. `once`: attest once, then end. */
 #define AG_FIELDS_START_COLLECT(F) \
 	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, AG_TEXT_MAX) F(U8, has_eventlog, 0) F(U8, has_ima, 0) \
-	F(U8, once, 0) F(U8, software, 0) F(U32, interval, 0) F(U64, built, 0) F(SPAN, class_name, 64) \
+	F(U8, once, 0) F(U8, software, 0) F(U32, interval, 0) F(U32, poll, 0) F(U64, built, 0) F(SPAN, class_name, 64) \
 	F(SPAN, hostname, 255) F(SPAN, token, AG_TEXT_MAX) F(SPAN, boot_id, 64)
 /* Confined and at work. `sandbox`: what is active, for people. */
 #define AG_FIELDS_READY(F) F(SPAN, sandbox, AG_TEXT_MAX)
@@ -104,6 +104,9 @@ const char *ag_role_str(enum ag_role role);
 #define AG_FIELDS_JUDGED(F) \
 	AG_ANSWER(F) F(SPAN, chain, 32) F(SPAN, state, 32) F(SPAN, reasons, AG_PAGE_MAX) F(U64, evidence, 0) \
 	F(U64, time, 0) F(U8, renew, 0) F(U32, reattest_in, 0)
+/* Whether there is anything to do; `reattest`, `renew`: the server waits for it. */
+#define AG_FIELDS_POLLED(F) \
+	AG_ANSWER(F) F(SPAN, chain, 32) F(SPAN, state, 32) F(U8, reattest, 0) F(U8, renew, 0) F(U64, time, 0)
 
 #define AG_MESSAGES(M) \
 	M(START_TPM, start_tpm) M(START_NET, start_net) M(START_COLLECT, start_collect) M(READY, ready) \
@@ -111,7 +114,7 @@ const char *ag_role_str(enum ag_role role);
 	M(ACTIVATE, activate) M(ACTIVATED, activated) M(PROVE, prove) M(PROVED, proved) M(SIGN, sign) \
 	M(SIGNED, signed) M(KEEP, keep) M(KEPT, kept) M(QUOTE, quote) M(QUOTED, quoted) M(CERTIFICATE, certificate) \
 	M(CALL, call) M(ENROLLING, enrolling) M(CERTIFIED, certified) M(CHALLENGED, challenged) \
-	M(JUDGED, judged)
+	M(JUDGED, judged) M(POLLED, polled)
 /* clang-format on */
 
 #define AG_ENUM(upper, lower) AG_MSG_##upper,
@@ -142,6 +145,7 @@ enum ag_route {
 	AG_ROUTE_CHALLENGE,
 	AG_ROUTE_EVIDENCE,
 	AG_ROUTE_STATUS,
+	AG_ROUTE_POLL,
 	AG_ROUTE_COUNT
 };
 

@@ -250,6 +250,7 @@ static void send_starts(struct children *c, const struct config *cfg, const stru
 		.once = once,
 		.software = strcmp(cfg->tpm, "none") == 0,
 		.interval = cfg->interval,
+		.poll = cfg->poll,
 		.built = CH_BUILT,
 		.class_name = text(cfg->device_class),
 		.hostname = text(p->hostname),

@@ -34,6 +34,7 @@ static const struct ch_conf_key keys[] = {
 	{ "class", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(device_class) },
 	{ "token_file", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(token_file) },
 	{ "interval", CH_CONF_DURATION, CH_CONF_OPTIONAL, AT(interval), .min = 1, .max = DAY },
+	{ "poll", CH_CONF_DURATION, CH_CONF_OPTIONAL, AT(poll), .min = 1, .max = DAY },
 	{ "users", CH_CONF_MAP, CH_CONF_OPTIONAL, .keys = user_keys, .key_count = CH_COUNT_OF(user_keys) },
 };
 
@@ -75,6 +76,7 @@ bool config_read(struct config *c, const char *path)
 		.tpm = "device:/dev/tpmrm0",
 		.eventlog = "/sys/kernel/security/tpm0/binary_bios_measurements",
 		.ima = "/sys/kernel/security/ima/binary_runtime_measurements",
+		.poll = 60,
 		.user_tpm = "chainhold-agent-tpm",
 		.user_net = "chainhold-agent-net",
 		.user_collect = "chainhold-agent-collect",

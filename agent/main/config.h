@@ -20,6 +20,7 @@ struct config {
 	const char *token_file;
 	const char *user_tpm, *user_net, *user_collect; /* names or numbers */
 	uint32_t interval;                              /* seconds; 0: as the server says */
+	uint32_t poll;                                  /* seconds */
 	struct ch_conf file;                            /* what the texts point into */
 };
 

@@ -15,6 +15,7 @@ const struct ag_route_row ag_routes[AG_ROUTE_COUNT] = {
 	[AG_ROUTE_CHALLENGE] = { "POST", "/v1/challenge", AG_MSG_CHALLENGED },
 	[AG_ROUTE_EVIDENCE] = { "POST", "/v1/evidence", AG_MSG_JUDGED },
 	[AG_ROUTE_STATUS] = { "GET", "/v1/status", AG_MSG_JUDGED },
+	[AG_ROUTE_POLL] = { "GET", "/v1/poll", AG_MSG_POLLED },
 };
 
 enum kind { HEX, BYTES, TEXT, U64, U32, BOOL };
@@ -58,6 +59,12 @@ static const struct field judged[] = {
 	{ "renew", BOOL, true, AT(judged, renew), 0 },      { "reattest_in", U32, true, AT(judged, reattest_in), 0 },
 };
 
+static const struct field polled[] = {
+	{ "chain", TEXT, false, AT(polled, chain), 32 },      { "state", TEXT, false, AT(polled, state), 32 },
+	{ "reattest", BOOL, false, AT(polled, reattest), 0 }, { "renew", BOOL, false, AT(polled, renew), 0 },
+	{ "time", U64, false, AT(polled, time), 0 },
+};
+
 static const struct {
 	enum ag_msg msg;
 	const struct field *field;
@@ -67,6 +74,7 @@ static const struct {
 	{ AG_MSG_CERTIFIED, certified, CH_COUNT_OF(certified) },
 	{ AG_MSG_CHALLENGED, challenged, CH_COUNT_OF(challenged) },
 	{ AG_MSG_JUDGED, judged, CH_COUNT_OF(judged) },
+	{ AG_MSG_POLLED, polled, CH_COUNT_OF(polled) },
 };
 
 struct reader {
@@ -294,6 +302,7 @@ SAME(enrolling);
 SAME(certified);
 SAME(challenged);
 SAME(judged);
+SAME(polled);
 
 static struct head *head_of(struct ag_answer *a)
 {

@@ -25,6 +25,7 @@ struct ag_answer {
 		struct ag_certified certified;
 		struct ag_challenged challenged;
 		struct ag_judged judged;
+		struct ag_polled polled;
 	};
 };
 

@@ -72,6 +72,7 @@ class Devices:
         self.fail = {}  # path → number of answers with 503
         self.lifetime = 30 * 86400
         self.nonce_good = True
+        self.wanted = False  # an attestation, now
         self.close = False  # after every answer
 
         self.folder, self.authority = folder, authority
@@ -194,7 +195,7 @@ class Devices:
                               **{n: (body[n]["from"], unb64(body[n]["data"])) for n in ("eventlog", "ima")}})
         answer = {"chain": self.chain, "state": self.state, "links": {"boot": self.chain}, "reasons": self.reasons,
                   "evidence": len(self.evidence), "renew": self.renew, "reattest_in": self.reattest_in}
-        self.renew = False
+        self.renew = self.wanted = False
         self.answers[key] = answer
         return answer
 
@@ -207,7 +208,11 @@ class Devices:
         return {"device": device, "class": self.known[device]["class"], "state": self.state, "chain": self.chain,
                 "links": {}, "time": self.time()}
 
-    ROUTES = {"/v1/enrol": (enrol, False), "/v1/enrol/finish": (finish, False), "/v1/enrol/token": (token, False),
+    def poll(self, body, device, key):
+        return {"device": device, "state": self.state, "chain": self.chain, "reattest": self.wanted, "renew": self.renew,
+                "generation": 1, "time": self.time()}
+
+    ROUTES = {"/v1/poll": (poll, True), "/v1/enrol": (enrol, False), "/v1/enrol/finish": (finish, False), "/v1/enrol/token": (token, False),
               "/v1/challenge": (challenge, True), "/v1/evidence": (post_evidence, True), "/v1/renew": (renew_key, True),
               "/v1/status": (status, True)}
 

@@ -238,6 +238,20 @@ def test_server_asks_for_it_and_the_device_attests_soon(world):
     world.devices.wait(lambda: len(world.devices.evidence) >= 3)
 
 
+def test_an_operator_who_wants_it_now_need_not_wait(world):
+    device = world.device()
+    device.set(poll="1s", interval="24h")
+    device.start()
+    device.wait_status(lambda s: s["attested"])
+    world.devices.wait(lambda: [path for path, _ in world.devices.requests].count("/v1/poll") >= 2)
+    assert len(world.devices.evidence) == 1
+    world.devices.wanted = True
+    world.devices.wait(lambda: len(world.devices.evidence) >= 2)
+    # a device that was moved asks why
+    world.devices.state, world.devices.chain = "quarantined", "contraindicated"
+    device.wait_status(lambda s: s["state"] == "quarantined")
+
+
 def test_busy_server_is_asked_again(world):
     device = world.device()
     world.devices.fail = {"/v1/enrol": 1, "/v1/challenge": 1}
