@@ -53,6 +53,7 @@ class Device:
         return json.loads(done.stdout), done.stderr
 
     def start(self):
+        (self.folder / "status.json").unlink(missing_ok=True)
         self.err = open(self.folder / "err", "ab")
         self.process = subprocess.Popen([AGENT, "--config", self.folder / "agent.yaml"], stderr=self.err)
 

@@ -4,6 +4,7 @@
 import hashlib
 import os
 import struct
+import time
 
 import live_tpm
 import pytest
@@ -32,6 +33,16 @@ class Pair:
 
     def point(self, device):
         device.set(server=f"127.0.0.1:{self.server.devices}", server_ca=self.server.folder / "ca.crt", **{"class": "gateway"})
+
+    def polls(self, count):
+        """Waits until the device has asked that often again."""
+        def asked():
+            return sum(int(line.rsplit(" ", 1)[1]) for line in self.server.get("/metrics").splitlines()
+                       if line.startswith("chainhold_edge_requests_total") and "poll" in line.lower())
+        end, start = time.monotonic() + 30, asked()
+        while asked() < start + count:
+            assert time.monotonic() < end, "the device does not ask"
+            time.sleep(0.1)
 
     def shown(self):
         (one,) = self.server.get("/api/v1/devices")["devices"]
@@ -96,6 +107,20 @@ def test_the_server_restarts_and_the_device_goes_on(enrolled):
         device.again()
         device.wait_status(lambda s: s["attested"] and s["evidence"] > before)
     finally:
+        device.process.terminate()
+        assert device.process.wait(timeout=20) == 0
+
+
+def test_asking_does_not_make_it_attest(enrolled):
+    device = enrolled.device
+    device.set(poll="1s", interval="24h")
+    device.start()
+    try:
+        before = device.wait_status(lambda s: s["attested"])["evidence"]
+        enrolled.polls(3)
+        assert device.status()["evidence"] == before
+    finally:
+        device.set(poll=None, interval=None)
         device.process.terminate()
         assert device.process.wait(timeout=20) == 0
 
