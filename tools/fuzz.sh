@@ -36,12 +36,15 @@ done
 
 export CLANG=${CLANG:-clang}
 export OUT="$ROOT/build-fuzz"
-export COMMON='-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wno-unused-command-line-argument -DCH_VERSION="fuzz"'
+export COMMON='-std=c11 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -Wno-unused-command-line-argument'
 export SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined'
 export COVER='-fprofile-instr-generate -fcoverage-mapping'
 export LIBS='-lssl -lcrypto -lseccomp -lsqlite3 -lyaml'
 export ASAN_OPTIONS='abort_on_error=0:detect_leaks=1:allocator_may_return_null=1'
 export UBSAN_OPTIONS='print_stacktrace=1'
+mkdir -p "$OUT"
+echo '#define CH_VERSION "fuzz"' >"$OUT/version.h"
+COMMON="$COMMON -include $OUT/version.h"
 mkdir -p "$OUT/crash" "$OUT/log" "$OUT/bin" "$OUT/corpus"
 
 # sources [FOLDER]: what targets are linked with: core, host, and the parsers of programs that fuzz/parsers.txt names.

@@ -76,7 +76,7 @@ struct ch_child_news {
 struct ch_child_news ch_child_next(struct ch_child *c);
 
 /*
- * EVIL on the control channel: in a test build (evil.c) runs that break-out attempt and answers; in any other build (evil_none.c)
+ * EVIL on the control channel: in a test build (tests/evil) runs that break-out attempt and answers; in any other build (evil_none.c)
  * false, which ends the channel like every message that may not come.
  */
 CH_MUST_USE bool ch_child_evil(struct ch_child *c, const struct ch_frame *f);

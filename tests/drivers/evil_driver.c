@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * evil_driver CONFIG PROGRAMS ROLE: starts the test build of one process of the server, as chainholdd does and with the peers that
- * it has there, once for each break-out attempt of server/ipc/evil.c, and prints what became of it: "attempt outcome". Then
+ * it has there, once for each break-out attempt of tests/evil, and prints what became of it: "attempt outcome". Then
  * says to it, on each of its channels, each message that may not come from there: "from-PEER message outcome".
  */
 #include "host/sys/log.h"
-#include "server/ipc/evil.h"
+#include "tests/evil/evil.h"
 #include "server/ipc/view.h"
 #include "server/main/spawn.h"
 

@@ -4,7 +4,7 @@
  * that whoever runs code in a confined process would like to have: it is made in the handler of the message EVIL, after the
  * sandbox is up. What becomes of each, in each process, is the table of docs/threat-model.md; tests/system/test_evil.py compares.
  */
-#include "server/ipc/evil.h"
+#include "tests/evil/evil.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef CH_IPC_EVIL_H
-#define CH_IPC_EVIL_H
+#ifndef CH_TESTS_EVIL_H
+#define CH_TESTS_EVIL_H
 
 #include "server/ipc/child.h"
 
