@@ -5,9 +5,9 @@
  * says to it, on each of its channels, each message that may not come from there: "from-PEER message outcome".
  */
 #include "host/sys/log.h"
-#include "tests/evil/evil.h"
 #include "server/ipc/view.h"
 #include "server/main/spawn.h"
+#include "tests/evil/evil.h"
 
 #include <signal.h>
 #include <stdio.h>
