@@ -8,11 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+struct prepared {
+	sqlite3_stmt *stmt; /* NULL: not yet used */
+};
+
 struct ch_store {
 	sqlite3 *db;
 	enum ch_store_mode mode;
 	const char *const *sql;
-	sqlite3_stmt **stmt;
+	struct prepared *prepared;
 	size_t count;
 	enum ch_err err;
 	char why[CH_STORE_WHY];
@@ -93,7 +97,7 @@ enum ch_err ch_store_open(struct ch_store **out, const struct ch_store_config *c
 	st->mode = config->mode;
 	st->sql = config->sql;
 	st->count = config->sql_count;
-	st->stmt = ch_calloc(st->count, sizeof(*st->stmt));
+	st->prepared = ch_calloc(st->count, sizeof(*st->prepared));
 	if (good(st, sqlite3_open_v2(config->path, &st->db, flags, config->vfs))) {
 		(void)sqlite3_busy_timeout(st->db, BUSY_MS);
 		(void)sqlite3_db_config(st->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -123,9 +127,9 @@ void ch_store_close(struct ch_store *st)
 	if (st == NULL)
 		return;
 	for (size_t i = 0; i < st->count; i++)
-		(void)sqlite3_finalize(st->stmt[i]);
+		(void)sqlite3_finalize(st->prepared[i].stmt);
 	(void)sqlite3_close(st->db);
-	ch_free(st->stmt);
+	ch_free(st->prepared);
 	ch_free(st);
 }
 
@@ -164,18 +168,18 @@ static sqlite3_stmt *prepare(struct ch_store *st, const char *text, unsigned fla
 	return stmt;
 }
 
-static sqlite3_stmt *prepared(struct ch_store *st, size_t sql)
+static sqlite3_stmt *statement(struct ch_store *st, size_t sql)
 {
 	assert(sql < st->count);
-	if (st->err == CH_OK && st->stmt[sql] == NULL)
-		st->stmt[sql] = prepare(st, st->sql[sql], SQLITE_PREPARE_PERSISTENT);
-	return st->err == CH_OK ? st->stmt[sql] : NULL;
+	if (st->err == CH_OK && st->prepared[sql].stmt == NULL)
+		st->prepared[sql].stmt = prepare(st, st->sql[sql], SQLITE_PREPARE_PERSISTENT);
+	return st->err == CH_OK ? st->prepared[sql].stmt : NULL;
 }
 
 enum ch_err ch_store_check(struct ch_store *st)
 {
 	for (size_t i = 0; i < st->count; i++) {
-		if (prepared(st, i) == NULL)
+		if (statement(st, i) == NULL)
 			break;
 	}
 	return st->err;
@@ -274,7 +278,7 @@ void ch_sql_text(struct ch_store *st, const char *text)
 
 struct ch_query ch_sql_query(struct ch_store *st, size_t sql, struct ch_args args)
 {
-	sqlite3_stmt *stmt = prepared(st, sql);
+	sqlite3_stmt *stmt = statement(st, sql);
 	if (stmt != NULL) {
 		assert(!sqlite3_stmt_busy(stmt));
 		bind(st, stmt, args);

@@ -205,7 +205,7 @@ static bool advance(struct ch_keeper *k, const struct ch_msg_checkpoint *m)
 	struct ch_frontier f = k->log.frontier;
 	struct ch_tree_hash root;
 	for (size_t i = 0; i < count; i++) {
-		struct ch_tree_hash leaf;
+		struct ch_tree_hash leaf = { 0 };
 		(void)ch_span_copy(leaf.b, sizeof(leaf.b),
 				   ch_span(k->log.hashes.p + i * CH_MERKLE_HASH, CH_MERKLE_HASH));
 		if (ch_frontier_append(&f, &leaf) != CH_OK)
@@ -215,7 +215,7 @@ static bool advance(struct ch_keeper *k, const struct ch_msg_checkpoint *m)
 		return false;
 	ch_kp_write(k);
 	for (size_t i = 0; i < count; i++) {
-		struct ch_tree_hash leaf;
+		struct ch_tree_hash leaf = { 0 };
 		(void)ch_span_copy(leaf.b, sizeof(leaf.b),
 				   ch_span(k->log.hashes.p + i * CH_MERKLE_HASH, CH_MERKLE_HASH));
 		if (tiles_append(k, before + i, &leaf) != CH_OK)
