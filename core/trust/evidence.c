@@ -42,7 +42,8 @@ static enum ch_err without_reference(struct ch_evidence_verdict *v, const struct
 	enum ch_err err = ch_appraise_replay(b, &v->evidence, ref, &v->log);
 	for (size_t i = 0; i < v->evidence.log->event_count; i++)
 		b->event[i] = (struct ch_event_verdict){ .by = CH_EXPLAINED_NOT };
-	if (b->tier[CH_LINK_BOOT] == CH_TIER_AFFIRMING)
+	/* Nor with a warning: that is a tier of what somebody endorsed. */
+	if (b->tier[CH_LINK_BOOT] != CH_TIER_CONTRAINDICATED)
 		b->tier[CH_LINK_BOOT] = CH_TIER_NONE;
 	(void)ch_verdict_add(b, CH_LINK_BOOT, CH_TIER_NONE, CH_REASON_NO_REFERENCE);
 	return err;
