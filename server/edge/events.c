@@ -5,10 +5,11 @@
  */
 #include "server/edge/edge.h"
 
-#define KEPT         256
-#define KEPT_BYTES   ((size_t)1 << 20)
-#define BACKLOG_MAX  ((size_t)256 << 10) /* of one listener that reads too slowly */
-#define HEARTBEAT_MS 15000
+#define KEPT          256
+#define KEPT_BYTES    ((size_t)1 << 20)
+#define BACKLOG_MAX   ((size_t)256 << 10) /* of one listener that reads too slowly */
+#define HEARTBEAT_MS  15000
+#define LISTENERS_MAX 64 /* each may hold back as much as the kept ones and its backlog */
 
 static struct event *kept(struct edge *e, size_t i)
 {
@@ -110,6 +111,10 @@ void events_subscribe(struct conn *c, struct ch_span last_id)
 				   "Transfer-Encoding: chunked\r\n\r\n";
 	struct edge *e = c->edge;
 	uint64_t last;
+	if (e->in_state[CONN_EVENTS] >= LISTENERS_MAX) {
+		request_refuse(c, 503, "listeners", "as many listen to events as may; try again later");
+		return;
+	}
 	ch_buf_append(&c->out, ch_span(head, sizeof(head) - 1));
 	conn_state(c, CONN_EVENTS, 0);
 	e->count.requests[CH_ROUTE_EVENTS][2]++;
