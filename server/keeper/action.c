@@ -71,13 +71,29 @@ static const char *form_refused(const struct ch_keeper *k, const struct ch_act *
 	return NULL;
 }
 
-static unsigned signatures_needed(const struct ch_keeper *k, const struct ch_act *a)
+/* Whoever may do these alone is two operators whenever he likes. */
+static bool makes_rules(enum ch_verb verb)
+{
+	return verb == CH_VERB_POLICY_APPLY || verb == CH_VERB_OPERATOR_ADD || verb == CH_VERB_OPERATOR_REMOVE;
+}
+
+static bool wants_two(const struct ch_policy *p)
+{
+	return p->two_signatures != 0 || p->release == CH_RELEASE_TWO_OPERATORS;
+}
+
+static unsigned signatures_needed(struct ch_keeper *k, const struct ch_act *a)
 {
 	unsigned needed = 1;
 	bool of_class = ch_verb_of_class(a->action.verb);
+	/* A single admin is all there is: two of them can be asked for from the second on. */
+	bool two_admins = ch_sql_number(k->st, CH_SQL_OPERATOR_ADMINS,
+					CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(CH_OPERATOR_ADMIN)), 2) >= 2;
 	for (size_t i = 0; i < k->class_count; i++) {
 		const struct ch_policy *p = &k->class[i].policy;
 		unsigned n = ch_policy_signatures(p, a->action.verb);
+		if (two_admins && makes_rules(a->action.verb) && wants_two(p))
+			n = 2;
 		if ((!of_class || ch_span_eq(p->class, a->class_name)) && n > needed)
 			needed = n;
 	}

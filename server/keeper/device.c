@@ -18,6 +18,7 @@ static bool device_take(struct ch_query *q, struct ch_device *d)
 	d->fresh_time = ch_sql_int(q, 7);
 	d->reattest = ch_sql_int(q, 8) != 0;
 	d->chain_time = ch_sql_int(q, 9);
+	d->stale_at = ch_sql_int(q, 10);
 	return true;
 }
 
@@ -52,6 +53,28 @@ const struct ch_policy *ch_kp_policy(const struct ch_keeper *k, struct ch_span c
 			return &k->class[i].policy;
 	}
 	return NULL;
+}
+
+void ch_kp_device_deadline(struct ch_keeper *k, struct ch_device *d)
+{
+	const struct ch_policy *p = ch_kp_policy(k, ch_span_str(d->class));
+	uint32_t age = UINT32_MAX;
+	for (size_t i = 0; p != NULL && i < CH_LINK_COUNT; i++) {
+		if ((p->required >> i & 1) != 0 && p->max_age[i] < age)
+			age = p->max_age[i];
+	}
+	d->stale_at = (int64_t)(k->now + (uint64_t)age * MS);
+}
+
+bool ch_kp_device_mended(struct ch_keeper *k, const struct ch_device *d)
+{
+	if (d->state != CH_STATE_QUARANTINED || d->chain != CH_TIER_AFFIRMING)
+		return false;
+	/* An operator may have quarantined what was affirmed before: that says nothing. The last step was into quarantine. */
+	int64_t since =
+		ch_sql_number(k->st, CH_SQL_LEAF_LIFE,
+			      CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_LEAF_LIFECYCLE)), INT64_MAX);
+	return d->fresh_time >= since;
 }
 
 /* --- the view --- */
@@ -185,6 +208,9 @@ bool ch_kp_device_life(struct ch_keeper *k, struct ch_device *d, enum ch_life li
 	if (to == from)
 		return true;
 	d->state = to;
+	/* What operators let go without evidence must still show some in time. */
+	if (life == CH_LIFE_RELEASE)
+		ch_kp_device_deadline(k, d);
 	ch_kp_device_save(k, d);
 	life_record(k, d, from, life, cause);
 	if (!ch_state_admits(to, CH_ACCESS_ATTEST)) {

@@ -58,6 +58,17 @@ void ch_kp_grants_expire(struct ch_keeper *k)
 
 /* --- who may --- */
 
+#define HOUR_S 3600u
+#define CERTIFICATES_MAX \
+	32 /* of one device in an hour: each takes a place in the fleet view that it never gives back */
+
+static bool certified_enough(struct ch_keeper *k, const struct ch_device *d)
+{
+	int64_t since = (int64_t)(k->now / 1000) - HOUR_S;
+	return ch_sql_number(k->st, CH_SQL_CERTIFICATE_RECENT,
+			     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(since)), 0) >= CERTIFICATES_MAX;
+}
+
 struct listed {
 	enum ch_ek_verdict verdict; /* 0: not listed */
 	char class[CH_GENERATION_NAME_MAX + 1];
@@ -162,6 +173,10 @@ void ch_kp_enrol_pending(struct ch_keeper *k, const struct ch_who *who, const st
 			     "the device with this EK was decommissioned, which is final");
 		return;
 	}
+	if (is_known && certified_enough(k, &known)) {
+		ch_kp_refuse(k, who, 429, "certificates", "this device had 32 certificates in an hour");
+		return;
+	}
 	if (p == NULL) {
 		ch_kp_refuse(k, who, 400, "class", "there is no policy for this device class");
 		return;
@@ -194,6 +209,12 @@ void ch_kp_enrol_finish(struct ch_keeper *k, const struct ch_who *who, const str
 		ch_kp_grant_free(g);
 		ch_kp_refuse(k, who, 403, "activation",
 			     "no such enrolment is waiting, or this is not its secret: begin again");
+		return;
+	}
+	/* Meanwhile an operator may have denied it. */
+	if (listed_as(k, g->ek_sha256).verdict == CH_EK_DENY) {
+		ch_kp_grant_free(g);
+		ch_kp_refuse(k, who, 403, "ek-denied", "an operator denied this EK");
 		return;
 	}
 	struct ch_device known;
@@ -265,10 +286,15 @@ static const char *renew_refused(struct ch_keeper *k, const struct ch_device *d,
 		*rule = "this key had a certificate before: make a new one";
 		return "key";
 	}
+	*status = 429;
+	*rule = "this device had 32 certificates in an hour";
+	if (certified_enough(k, d))
+		return "certificates";
+	*status = 409;
 	if (d->state != CH_STATE_QUARANTINED)
 		return NULL;
 	*rule = "a quarantine ends with fresh evidence that affirms the chain";
-	if (d->chain != CH_TIER_AFFIRMING)
+	if (!ch_kp_device_mended(k, d))
 		return "not-affirmed";
 	*rule = "the policy of the class leaves the release to two operators (device.release)";
 	return p->release == CH_RELEASE_AUTOMATIC ? NULL : "two-operators";

@@ -254,11 +254,10 @@ static void reasons_put(struct ch_wr *w, struct ch_span reasons, enum standing h
 }
 
 /* A fresh quote affirms a device in quarantine: it may ask for a certificate for a new key, which ends it. */
-static bool may_mend(const struct ch_keeper *k, const struct ch_device *d)
+static bool may_mend(struct ch_keeper *k, const struct ch_device *d)
 {
 	const struct ch_policy *p = ch_kp_policy(k, ch_span_str(d->class));
-	return d->state == CH_STATE_QUARANTINED && d->chain == CH_TIER_AFFIRMING && p != NULL &&
-	       p->release == CH_RELEASE_AUTOMATIC;
+	return p != NULL && p->release == CH_RELEASE_AUTOMATIC && ch_kp_device_mended(k, d);
 }
 
 static void commit_answer(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_commit *m,

@@ -146,16 +146,10 @@ static void device_add(struct ch_keeper *k, struct ch_device *d, const struct ch
 /* The platform link stands from now on; if nothing else follows in its time, the chain is stale. */
 static void platform_set(struct ch_keeper *k, struct ch_device *d)
 {
-	const struct ch_policy *p = ch_kp_policy(k, ch_span_str(d->class));
 	ch_sql_do(k->st, CH_SQL_RESULT_SET,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_LINK_PLATFORM), ch_int(d->platform),
 			  ch_int((int64_t)k->now), ch_int((int64_t)k->now), ch_int(0), ch_int((int64_t)k->generation)));
-	uint32_t age = UINT32_MAX;
-	for (size_t i = 0; p != NULL && i < CH_LINK_COUNT; i++) {
-		if ((p->required >> i & 1) != 0 && p->max_age[i] < age)
-			age = p->max_age[i];
-	}
-	d->stale_at = (int64_t)(k->now + (uint64_t)age * MS);
+	ch_kp_device_deadline(k, d);
 	if (d->chain == CH_TIER_NONE)
 		d->chain = CH_TIER_CONTRAINDICATED;
 }
@@ -218,6 +212,17 @@ static const char *enrol_refused(struct ch_keeper *k, const struct ch_grant *g, 
 	return NULL;
 }
 
+/* What was broken stays broken until evidence says otherwise: a device does not leave a quarantine by being revoked. */
+static void break_again(struct ch_keeper *k, struct ch_device *d)
+{
+	struct ch_link_result r[CH_LINK_COUNT];
+	struct ch_chain chain;
+	ch_kp_results(k, d->seq, r);
+	ch_kp_chain(k, d, r, &chain);
+	if (chain.broken != 0 && chain.response == CH_RESPONSE_QUARANTINE)
+		(void)ch_kp_device_life(k, d, CH_LIFE_BREAK, "enrolled again with a broken link");
+}
+
 static void enrol(struct ch_keeper *k, struct ch_grant *g, struct ch_span der, uint64_t not_after)
 {
 	struct ch_device d;
@@ -261,6 +266,8 @@ static void enrol(struct ch_keeper *k, struct ch_grant *g, struct ch_span der, u
 	ch_kp_certificate_add(k, &d, g, der, not_after, cert);
 	enrol_record(k, g, &d, returns, cert);
 	(void)ch_kp_device_life(k, &d, CH_LIFE_ENROL, "enrolment");
+	if (returns)
+		break_again(k, &d);
 	grant_answer(k, g, &d, der, not_after);
 }
 
@@ -271,7 +278,7 @@ static void renewed(struct ch_keeper *k, struct ch_grant *g, struct ch_span der,
 	/* Asked again: meanwhile it may have been quarantined, or revoked. */
 	bool ok = ch_kp_device_by_id(k, g->device, &d) && ch_state_admits(d.state, CH_ACCESS_RENEW);
 	bool mends = ok && d.state == CH_STATE_QUARANTINED;
-	if (!ok || (mends && d.chain != CH_TIER_AFFIRMING)) {
+	if (!ok || (mends && !ch_kp_device_mended(k, &d))) {
 		ch_kp_refuse(k, &g->who, 409, "state", "the state of the device changed meanwhile");
 		return;
 	}

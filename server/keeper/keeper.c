@@ -62,8 +62,11 @@ static const struct {
 static void clock_read(struct ch_keeper *k)
 {
 	uint64_t wall = k->env.wall_ms(k->env.ctx);
-	k->mono = k->env.mono_ms(k->env.ctx);
-	/* Times in the store only grow, also where somebody sets the clock back. */
+	uint64_t mono = k->env.mono_ms(k->env.ctx);
+	/* Times in the store only grow; where somebody sets the clock back they go on, or evidence would never be too old. */
+	if (k->now != 0 && mono > k->mono)
+		k->now += mono - k->mono;
+	k->mono = mono;
 	if (wall > k->now)
 		k->now = wall;
 }

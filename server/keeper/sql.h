@@ -28,10 +28,10 @@
 	X(DEVICE_ADD,                                                                                                     \
 	  "INSERT INTO device (tenant, seq, id, class, hostname, state, chain, chain_time, platform, enrolled, "          \
 	  "evidence, fresh_time, reattest, stale_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8, 0, 0, 0, 0)")          \
-	X(DEVICE_BY_ID, "SELECT seq, id, class, state, chain, platform, evidence, fresh_time, reattest, chain_time "      \
-			"FROM device WHERE tenant = $1 AND id = $2")                                                      \
-	X(DEVICE_BY_SEQ, "SELECT seq, id, class, state, chain, platform, evidence, fresh_time, reattest, chain_time "     \
-			 "FROM device WHERE tenant = $1 AND seq = $2")                                                    \
+	X(DEVICE_BY_ID, "SELECT seq, id, class, state, chain, platform, evidence, fresh_time, reattest, chain_time, "     \
+			"stale_at FROM device WHERE tenant = $1 AND id = $2")                                             \
+	X(DEVICE_BY_SEQ, "SELECT seq, id, class, state, chain, platform, evidence, fresh_time, reattest, chain_time, "    \
+			 "stale_at FROM device WHERE tenant = $1 AND seq = $2")                                           \
 	X(DEVICE_SAVE,                                                                                                    \
 	  "UPDATE device SET class = $3, state = $4, chain = $5, chain_time = $6, platform = $7, evidence = $8, "         \
 	  "fresh_time = $9, reattest = $10, stale_at = $11 WHERE tenant = $1 AND seq = $2")                               \
@@ -63,6 +63,8 @@
 	X(CERTIFICATE_NEWEST, "SELECT sha256 FROM certificate WHERE tenant = $1 AND device = $2 AND state = 0 "           \
 			      "ORDER BY seq DESC LIMIT 1")                                                                \
 	X(CERTIFICATE_SPKI, "SELECT count(*) FROM certificate WHERE tenant = $1 AND device = $2 AND spki = $3")           \
+	X(CERTIFICATE_RECENT,                                                                                             \
+	  "SELECT count(*) FROM certificate WHERE tenant = $1 AND device = $2 AND not_before >= $3")                      \
 	X(CERTIFICATE_END,                                                                                                \
 	  "UPDATE certificate SET state = $3, ended = $4 WHERE tenant = $1 AND seq = $2 AND state = 0")                   \
 	X(CERTIFICATE_ALL,                                                                                                \
@@ -141,9 +143,12 @@
 	  "INSERT INTO action (tenant, seq, sha256, verb, subject, reason, canonical, payload, time, state, "             \
 	  "needed, answer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11)")                                     \
 	X(ACTION_STATE, "UPDATE action SET state = $3, answer = $4 WHERE tenant = $1 AND seq = $2")                       \
+	X(LEAF_LIFE, "SELECT max(time) FROM leaf WHERE tenant = $1 AND device = $2 AND type = $3")                        \
 	X(SIGNATURE_ADD, "INSERT INTO action_signature (tenant, action, operator, signature, time) "                      \
 			 "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant, action, operator) DO NOTHING")                 \
-	X(SIGNATURE_COUNT, "SELECT count(*) FROM action_signature WHERE tenant = $1 AND action = $2")                     \
+	X(SIGNATURE_COUNT,                                                                                                \
+	  "SELECT count(*) FROM action_signature s JOIN operator o ON o.tenant = s.tenant AND o.key = s.operator "        \
+	  "WHERE s.tenant = $1 AND s.action = $2 AND o.until = 0")                                                        \
 	X(OPERATOR_ADD,                                                                                                   \
 	  "INSERT INTO operator (tenant, seq, key, name, role, type, key_a, key_b, certificate, not_after, "              \
 	  "since, until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0)")                                       \
@@ -171,6 +176,7 @@
 	X(CLASS_GET, "SELECT policy, action FROM class WHERE tenant = $1 AND name = $2")                                  \
 	X(CLASS_ALL, "SELECT name, policy FROM class WHERE tenant = $1 ORDER BY name")                                    \
 	X(REFERENCE_FIND, "SELECT count(*) FROM reference WHERE tenant = $1 AND class = $2 AND sha256 = $3")              \
+	X(REFERENCE_COUNT, "SELECT count(*) FROM reference WHERE tenant = $1 AND class = $2")                             \
 	X(REFERENCE_ADD, "INSERT INTO reference (tenant, seq, class, sha256, document, time, action) "                    \
 			 "VALUES ($1, $2, $3, $4, $5, $6, $7)")                                                           \
 	X(REFERENCE_ALL, "SELECT class, document FROM reference WHERE tenant = $1 ORDER BY seq")                          \

@@ -205,6 +205,10 @@ bool ch_kp_nonce_take(struct ch_keeper *k, int64_t device, const uint8_t nonce[s
 bool ch_kp_device_by_id(struct ch_keeper *k, const uint8_t id[static 16], struct ch_device *d);
 bool ch_kp_device_by_seq(struct ch_keeper *k, int64_t seq, struct ch_device *d);
 void ch_kp_device_save(struct ch_keeper *k, const struct ch_device *d);
+/* From now on it has as long for evidence as its policy lets evidence be old: then it is judged again (ch_device.stale_at). */
+void ch_kp_device_deadline(struct ch_keeper *k, struct ch_device *d);
+/* In quarantine, and since it began fresh evidence affirmed the chain: a new key may end it. */
+bool ch_kp_device_mended(struct ch_keeper *k, const struct ch_device *d);
 /* The policy of a class; NULL if there is none any more. */
 const struct ch_policy *ch_kp_policy(const struct ch_keeper *k, struct ch_span class_name);
 /*

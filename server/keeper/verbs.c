@@ -2,6 +2,7 @@
 #include "server/keeper/verbs.h"
 
 #include "core/base/text.h"
+#include "core/boot/reference.h"
 #include "host/crypto_openssl/pubkey.h"
 
 #define MS                 1000
@@ -72,21 +73,30 @@ static const char *class_find(struct ch_keeper *k, struct ch_act *a, unsigned *s
 	return ch_kp_policy(k, a->action.subject) != NULL ? NULL : "there is no policy for this device class";
 }
 
+static int64_t reference_known(struct ch_keeper *k, const struct ch_act *a)
+{
+	return ch_sql_number(
+		k->st, CH_SQL_REFERENCE_FIND,
+		CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_text(a->class_name), ch_bytes(CH_SPAN_OF(a->action.payload))), 0);
+}
+
 static const char *baseline_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status)
 {
 	const char *rule = class_find(k, a, status);
 	if (rule != NULL)
 		return rule;
+	*status = 409;
+	if (reference_known(k, a) == 0 &&
+	    ch_sql_number(k->st, CH_SQL_REFERENCE_COUNT, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_text(a->class_name)),
+			  0) >= CH_REF_DOCS_MAX)
+		return "the class has as many reference documents as can be judged by: 32";
 	*status = 413;
 	return k->image.n + a->payload.n + 128 < CH_IPC_IMAGE_MAX ? NULL : "the generation would be too large";
 }
 
 static void baseline_run(struct ch_keeper *k, struct ch_act *a)
 {
-	int64_t known = ch_sql_number(
-		k->st, CH_SQL_REFERENCE_FIND,
-		CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_text(a->class_name), ch_bytes(CH_SPAN_OF(a->action.payload))), 0);
-	if (known == 0)
+	if (reference_known(k, a) == 0)
 		ch_sql_do(k->st, CH_SQL_REFERENCE_ADD,
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.reference++), ch_text(a->class_name),
 				  ch_bytes(CH_SPAN_OF(a->action.payload)), ch_bytes(a->payload),
