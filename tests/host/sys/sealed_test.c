@@ -29,6 +29,7 @@ static int status_of_write(volatile uint8_t *at)
 	int status = 0;
 	pid_t pid = fork();
 	if (pid == 0) {
+		(void)signal(SIGSEGV, SIG_DFL); /* cmocka would make a failed test of it */
 		*at = 1;
 		_exit(0);
 	}
