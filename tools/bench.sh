@@ -25,6 +25,9 @@ if [[ agent == *"${1:-}"* ]] && [ "$(id -u)" -eq 0 ]; then
 	tools/build.sh build
 	/usr/bin/python3 tests/system/bench_agent.py
 fi
+if [[ fleet == *"${1:-}"* ]] && [ "$(id -u)" -eq 0 ]; then
+	tools/bench_fleet.sh
+fi
 step "code size"
 tools/freestanding.sh
 tools/size.sh

@@ -36,6 +36,9 @@ static const struct ch_conf_key process_keys[] = {
 };
 static const struct ch_conf_key limit_keys[] = {
 	{ "connections", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(connections), .min = 16, .max = 1000000 },
+	{ "device_rate", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(device_rate), .max = 1000000 },
+	{ "enrol_rate", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(enrol_rate), .max = 1000000 },
+	{ "public_rate", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(public_rate), .max = 1000000 },
 };
 static const struct ch_conf_key user_keys[] = {
 	{ "edge", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_text[CH_ROLE_EDGE]) },
@@ -111,7 +114,14 @@ static bool find_users(struct main_config *c)
 
 bool main_config_read(struct main_config *c, const char *path)
 {
-	*c = (struct main_config){ .path = path, .edges = 1, .verifiers = 1, .readers = 1, .connections = 20000 };
+	*c = (struct main_config){ .path = path,
+				   .edges = 1,
+				   .verifiers = 1,
+				   .readers = 1,
+				   .connections = 20000,
+				   .device_rate = MAIN_RATE_DEFAULT,
+				   .enrol_rate = MAIN_RATE_DEFAULT,
+				   .public_rate = MAIN_RATE_DEFAULT };
 	CH_AUTO_BUF struct ch_buf in = { 0 };
 	enum ch_err err = ch_file_read(&in, path);
 	if (err != CH_OK) {

@@ -8,6 +8,7 @@
 /* chainholdd.yaml, and what each child is told of it. Paths are relative to the file's own folder. */
 
 #define MAIN_CHILDREN_MAX 8 /* of one role */
+#define MAIN_RATE_DEFAULT 0xffffffffu
 
 struct main_user {
 	uint32_t uid, gid;
@@ -23,6 +24,7 @@ struct main_config {
 	const char *operator_name, *operator_certificate;
 	uint32_t edges, verifiers, readers;
 	uint32_t connections;
+	uint32_t device_rate, enrol_rate, public_rate; /* a second; MAIN_RATE_DEFAULT: the edge's own */
 	struct ch_conf_texts balancers;
 	const char *user_text[CH_ROLE_COUNT];
 	struct main_user user[CH_ROLE_COUNT];

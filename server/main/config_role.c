@@ -74,16 +74,31 @@ static bool is_private(const struct main_config *c, const char *name)
 	return false;
 }
 
+static void put_number(struct ch_buf *out, const char *key, uint32_t value)
+{
+	char text[16];
+	struct ch_wr w = ch_wr(text, sizeof(text) - 1);
+	ch_wr_dec(&w, value);
+	text[w.len] = '\0';
+	put_text(out, key, text);
+}
+
 static bool config_edge(const struct main_config *c, struct ch_buf *out)
 {
-	char number[16];
+	const struct {
+		const char *key;
+		uint32_t value;
+	} rate[] = { { "device_rate", c->device_rate },
+		     { "enrol_rate", c->enrol_rate },
+		     { "public_rate", c->public_rate } };
 	if (!is_private(c, c->tls_key) || !put_file(c, out, "tls_certificate", c->tls_certificate) ||
 	    !put_file(c, out, "tls_key", c->tls_key) || !put_file(c, out, "client_ca", c->ca))
 		return false;
-	struct ch_wr w = ch_wr(number, sizeof(number) - 1);
-	ch_wr_dec(&w, c->connections);
-	number[w.len] = '\0';
-	put_text(out, "connections_max", number);
+	put_number(out, "connections_max", c->connections);
+	for (size_t i = 0; i < CH_COUNT_OF(rate); i++) {
+		if (rate[i].value != MAIN_RATE_DEFAULT)
+			put_number(out, rate[i].key, rate[i].value);
+	}
 	for (size_t i = 0; i < c->balancers.count; i++)
 		put_text(out, "balancer", c->balancers.text[i]);
 	return true;

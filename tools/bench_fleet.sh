@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# A whole server under a simulated fleet: tools/bench_fleet.sh [--seconds N] [DEVICES…] (1000 3000 10000).
+# For each size: enrols that many devices, then lets them poll once a minute and attest every ten minutes over connections that they
+# resume, and prints the server's CPU for it, per device and day, with the times that the devices saw.
+. "$(dirname "$0")/lib.sh"
+
+seconds=60
+sizes=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--seconds) seconds=${2:?} && shift ;;
+	-*) die "usage: tools/bench_fleet.sh [--seconds N] [DEVICES…]" ;;
+	*) sizes+=("$1") ;;
+	esac
+	shift
+done
+[ ${#sizes[@]} -gt 0 ] || sizes=(1000 3000 10000)
+[ "$(id -u)" -eq 0 ] || die "needs root: the server gives each of its processes a user of its own"
+tools/build.sh build
+
+work=$(mktemp -d)
+server=
+end() {
+	[ -z "$server" ] || { kill "$server" 2>/dev/null && wait "$server" 2>/dev/null; } || true
+	rm -rf "$work"
+}
+trap end EXIT
+chmod 755 "$work"
+log=tests/fixtures/class-unit1/binary_bios_measurements
+
+# Clock ticks that the server's processes have used.
+ticks() {
+	local pid sum=0
+	for pid in "$server" $(cat "/proc/$server/task/$server/children"); do
+		sum=$((sum + $(awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$pid/stat")))
+	done
+	echo "$sum"
+}
+
+# Kilobytes of memory that are theirs alone, by proportion where they share.
+memory() {
+	local pid
+	for pid in "$server" $(cat "/proc/$server/task/$server/children"); do
+		cat "/proc/$pid/smaps_rollup"
+	done | awk '$1 == "Pss:" { n += $2 } END { print n }'
+}
+
+field() { sed -E "s/.*\"$2\":\{[^}]*\"$3\":([0-9]+).*/\1/" <<<"$1"; }
+
+run() {
+	local devices=$1 dir=$work/$1 before after out hz enrol_ticks
+	build/chainhold-operator init "$dir" --name 127.0.0.1 --listen 127.0.0.1 --devices-port 28443 --operators-port 28444 --public-port 28080 >/dev/null
+	echo 'limits: {enrol_rate: 0}' >>"$dir/chainholdd.yaml" # all of them come from one address
+	build/chainhold-sim root "$work/maker"
+	cp "$work/maker/root.pem" "$dir/ek_roots/"
+	build/chainholdd "$dir/chainholdd.yaml" 2>"$dir/log" &
+	server=$!
+	until grep -q 'main: ready:' "$dir/log"; do
+		kill -0 "$server" || die "the server did not start: $(tail -n 3 "$dir/log")"
+		sleep 0.05
+	done
+	hz=$(getconf CLK_TCK)
+	before=$(ticks)
+	build/chainhold-sim run --maker "$work/maker" --ca "$dir/ca.crt" --server 127.0.0.1:28443 --log $log --devices "$devices" \
+		--seconds "$seconds" --poll 60 --attest 600 --life resume --workers 8 >"$dir/out" 2>"$dir/err" &
+	local fleet=$!
+	until grep -q '^enrolled' "$dir/err"; do
+		kill -0 "$fleet" 2>/dev/null || die "the fleet ended: $(tail -n 3 "$dir/err")"
+		sleep 0.1
+	done
+	enrol_ticks=$(($(ticks) - before))
+	before=$(ticks)
+	wait "$fleet" || die "$(tail -n 3 "$dir/err")"
+	after=$(ticks)
+	out=$(cat "$dir/out")
+	awk -v n="$devices" -v hz="$hz" -v e="$enrol_ticks" -v t=$((after - before)) -v s="$seconds" -v m="$(memory)" \
+		-v pp="$(field "$out" poll p99_us)" -v pa="$(field "$out" attest p99_us)" -v ne="$(field "$out" enrol answered)" 'BEGIN {
+		printf "%8d %14.2f %16.1f %14.1f %12.1f %12.1f %10.1f\n", n, e * 1000 / hz / ne, t / hz * 86400 / s / n, t * 100 / hz / s,
+			pp / 1000, pa / 1000, m / 1024 }'
+	kill "$server"
+	wait "$server" || true
+	server=
+}
+
+step "a fleet over TLS 1.3, polling once a minute and attesting every ten minutes on resumed connections ($seconds s each)"
+echo " devices  enrol CPU ms  CPU s/device/day  CPU % of one   poll p99 ms attest p99 ms  PSS MiB"
+for n in "${sizes[@]}"; do
+	run "$n"
+done
