@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/collect/collect.h"
 
+#include "core/base/rd.h"
 #include "core/crypto/hash.h"
 #include "core/wire/base64.h"
 #include "core/wire/json.h"
 
 #define TPM_MS    120000 /* some chips make an RSA key in a minute */
+#define CHAIN_MAX 8      /* certificates above the EK's that an enrolment may have */
 #define ENROL_MAX ((size_t)64 << 10)
 
-static void put_base64(struct ch_json_wr *j, const char *name, struct ch_span s)
+static void put_bytes(struct ch_json_wr *j, struct ch_span s)
 {
-	ch_json_name(j, name);
-	if (s.n == 0) {
-		ch_json_put_null(j);
-		return;
-	}
 	uint8_t text[ENROL_MAX / 2];
 	struct ch_wr w = ch_wr(text, sizeof(text));
 	ch_base64_put(&w, CH_BASE64_URL, s);
 	ch_json_put_span(j, ch_wr_span(&w));
 	j->w->bad = j->w->bad || w.bad;
+}
+
+static void put_base64(struct ch_json_wr *j, const char *name, struct ch_span s)
+{
+	ch_json_name(j, name);
+	if (s.n > 0)
+		put_bytes(j, s);
+	else
+		ch_json_put_null(j);
 }
 
 static void put_text(struct ch_json_wr *j, const char *name, struct ch_span s)
@@ -82,14 +88,42 @@ static void say_device(const struct collect *c, const char *what)
 	       (const char *)c->identity.class_name.p);
 }
 
+/* The next of several certificates that stand one after the other (X.690, 8.1.3: a SEQUENCE of 128 to 65535 bytes). */
+static struct ch_span next_certificate(struct ch_rd *r)
+{
+	struct ch_rd start = *r;
+	uint8_t tag = ch_rd_u8(r);
+	uint8_t form = ch_rd_u8(r);
+	size_t n = form == 0x82 ? ch_rd_be16(r) : form == 0x81 ? ch_rd_u8(r) : 0;
+	(void)ch_rd_take(r, n);
+	if (r->bad || tag != 0x30 || n == 0) {
+		r->bad = true;
+		return CH_SPAN_EMPTY;
+	}
+	return ch_span_sub(start.in, start.off, r->off - start.off);
+}
+
+/* What is no certificate ends the list: padding, or another maker's format. */
+static void put_chain(struct ch_json_wr *j, struct ch_span chain)
+{
+	struct ch_rd r = ch_rd(chain);
+	ch_json_name(j, "ek_chain");
+	ch_json_array_begin(j);
+	for (size_t count = 0; count < CHAIN_MAX && ch_rd_left(&r) > 0; count++) {
+		struct ch_span one = next_certificate(&r);
+		if (r.bad)
+			break;
+		put_bytes(j, one);
+	}
+	ch_json_array_end(j);
+}
+
 static struct ch_span enrol_body(const struct collect *c, const struct ag_identity *id, struct ch_wr *w)
 {
 	struct ch_json_wr j = ch_json_wr(w, false);
 	ch_json_object_begin(&j);
 	put_base64(&j, "ek_certificate", id->ek_cert);
-	ch_json_name(&j, "ek_chain");
-	ch_json_array_begin(&j);
-	ch_json_array_end(&j);
+	put_chain(&j, id->ek_chain);
 	put_base64(&j, "ek_public", id->ek_public);
 	put_base64(&j, "ak_public", id->ak_public);
 	put_base64(&j, "key_public", id->key_public);

@@ -59,10 +59,10 @@ const char *ag_role_str(enum ag_role role);
 #define AG_FIELDS_IDENTIFY(F) F(U32, keep, 0)
 /*
  * `ek_public`, `ak_public`, `key_public` are TPM2B_PUBLIC, `certify` TPMS_ATTEST, `certify_sig` TPMT_SIGNATURE; `ek_cert` as it
- * stands in NV memory, or empty. Without a TPM only `key_public` is there: a SubjectPublicKeyInfo.
+ * stands in NV memory, or empty; `ek_chain` the certificates above it, one after the other, where the maker left them there. Without a TPM only `key_public` is there: a SubjectPublicKeyInfo.
  */
 #define AG_FIELDS_IDENTITY(F) \
-	F(SPAN, error, AG_TEXT_MAX) F(U32, key, 0) F(SPAN, ek_cert, AG_CERT_MAX) F(SPAN, ek_public, AG_TPM_MAX) \
+	F(SPAN, error, AG_TEXT_MAX) F(U32, key, 0) F(SPAN, ek_cert, AG_CERT_MAX) F(SPAN, ek_chain, AG_CERT_MAX) F(SPAN, ek_public, AG_TPM_MAX) \
 	F(SPAN, ak_public, AG_TPM_MAX) F(SPAN, key_public, AG_TPM_MAX) F(SPAN, certify, AG_TPM_MAX) \
 	F(SPAN, certify_sig, AG_TPM_MAX)
 /* TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET of the server's challenge. */

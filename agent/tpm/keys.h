@@ -20,7 +20,7 @@ struct keys_ops {
 	void (*quote)(struct keys *k, const struct ag_quote *m, struct ag_quoted *answer);
 };
 
-#define KEYS_ANSWER_MAX ((size_t)48 << 10)
+#define KEYS_ANSWER_MAX ((size_t)64 << 10)
 
 struct keys {
 	const struct keys_ops *ops;

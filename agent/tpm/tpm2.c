@@ -7,7 +7,9 @@
 #include <string.h>
 #include <tss2/tss2_mu.h>
 
-#define NV_STEP      512    /* what every TPM can read at once (PC Client Platform TPM Profile, 4.4) */
+#define NV_STEP      512 /* what every TPM can read at once (PC Client Platform TPM Profile, 4.4) */
+#define CHAIN_FIRST  0x01c00100
+#define CHAIN_LAST   0x01c001ff
 #define QUOTED_FIRST 0x7fff /* registers 0 to 14 */
 
 /* --- the EK's certificate --- */
@@ -56,6 +58,19 @@ static bool read_certificate(struct keys *k, TPM2_HANDLE handle)
 	if (!ok)
 		ch_buf_free(&k->file);
 	return ok;
+}
+
+/* Indexes that follow each other without a gap, each with a part of the chain (2.2.1.5.2). */
+void tpm2_read_chain(struct keys *k)
+{
+	struct ch_buf chain = { 0 };
+	for (TPM2_HANDLE index = CHAIN_FIRST; index <= CHAIN_LAST && read_certificate(k, index); index++) {
+		if (k->file.n > AG_CERT_MAX - chain.n)
+			break;
+		ch_buf_append(&chain, ch_buf_span(&k->file));
+	}
+	ch_buf_free(&k->file);
+	k->file = chain;
 }
 
 bool tpm2_choose_ek(struct keys *k)
@@ -126,6 +141,8 @@ static void identify(struct keys *k, const struct ag_identify *m, struct ag_iden
 		return;
 	}
 	answer->ek_cert = keys_put(k, ch_buf_span(&k->file));
+	tpm2_read_chain(k);
+	answer->ek_chain = keys_put(k, ch_buf_span(&k->file));
 	uint32_t number = keys_highest(k) + 1;
 	keys_remove(k, m->keep);
 	/* the EK first: loading a key afterwards takes its place */

@@ -55,5 +55,7 @@ bool tpm2_make_ak(struct keys *k);
 bool tpm2_make_key(struct keys *k, uint32_t number);
 /* Chooses the EK: the one that was asked for, or the first with a certificate. Its certificate, as in NV memory, into k->file. */
 bool tpm2_choose_ek(struct keys *k);
+/* The certificates above it that the maker left in NV memory, one after the other, into k->file; empty if there are none. */
+void tpm2_read_chain(struct keys *k);
 
 #endif

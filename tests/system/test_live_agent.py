@@ -89,6 +89,26 @@ def test_the_certificate_of_the_endorsement_key_comes_from_the_tpm(world):
         assert device_server.unb64(seen["ek_certificate"]) == (device.tpm.folder / "ek.der").read_bytes()
 
 
+def test_the_chain_that_the_maker_left_in_the_tpm_is_sent(world):
+    device = world.device()
+    tpm = device.tpm
+    chain = [b"\x30\x82\x01\x2c" + bytes([i]) * 300 for i in (1, 2, 3)]
+    parts = b"".join(chain)
+    for i, part in enumerate((parts[:400], parts[400:] + b"\xff" * 20)):
+        (tpm.folder / "part").write_bytes(part)
+        tpm.call("nvdefine", "-Q", hex(0x1C00100 + i), "-C", "o", "-s", len(part), "-a", "ownerwrite|ownerread|authread")
+        tpm.call("nvwrite", "-Q", hex(0x1C00100 + i), "-C", "o", "-i", "part")
+    seen = {}
+    route = device_server.Devices.enrol
+
+    def enrol(devices, body, name, key):
+        seen.update(body)
+        return route(devices, body, name, key)
+    world.devices.ROUTES = {**world.devices.ROUTES, "/v1/enrol": (enrol, False)}
+    device.once()
+    assert [device_server.unb64(c) for c in seen["ek_chain"]] == chain
+
+
 def test_sends_only_what_the_server_has_not(world):
     device = world.device()
     device.once()
