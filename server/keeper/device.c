@@ -270,7 +270,7 @@ static void verdict_record(struct ch_keeper *k, const struct ch_device *d,
 	ch_json_named_str(&j, "type", "verdict");
 	ch_json_named_hex(&j, "device", CH_SPAN_OF(d->id));
 	ch_json_named_u64(&j, "evidence", (uint64_t)how->evidence);
-	ch_json_named_u64(&j, "generation", k->generation);
+	ch_json_named_u64(&j, "generation", how->generation);
 	ch_json_named_str(&j, "chain", ch_tier_str(d->chain));
 	ch_kp_links_put(&j, r);
 	ch_json_named_str(&j, "cause", how->cause);

@@ -147,7 +147,7 @@ enum ch_err ch_kp_ak_verify(struct ch_keeper *k, int64_t device, struct ch_span 
  * What the keeper's own checks make of it. Only fresh evidence may raise a tier. A device that signs with another key, or answers a
  * challenge twice, speaks with its own certificate and lies: that breaks its boot link.
  */
-enum standing { FRESH, HISTORY, REPLAY, FORGED, UNKNOWN };
+enum standing { FRESH, HISTORY, REPLAY, FORGED, UNKNOWN, NO_AK };
 
 static const struct {
 	const char *cause;
@@ -166,8 +166,9 @@ static const struct {
 static enum standing standing_of(struct ch_keeper *k, const struct ch_device *d, const struct ch_msg_commit *m,
 				 struct ch_span extra)
 {
-	if (ch_kp_ak_verify(k, d->seq, m->sig, m->msg) != CH_OK)
-		return FORGED;
+	enum ch_err err = ch_kp_ak_verify(k, d->seq, m->sig, m->msg);
+	if (err != CH_OK)
+		return err == CH_ERR_NOTFOUND ? NO_AK : FORGED;
 	if (m->history == 0 && ch_span_eq(extra, CH_SPAN_OF(m->nonce)) && ch_kp_nonce_take(k, d->seq, m->nonce))
 		return FRESH;
 	if (m->history != 0)
@@ -198,7 +199,7 @@ static bool quote_covers(size_t link)
 
 /* Merges into what is known; true if a tier changed. */
 static bool results_merge(struct ch_keeper *k, const struct ch_device *d, enum standing how,
-			  const enum ch_tier tier[static CH_LINK_COUNT], int64_t evidence,
+			  const enum ch_tier tier[static CH_LINK_COUNT], const struct ch_judgement *judged,
 			  struct ch_link_result r[static CH_LINK_COUNT])
 {
 	bool moved = false;
@@ -216,8 +217,8 @@ static bool results_merge(struct ch_keeper *k, const struct ch_device *d, enum s
 			r[i].at = k->now / MS;
 		ch_sql_do(k->st, CH_SQL_RESULT_SET,
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int((int64_t)i), ch_int(tier[i]),
-				  ch_int((int64_t)k->now), ch_int((int64_t)(r[i].at * MS)), ch_int(evidence),
-				  ch_int((int64_t)k->generation)));
+				  ch_int((int64_t)k->now), ch_int((int64_t)(r[i].at * MS)), ch_int(judged->evidence),
+				  ch_int((int64_t)judged->generation)));
 	}
 	return moved;
 }
@@ -337,10 +338,11 @@ static void take(struct ch_keeper *k, const struct ch_who *who, const struct ch_
 	ch_kp_results(k, d->seq, r);
 	struct ch_judgement judged = {
 		.evidence = seq,
+		.generation = m->generation,
 		.fresh = how == FRESH,
-		.moved = results_merge(k, d, how, tier, seq, r),
 		.cause = standing_row[how].cause,
 	};
+	judged.moved = results_merge(k, d, how, tier, &judged, r);
 	if (how == FRESH) {
 		d->evidence = seq;
 		d->fresh_time = (int64_t)k->now;
@@ -370,10 +372,18 @@ void ch_kp_commit(struct ch_keeper *k, const struct ch_who *who, const struct ch
 		ch_kp_refuse(k, who, 400, "quote", "what was signed is no quote");
 		return;
 	}
+	/* The verdict names the generation that it can be recomputed with. */
+	if (m->generation == 0 || m->generation > k->generation) {
+		ch_kp_refuse(k, who, 503, "generation", "the evidence was judged by a generation that is not in force");
+		return;
+	}
 	enum standing how = standing_of(k, &d, m, quote.extra_data);
 	if (how == UNKNOWN)
 		ch_kp_refuse(k, who, 409, "nonce",
 			     "the quote answers no challenge that is outstanding: ask for another");
+	else if (how == NO_AK)
+		ch_kp_refuse(k, who, 403, "no-ak",
+			     "this device enrolled without a TPM: it has no key that could sign a quote");
 	else
 		take(k, who, m, &d, how, quote.extra_data);
 }

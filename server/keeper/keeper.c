@@ -177,7 +177,9 @@ static void stale_check(struct ch_keeper *k)
 		struct ch_link_result r[CH_LINK_COUNT];
 		if (!ch_kp_device_by_seq(k, seq[i], &d))
 			continue;
-		const struct ch_judgement how = { .evidence = d.evidence, .cause = "time" };
+		const struct ch_judgement how = { .evidence = d.evidence,
+						  .generation = k->generation,
+						  .cause = "time" };
 		ch_kp_results(k, d.seq, r);
 		ch_kp_device_judge(k, &d, r, &how);
 	}

@@ -229,10 +229,11 @@ void ch_kp_results(struct ch_keeper *k, int64_t device, struct ch_link_result r[
 void ch_kp_chain(struct ch_keeper *k, const struct ch_device *d, const struct ch_link_result r[static CH_LINK_COUNT],
 		 struct ch_chain *out);
 struct ch_judgement {
-	int64_t evidence;  /* that was judged, or the last that was */
-	bool fresh;        /* it may raise */
-	bool moved;        /* the tier of a link is another than before */
-	const char *cause; /* static text */
+	int64_t evidence;    /* that was judged, or the last that was */
+	uint64_t generation; /* by which */
+	bool fresh;          /* it may raise */
+	bool moved;          /* the tier of a link is another than before */
+	const char *cause;   /* static text */
 };
 /* Judges the chain again and draws the consequences: leaf, state, intents. Saves the device. */
 void ch_kp_device_judge(struct ch_keeper *k, struct ch_device *d, const struct ch_link_result r[static CH_LINK_COUNT],

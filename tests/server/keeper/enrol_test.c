@@ -157,6 +157,13 @@ static void a_token_is_good_once(void **state)
 	assert_int_equal(world_answer(&w, second, NULL), 403);
 	assert_int_equal(world_number(&w, "SELECT platform FROM device"), CH_TIER_WARNING);
 	assert_int_equal(world_number(&w, "SELECT count(*) FROM token WHERE used > 0 AND device = 1"), 1);
+	/* It has no attestation key, so nothing that it sends is evidence, and nothing of it is a lie. */
+	struct ch_span body;
+	assert_int_equal(world_answer(&w, first, &body), 201);
+	unit_take(&a, body);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, &body), 403);
+	assert_has(body, "no-ak");
+	assert_int_equal(seen(a.cert).state, CH_STATE_ENROLLED);
 }
 
 int main(void)

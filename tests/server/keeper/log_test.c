@@ -244,6 +244,51 @@ static void a_new_keeper_publishes_what_the_old_one_did(void **state)
 	assert_int_equal(seen(admin.id).role, CH_OPERATOR_ADMIN);
 }
 
+static void a_configuration_that_cannot_be_read_stops_the_start(void **state)
+{
+	(void)state;
+	static const char *const lines[] = { "policy AAAA", "policy !", "ek_root !" };
+	for (size_t i = 0; i < CH_COUNT_OF(lines); i++) {
+		struct ch_buf kept = { 0 };
+		ch_buf_append(&kept, ch_buf_span(&w.config));
+		world_line_add(&w, lines[i]);
+		/* Running, it stays with what it has. */
+		assert_int_not_equal(ch_keeper_reload(w.keeper, ch_buf_span(&w.config)), CH_OK);
+		world_turn(&w);
+		assert_int_equal(world_number(&w, "SELECT count(*) FROM class"), 1);
+		world_kill(&w);
+		assert_false(world_start(&w));
+		assert_non_null(strstr(w.fatal, "of the configuration"));
+		world_kill(&w);
+		ch_buf_free(&w.config);
+		w.config = kept;
+		assert_true(world_start(&w));
+	}
+}
+
+static void a_policy_file_counts_until_an_operator_applied_one(void **state)
+{
+	(void)state;
+	uint8_t image[CH_POLICY_IMAGE_MAX];
+	struct boss *by[] = { &admin };
+	struct ch_policy p = world_policy("gateway");
+	p.interval = 300;
+	w.config.n = 0;
+	world_policy_add(&w, &p);
+	assert_int_equal(ch_keeper_reload(w.keeper, ch_buf_span(&w.config)), CH_OK);
+	world_turn(&w);
+	assert_int_equal(ch_view_generation(w.view), 2);
+	p.interval = 900;
+	struct ch_wr t = ch_wr(image, sizeof(image));
+	assert_int_equal(ch_policy_put(&t, &p), CH_OK);
+	(void)boss_say(&w, CH_VERB_POLICY_APPLY, "gateway", ch_wr_span(&t), by, 1);
+	world_turn(&w);
+	assert_int_equal(ch_view_generation(w.view), 3);
+	restart();
+	assert_int_equal(ch_view_generation(w.view), 3);
+	assert_int_equal(world_number(&w, "SELECT action FROM class"), 1);
+}
+
 static void old_evidence_is_swept_and_the_last_stays(void **state)
 {
 	(void)state;
@@ -268,6 +313,8 @@ int main(void)
 		TEST(with_a_mirror_a_backup_goes_on),
 		TEST(a_signer_of_another_history_stops_the_log),
 		TEST(a_new_keeper_publishes_what_the_old_one_did),
+		TEST(a_configuration_that_cannot_be_read_stops_the_start),
+		TEST(a_policy_file_counts_until_an_operator_applied_one),
 		TEST(old_evidence_is_swept_and_the_last_stays),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
