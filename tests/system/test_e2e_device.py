@@ -4,6 +4,7 @@ A device made of stock programs (swtpm, tpm2-tools, openssl with its TPM provide
 measured into its TPM. It can do what our agent would not: send old quotes, the quotes of another TPM, another's logs.
 """
 
+import hashlib
 import json
 import secrets
 import subprocess
@@ -18,6 +19,8 @@ from support import FIXTURES
 from tpm_room import Room
 
 SBON = (FIXTURES / "sbon-good" / "binary_bios_measurements").read_bytes()
+SYSTEMD = (FIXTURES / "class-unit1-systemd" / "binary_bios_measurements").read_bytes()
+PHASES = ["enter-initrd", "leave-initrd", "sysinit", "ready"]
 EVIL = (FIXTURES / "sbon-attackerkey-tampered" / "binary_bios_measurements").read_bytes()
 
 
@@ -73,6 +76,11 @@ class Stock(device_tpm.Device):
         return answer
 
 
+def phases(words):
+    """What systemd-pcrphase extends, which no log has."""
+    return [(11, {"sha256": hashlib.sha256(word.encode()).digest()}) for word in words]
+
+
 @pytest.fixture
 def lab(tmp_path):
     """A server that trusts a maker of TPMs, and devices of that maker: make() gives one with a good boot in its registers."""
@@ -83,13 +91,14 @@ def lab(tmp_path):
     maker = device_tpm.Maker(tmp_path / "maker")
     made = []
 
-    def make(log=SBON):
+    def make(log=SBON, words=()):
         folder = tmp_path / f"device{len(made)}"
         folder.mkdir()
         device = maker.make(folder)
         device.__class__ = Stock
         made.append(device)
         device.extend(Log(log).steps())
+        device.extend(phases(words))
         return device
 
     first = make()  # makes the maker's certificates
@@ -174,6 +183,27 @@ def test_another_boot_and_the_way_back(lab):
     device.extend(Log(SBON).steps())
     answer = device.attest(server)
     assert answer["chain"] == "affirming" and answer["renew"], answer
+
+
+def test_the_phases_of_systemd(lab):
+    """
+    A boot of systemd as it was recorded: its phases are in a register and in no log. Before anybody has approved a boot of this class
+    nothing explains them. Afterwards a word that is none of them is an attack.
+    """
+    server, _, make = lab
+    device = make(SYSTEMD, PHASES)
+    identity = device.enrol(server)
+    answer = device.attest(server, SYSTEMD)
+    assert answer["chain"] == "contraindicated" and "log-mismatch" in codes(answer), answer
+    server.approve_baseline(identity)
+    answer = device.attest(server, SYSTEMD)
+    assert answer["chain"] == "affirming" and answer["renew"], answer
+    device.extend(phases(["shutdown"]))
+    assert device.attest(server, SYSTEMD)["chain"] == "affirming"
+    device.extend(phases(["somebody"]))
+    answer = device.attest(server, SYSTEMD)
+    assert (answer["chain"], answer["state"]) == ("contraindicated", "quarantined"), answer
+    assert "log-mismatch" in codes(answer)
 
 
 def test_a_tpm_of_a_maker_that_nobody_knows(lab, tmp_path):

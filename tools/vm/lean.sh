@@ -8,6 +8,7 @@ out=$1
 version=$2
 shift 2
 tree=$(mktemp -d)
+chmod 755 "$tree" # it becomes the root, in which other users look for files
 trap 'rm -rf "$tree"' EXIT
 
 # library FILE: at the path where the loader looks for it
