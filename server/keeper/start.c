@@ -181,25 +181,36 @@ static enum ch_err operators_seed(struct ch_keeper *k, struct ch_span config)
 	}
 }
 
+/* 1 to 999,999,999; 0 if it is none. */
 static uint32_t number(struct ch_span text)
 {
 	uint32_t v = 0;
-	for (size_t i = 0; i < text.n && i < 9; i++)
-		v = v * 10 + (uint32_t)(text.p[i] - '0') % 10;
+	if (text.n > 9)
+		return 0;
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return 0;
+		v = v * 10 + (uint32_t)(text.p[i] - '0');
+	}
 	return v;
 }
 
 /* "class days evidence-per-device" */
-static void retention_load(struct ch_keeper *k, struct ch_span config)
+static enum ch_err retention_load(struct ch_keeper *k, struct ch_span config)
 {
-	for (unsigned i = 0; k->retention_count < CH_COUNT_OF(k->retention); i++) {
+	for (unsigned i = 0;; i++) {
 		struct ch_span line = ch_config_get(config, "retention", i);
 		if (line.n == 0)
-			return;
+			return CH_OK;
+		if (k->retention_count == CH_COUNT_OF(k->retention))
+			return CH_ERR_LIMIT;
 		struct ch_retention *r = &k->retention[k->retention_count++];
-		(void)ch_span_copy(r->class, sizeof(r->class) - 1, word(&line));
+		struct ch_span name = word(&line);
+		(void)ch_span_copy(r->class, sizeof(r->class) - 1, name);
 		r->days = number(word(&line));
 		r->count = number(word(&line));
+		if (name.n == 0 || name.n >= sizeof(r->class) || r->days == 0 || r->count == 0 || line.n > 0)
+			return CH_ERR_MALFORMED;
 	}
 }
 
@@ -285,6 +296,7 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 		{ policies_seed, "policy of the configuration" },
 		{ roots_seed, "ek_root of the configuration" },
 		{ operators_seed, "operator of the configuration" },
+		{ retention_load, "retention of the configuration" },
 	};
 	counters_load(k);
 	enum ch_err err = ch_kp_log_load(k);
@@ -305,7 +317,6 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 			err = CH_OK;
 	}
 	if (err == CH_OK) {
-		retention_load(k, config);
 		/* A new one is composed, and its leaf written, once the signer has said where the log is. */
 		ch_kp_generation_load(k);
 		err = ch_store_busy(k->st) ? ch_store_commit(k->st) : ch_store_err(k->st);

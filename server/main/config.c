@@ -62,6 +62,7 @@ static const struct ch_conf_key keys[] = {
 	{ "processes", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(process_keys) },
 	{ "limits", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(limit_keys) },
 	{ "balancers", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(balancers) },
+	{ "retention", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(retention) },
 	{ "users", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(user_keys) },
 };
 

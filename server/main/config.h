@@ -26,6 +26,7 @@ struct main_config {
 	uint32_t connections;
 	uint32_t device_rate, enrol_rate, public_rate; /* a second; MAIN_RATE_DEFAULT: the edge's own */
 	struct ch_conf_texts balancers;
+	struct ch_conf_texts retention; /* "CLASS DAYS COUNT", read by the keeper */
 	const char *user_text[CH_ROLE_COUNT];
 	struct main_user user[CH_ROLE_COUNT];
 };

@@ -224,6 +224,8 @@ static bool config_keeper(const struct main_config *c, struct ch_buf *out)
 {
 	put_text(out, "store", "chainhold.db");
 	put_text(out, "origin", c->origin);
+	for (size_t i = 0; i < c->retention.count; i++)
+		put_text(out, "retention", c->retention.text[i]);
 	return put_file(c, out, "ca_certificate", c->ca) && each_file(c, c->policies, take_policy, out) &&
 	       each_file(c, c->ek_roots, take_root, out) && put_operator(c, out);
 }

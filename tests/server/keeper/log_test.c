@@ -266,6 +266,33 @@ static void a_configuration_that_cannot_be_read_stops_the_start(void **state)
 	}
 }
 
+static void each_class_keeps_its_evidence_as_long_as_it_is_told(void **state)
+{
+	(void)state;
+	static const char *const wrong[] = { "retention gateway", "retention gateway 0 5", "retention gateway 5 x",
+					     "retention gateway 5 5 5" };
+	size_t n = w.config.n;
+	for (size_t i = 0; i < CH_COUNT_OF(wrong); i++) {
+		world_kill(&w);
+		world_line_add(&w, wrong[i]);
+		assert_false(world_start(&w));
+		assert_non_null(strstr(w.fatal, "retention"));
+		w.config.n = n;
+	}
+	world_line_add(&w, "retention * 1 1");
+	world_line_add(&w, "retention gateway 10 2");
+	restart();
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	world_pass(&w, 7200 * 1000);
+	world_pass(&w, 2000);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM evidence"), 2);
+	world_pass(&w, 11ull * 86400 * 1000);
+	world_pass(&w, 2000);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM evidence"), 1);
+}
+
 static void a_policy_file_counts_until_an_operator_applied_one(void **state)
 {
 	(void)state;
@@ -314,6 +341,7 @@ int main(void)
 		TEST(a_signer_of_another_history_stops_the_log),
 		TEST(a_new_keeper_publishes_what_the_old_one_did),
 		TEST(a_configuration_that_cannot_be_read_stops_the_start),
+		TEST(each_class_keeps_its_evidence_as_long_as_it_is_told),
 		TEST(a_policy_file_counts_until_an_operator_applied_one),
 		TEST(old_evidence_is_swept_and_the_last_stays),
 	};
