@@ -389,6 +389,30 @@ static void what_is_no_identity_is_refused(void **state)
 	assert_null(c);
 }
 
+/* The server says good-bye after one answer: seen before the next request is lost in it. */
+static void a_connection_that_was_closed_is_noticed(void **state)
+{
+	(void)state;
+	for (int tls = 0; tls < 2; tls++) {
+		struct service s = { 0 };
+		struct ch_http_answer a;
+		start(&s, CH_TLS_CLIENT_OPTIONAL, tls == 1);
+		struct ch_tls_client *c = tls == 1 ? client(&device, &ca) : NULL;
+		const struct ch_net_target t = { .host = "127.0.0.1", .port = s.port };
+		const struct ch_http_ask q = { .method = "GET", .target = "/x", .host = "localhost" };
+		struct ch_net_conn *k;
+		assert_int_equal(ch_net_connect(&k, c, &t, NULL), CH_OK);
+		assert_true(ch_net_usable(k));
+		assert_int_equal(ch_http_call(k, &q, 1000, &a, NULL), CH_OK);
+		ch_buf_free(&a.body);
+		stop(&s); /* its thread has ended, so the connection is closed */
+		assert_int_equal(ch_tcp_wait(ch_net_fd(k), POLLIN, ch_tcp_now() + 5000), CH_OK);
+		assert_false(ch_net_usable(k));
+		ch_net_close(k);
+		ch_tls_client_free(c);
+	}
+}
+
 static void through_a_proxy(void **state)
 {
 	struct service s = { .proxy = true };
@@ -526,6 +550,7 @@ int main(void)
 		cmocka_unit_test(a_session_is_resumed_and_still_names_its_client),
 		cmocka_unit_test(a_key_may_sign_elsewhere),
 		cmocka_unit_test(what_is_no_identity_is_refused),
+		cmocka_unit_test(a_connection_that_was_closed_is_noticed),
 		cmocka_unit_test(through_a_proxy),
 		cmocka_unit_test(a_silent_server_is_left),
 		cmocka_unit_test(nobody_there),
