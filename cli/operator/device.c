@@ -279,7 +279,7 @@ static int show_end(const struct op_doc *d)
 static int one(int argc, char **argv, const char *about, const char *suffix, int (*end)(const struct op_doc *d))
 {
 	bool json = false;
-	const char *name = NULL;
+	const char *name = "";
 	char id[33], target[96];
 	const struct cli_opt opt[] = { { "json", NULL, "print the document as the server sent it", CLI_FLAG, &json } };
 	const struct cli_usage u = { .args = "[--json] DEVICE",
@@ -332,7 +332,7 @@ static int cmd_device_explain(int argc, char **argv)
 static int decide(int argc, char **argv, enum ch_verb verb, const char *about)
 {
 	struct op_act a = { .verb = verb };
-	const char *name = NULL;
+	const char *name = "";
 	char id[33];
 	const struct cli_opt opt[] = {
 		{ "reason", "TEXT", "why: it is signed and logged", CLI_VALUE, &a.reason },

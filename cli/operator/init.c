@@ -369,7 +369,7 @@ static int tell(const char *dir, const struct ask *a)
 int cmd_init(int argc, char **argv)
 {
 	struct ask a = { 0 };
-	const char *dir = NULL;
+	const char *dir = "";
 	const struct cli_opt opt[] = {
 		{ "name", "NAME", "host name or address that the server is reached by; may be repeated", CLI_VALUES,
 		  &a.names },

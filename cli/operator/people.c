@@ -53,13 +53,13 @@ static int list_page(int argc, char **argv, const char *about, const char *targe
 	return json ? op_print_json(&d) : page(&d);
 }
 
-/* Adds the named members of every element of a list as cells; a name with "@" is a time. */
+/* Adds the named members (NULL ends them) of every element of a list as cells; a name with "@" is a time. */
 static int table(const struct op_doc *d, const char *list_name, struct op_table *t, const char *const *name)
 {
 	size_t list = op_at(d, 0, list_name);
 	uint64_t now = (uint64_t)time(NULL);
 	for (size_t i = ch_json_first(&d->j, list); i != CH_JSON_NONE; i = ch_json_next(&d->j, list, i)) {
-		for (size_t k = 0; k < t->columns; k++) {
+		for (size_t k = 0; k < t->columns && name[k] != NULL; k++) {
 			char text[512] = "";
 			struct ch_wr w = ch_wr(text, sizeof(text) - 1);
 			size_t v = op_at(d, i, name[k][0] == '@' ? name[k] + 1 : name[k]);
@@ -81,7 +81,7 @@ static int table(const struct op_doc *d, const char *list_name, struct op_table 
 static int operators_page(const struct op_doc *d)
 {
 	struct op_table t = { .columns = 5, .head = { "NAME", "ROLE", "KEY", "SINCE", "UNTIL" } };
-	static const char *const name[] = { "name", "role", "key", "@from", "@to" };
+	static const char *const name[] = { "name", "role", "key", "@from", "@to", NULL };
 	return table(d, "operators", &t, name);
 }
 
@@ -93,7 +93,7 @@ static int cmd_operator_list(int argc, char **argv)
 /* A new key of an operator, and its public half for whoever adds them. */
 static int cmd_operator_key(int argc, char **argv)
 {
-	const char *path = NULL;
+	const char *path = "";
 	char public[4096];
 	const struct cli_usage u = {
 		.args = "FILE",
@@ -228,7 +228,7 @@ int cmd_operator(int argc, char **argv)
 static int actions_page(const struct op_doc *d)
 {
 	struct op_table t = { .columns = 6, .head = { "ACTION", "VERB", "SUBJECT", "STATE", "TIME", "REASON" } };
-	static const char *const name[] = { "action", "verb", "subject", "state", "@time", "reason" };
+	static const char *const name[] = { "action", "verb", "subject", "state", "@time", "reason", NULL };
 	return table(d, "actions", &t, name);
 }
 
@@ -290,7 +290,7 @@ static int sign_found(struct op_client *c, const struct op_doc *d, size_t at, bo
 static int cmd_action_sign(int argc, char **argv)
 {
 	bool json = false;
-	const char *number = NULL;
+	const char *number = "";
 	const struct cli_opt opt[] = { { "json", NULL, "print the answer as the server sent it", CLI_FLAG, &json } };
 	const struct cli_usage u = {
 		.args = "[--json] N",
@@ -429,7 +429,7 @@ int cmd_token(int argc, char **argv)
 static int eks_page(const struct op_doc *d)
 {
 	struct op_table t = { .columns = 3, .head = { "EK", "VERDICT", "SINCE" } };
-	static const char *const name[] = { "ek", "verdict", "@time" };
+	static const char *const name[] = { "ek", "verdict", "@time", NULL };
 	return table(d, "eks", &t, name);
 }
 

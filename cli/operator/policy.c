@@ -10,8 +10,9 @@
 
 /* --- apply --- */
 
-static int apply(const char *path, struct op_act *a)
+static int apply(const char *path, const struct op_act *asked)
 {
+	struct op_act a = *asked;
 	char line[1024], class[CH_NAME_MAX + 1];
 	struct ch_class_image image;
 	struct ch_yaml_error e;
@@ -28,16 +29,16 @@ static int apply(const char *path, struct op_act *a)
 		return CLI_FAILS;
 	}
 	class[ch_span_copy(class, sizeof(class) - 1, p.class)] = '\0';
-	a->subject = class;
-	a->payload = ch_span(image.bytes, image.n);
+	a.subject = class;
+	a.payload = ch_span(image.bytes, image.n);
 	code = op_client_open(&c);
-	return code < 0 ? op_act(&c, a, NULL) : code;
+	return code < 0 ? op_act(&c, &a, NULL) : code;
 }
 
 static int cmd_apply(int argc, char **argv)
 {
 	struct op_act a = { .verb = CH_VERB_POLICY_APPLY };
-	const char *path = NULL;
+	const char *path = "";
 	const struct cli_opt opt[] = {
 		{ "reason", "TEXT", "why: it is signed and logged", CLI_VALUE, &a.reason },
 		{ "json", NULL, "print the answer as the server sent it", CLI_FLAG, &a.json },

@@ -3,6 +3,7 @@
 
 #include "core/base/text.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define CELL_MAX 512
@@ -65,6 +66,7 @@ void op_cell(struct op_table *t, const char *text)
 	cli_put_escaped(&w, ch_span_str(text));
 	if (w.len == 0)
 		ch_wr_str(&w, "-");
+	assert(t->columns > 0);
 	size_t column = t->rows % t->columns;
 	size_t width = width_of(ch_span(room, w.len));
 	if (width > t->width[column])
@@ -82,6 +84,7 @@ static void pad(struct ch_wr *w, size_t have, size_t want)
 
 void op_table_end(struct op_table *t, struct ch_wr *w)
 {
+	assert(t->columns > 0);
 	for (size_t i = 0; i < t->columns; i++) {
 		size_t n = strlen(t->head[i]);
 		if (n > t->width[i])

@@ -99,7 +99,7 @@ static const struct ch_conf_key enrolment_keys[] = {
 	{ "ek", CH_CONF_WORD, CH_CONF_REQUIRED, AT(ek), .words = ek_words },
 	{ "token", CH_CONF_WORD, CH_CONF_REQUIRED, AT(token), .words = token_words },
 };
-#define MAP(rows) .keys = rows, .key_count = CH_COUNT_OF(rows)
+#define MAP(rows) .keys = (rows), .key_count = CH_COUNT_OF(rows)
 static const struct ch_conf_key file_keys[] = {
 	{ "class", CH_CONF_TEXT, CH_CONF_REQUIRED, AT(class) },
 	{ "requires", CH_CONF_SET, CH_CONF_REQUIRED, AT(required), .words = link_words },

@@ -163,10 +163,7 @@ static enum ch_err texts(const struct reader *r, const struct ch_yaml_node *n, c
 	return CH_OK;
 }
 
-/* --- mappings --- */
-
-static enum ch_err map(const struct reader *r, const struct ch_yaml_node *n, const struct ch_conf_key *keys,
-		       size_t count);
+/* --- values --- */
 
 static enum ch_err scalar(const struct reader *r, const struct ch_yaml_node *n, const struct ch_conf_key *k)
 {
@@ -189,33 +186,24 @@ static enum ch_err scalar(const struct reader *r, const struct ch_yaml_node *n, 
 	return CH_ERR_INTERNAL;
 }
 
-/* Tables nest as far as their author wrote them: this recursion is bounded by them, not by the file. */
 static enum ch_err value(const struct reader *r, const struct ch_yaml_node *n, const struct ch_conf_key *k)
 {
-	switch (k->kind) {
-	case CH_CONF_MAP:
-		if (n->type != CH_YAML_MAP)
-			return REFUSE(r, CH_ERR_MALFORMED, n, "keys with values are needed under '", k->name, "'");
-		return map(r, n, k->keys, k->key_count);
-	case CH_CONF_SET:
+	if (k->kind == CH_CONF_SET) {
 		if (n->type != CH_YAML_LIST)
 			return REFUSE(r, CH_ERR_MALFORMED, n, "a list is needed for '", k->name, "', in brackets: []");
 		return set(r, n, k);
-	case CH_CONF_TEXTS:
+	}
+	if (k->kind == CH_CONF_TEXTS) {
 		if (n->type == CH_YAML_MAP)
 			return REFUSE(r, CH_ERR_MALFORMED, n, "a list of texts is needed for '", k->name, "'");
 		return texts(r, n, k);
-	case CH_CONF_TEXT:
-	case CH_CONF_NUMBER:
-	case CH_CONF_DURATION:
-	case CH_CONF_BOOL:
-	case CH_CONF_WORD:
-		break;
 	}
 	if (n->type != CH_YAML_SCALAR)
 		return REFUSE(r, CH_ERR_MALFORMED, n, "one value is needed for '", k->name, "', not a list or keys");
 	return scalar(r, n, k);
 }
+
+/* --- mappings --- */
 
 static enum ch_err unknown_key(const struct reader *r, const struct ch_yaml_node *n, const struct ch_conf_key *keys,
 			       size_t count)
@@ -231,31 +219,75 @@ static enum ch_err unknown_key(const struct reader *r, const struct ch_yaml_node
 
 #define KEYS_MAX 64
 
-static enum ch_err map(const struct reader *r, const struct ch_yaml_node *n, const struct ch_conf_key *keys,
-		       size_t count)
+/* A mapping that is being read. */
+struct level {
+	const struct ch_yaml_node *map;
+	const struct ch_conf_key *keys;
+	size_t count;
+	size_t at; /* its next key */
+	uint64_t seen;
+};
+
+static enum ch_err level_begin(const struct reader *r, struct level *l, const struct ch_yaml_node *n,
+			       const struct ch_conf_key *k)
 {
-	uint64_t seen = 0;
-	for (size_t i = (size_t)(n - r->y->node) + 1; i < n->next;) {
-		const struct ch_yaml_node *name = &r->y->node[i];
-		const struct ch_yaml_node *val = &r->y->node[i + 1];
-		size_t k = 0;
-		while (k < count && strcmp(keys[k].name, name->text) != 0)
-			k++;
-		if (k == count)
-			return unknown_key(r, name, keys, count);
-		enum ch_err err = value(r, val, &keys[k]);
-		if (err != CH_OK)
-			return err;
-		seen |= (uint64_t)1 << k;
-		if (keys[k].seen != 0)
-			*(bool *)(r->to + keys[k].seen) = true;
-		i = val->next;
-	}
-	for (size_t k = 0; k < count && k < KEYS_MAX; k++) {
-		if (keys[k].need == CH_CONF_REQUIRED && (seen >> k & 1) == 0)
-			return REFUSE(r, CH_ERR_MISSING, n, "the key '", keys[k].name, "' is missing here");
+	*l = (struct level){ .map = n, .keys = k->keys, .count = k->key_count, .at = (size_t)(n - r->y->node) + 1 };
+	if (n->type != CH_YAML_MAP)
+		return REFUSE(r, CH_ERR_MALFORMED, n, "keys with values are needed under '", k->name, "'");
+	return CH_OK;
+}
+
+static enum ch_err level_end(const struct reader *r, const struct level *l)
+{
+	for (size_t k = 0; k < l->count; k++) {
+		if (l->keys[k].need == CH_CONF_REQUIRED && (l->seen >> k & 1) == 0)
+			return REFUSE(r, CH_ERR_MISSING, l->map, "the key '", l->keys[k].name, "' is missing here");
 	}
 	return CH_OK;
+}
+
+/* The next key of a level and its row; NULL, and an error, if there is no such row. */
+static const struct ch_conf_key *level_key(const struct reader *r, struct level *l, enum ch_err *err)
+{
+	const struct ch_yaml_node *name = &r->y->node[l->at];
+	size_t k = 0;
+	while (k < l->count && strcmp(l->keys[k].name, name->text) != 0)
+		k++;
+	if (k == l->count) {
+		*err = unknown_key(r, name, l->keys, l->count);
+		return NULL;
+	}
+	l->seen |= (uint64_t)1 << k;
+	if (l->keys[k].seen != 0)
+		*(bool *)(r->to + l->keys[k].seen) = true;
+	return &l->keys[k];
+}
+
+static enum ch_err document(const struct reader *r, const struct ch_conf_key *all)
+{
+	/* A file has no more mappings in each other than it has levels. */
+	struct level level[CH_YAML_DEPTH_MAX];
+	enum ch_err err = level_begin(r, &level[0], &r->y->node[0], all);
+	for (size_t depth = 1; err == CH_OK && depth > 0;) {
+		struct level *l = &level[depth - 1];
+		if (l->at >= l->map->next) {
+			err = level_end(r, l);
+			depth--;
+			continue;
+		}
+		const struct ch_conf_key *k = level_key(r, l, &err);
+		if (k == NULL)
+			break;
+		const struct ch_yaml_node *val = &r->y->node[l->at + 1];
+		l->at = val->next;
+		if (k->kind != CH_CONF_MAP)
+			err = value(r, val, k);
+		else if (depth == CH_COUNT_OF(level))
+			err = CH_ERR_INTERNAL;
+		else
+			err = level_begin(r, &level[depth++], val, k);
+	}
+	return err;
 }
 
 enum ch_err ch_conf_read(struct ch_conf *c, struct ch_span in, const struct ch_conf_key *keys, size_t count, void *to,
@@ -269,7 +301,7 @@ enum ch_err ch_conf_read(struct ch_conf *c, struct ch_span in, const struct ch_c
 		return err;
 	struct reader r = { .y = &c->yaml, .to = to, .e = e };
 	struct ch_conf_key all = { .name = "the file", .kind = CH_CONF_MAP, .keys = keys, .key_count = count };
-	err = value(&r, &c->yaml.node[0], &all);
+	err = document(&r, &all);
 	if (err != CH_OK)
 		ch_conf_clear(c);
 	return err;

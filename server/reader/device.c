@@ -354,7 +354,7 @@ void ch_page_device(struct ch_ask *a)
 {
 	struct ch_device_row d;
 	struct ch_link_row link[CH_LINK_COUNT];
-	struct ch_policy p;
+	struct ch_policy p = { 0 };
 	struct ch_chain c = { 0 };
 	CH_AUTO_BUF struct ch_buf image = { 0 };
 	if (!ch_ask_params(a, NULL, 0) || !ch_ask_device(a, &d))

@@ -311,7 +311,7 @@ static void put_links(struct explain *e)
 	size_t cap = ch_json_nodes_max(text.n);
 	CH_AUTO_FREE struct ch_json_node *node = ch_calloc(cap, sizeof(*node));
 	if (ch_json_parse(&doc, ch_buf_span(&text), node, cap, NULL) != CH_OK)
-		doc = (struct ch_json){ 0 };
+		doc = (struct ch_json){ .node = node };
 	for (size_t i = 0; i < CH_LINK_COUNT; i++)
 		put_link(e, &doc, (enum ch_link)i);
 }
