@@ -77,12 +77,14 @@ static void device_sweep(struct ch_keeper *k, const struct ch_device *d)
 						      ch_int(before))));
 	int64_t nth = ch_sql_number(k->st, CH_SQL_EVIDENCE_NTH,
 				    CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int((int64_t)r->count)), -1);
-	if (nth >= 0 && nth < d->evidence)
+	/* Also what came after the last that was fresh: a device may send as much of that as it likes. */
+	if (nth >= 0)
 		n += drop_found(k, ch_sql_query(k->st, CH_SQL_EVIDENCE_UPTO,
-						CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(nth))));
+						CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(nth),
+							ch_int(d->evidence))));
 	if (n > 0)
 		ch_sql_do(k->st, CH_SQL_CHUNK_DROP,
-			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(d->evidence)));
+			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(INT64_MAX)));
 }
 
 static void blobs_sweep(struct ch_keeper *k)

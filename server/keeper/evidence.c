@@ -13,6 +13,9 @@
 #define INTERVAL    600  /* seconds, for a device whose class has no policy */
 #define ANSWER_ROOM 1024 /* what stands around the reasons */
 #define REASON_ROOM 256
+#define HOUR_MS     3600000
+#define STALE_MAX \
+	256 /* pieces of evidence that are not fresh, of one device in an hour: what needs no challenge costs it nothing */
 
 /* --- challenge --- */
 
@@ -384,6 +387,11 @@ void ch_kp_commit(struct ch_keeper *k, const struct ch_who *who, const struct ch
 	else if (how == NO_AK)
 		ch_kp_refuse(k, who, 403, "no-ak",
 			     "this device enrolled without a TPM: it has no key that could sign a quote");
+	else if (how != FRESH &&
+		 ch_sql_number(k->st, CH_SQL_EVIDENCE_STALE_SINCE,
+			       CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d.seq), ch_int((int64_t)k->now - HOUR_MS)),
+			       STALE_MAX) >= STALE_MAX)
+		ch_kp_refuse(k, who, 429, "history", "this device sent 256 pieces of old evidence in an hour");
 	else
 		take(k, who, m, &d, how, quote.extra_data);
 }

@@ -42,7 +42,8 @@ void ch_kp_grant_ask(struct ch_keeper *k, struct ch_grant *g, unsigned profile, 
 		return;
 	}
 	g->issue = ++k->ids;
-	g->not_before = k->now / MS;
+	/* The signer's clock is this one, and not the store's, which may be ahead. */
+	g->not_before = k->env.wall_ms(k->env.ctx) / MS;
 	ch_kp_random(g->serial, sizeof(g->serial));
 	/* RFC 5280, 4.1.2.2: positive, and never of fewer bytes. */
 	g->serial[0] = (uint8_t)((g->serial[0] & 0x7f) | 0x40);

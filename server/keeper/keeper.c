@@ -63,9 +63,12 @@ static void clock_read(struct ch_keeper *k)
 {
 	uint64_t wall = k->env.wall_ms(k->env.ctx);
 	uint64_t mono = k->env.mono_ms(k->env.ctx);
-	/* Times in the store only grow; where somebody sets the clock back they go on, or evidence would never be too old. */
+	/*
+	 * Times in the store only grow. Where somebody sets the clock back they go on, or evidence would never be too old; at half
+	 * the speed, so that the clock catches up.
+	 */
 	if (k->now != 0 && mono > k->mono)
-		k->now += mono - k->mono;
+		k->now += (mono - k->mono + 1) / 2;
 	k->mono = mono;
 	if (wall > k->now)
 		k->now = wall;

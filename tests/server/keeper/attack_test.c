@@ -136,7 +136,40 @@ static void a_clock_that_is_set_back_does_not_keep_evidence_fresh(void **state)
 	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
 	w.wall -= 30ull * 86400 * 1000;
 	an_hour_without_evidence();
+	an_hour_without_evidence();
 	assert_int_equal(seen(a.cert).state, CH_STATE_QUARANTINED);
+}
+
+static void old_evidence_does_not_fill_the_store(void **state)
+{
+	(void)state;
+	uint8_t none[32] = { 0 };
+	unsigned status = 200, taken = 0;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	for (; taken < 1000 && status == 200; taken++) {
+		const struct evidence e = { .nonce = none, .boot = CH_TIER_AFFIRMING, .history = true };
+		uint64_t id = unit_say(&w, &a, &e);
+		world_turn(&w);
+		status = world_answer(&w, id, NULL);
+		world_forget(&w);
+	}
+	assert_int_equal(status, 429);
+	/* Evidence that answers a challenge is taken as before. */
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	/* And what came after the last fresh piece is swept, too. */
+	world_line_add(&w, "retention * 90 20");
+	restart();
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	for (unsigned i = 0; i < 100; i++) {
+		const struct evidence e = { .nonce = none, .boot = CH_TIER_AFFIRMING, .history = true };
+		(void)unit_say(&w, &a, &e);
+		world_pass(&w, 60000);
+	}
+	for (unsigned i = 0; i < 20; i++)
+		world_pass(&w, 3600000);
+	assert_true(world_number(&w, "SELECT count(*) FROM evidence") <= 21);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM evidence e JOIN device d ON d.evidence = e.seq"), 1);
 }
 
 /* --- enrolment --- */
@@ -253,6 +286,7 @@ int main(void)
 		TEST(silence_after_a_mended_quarantine_is_noticed),
 		TEST(silence_after_a_release_is_noticed),
 		TEST(a_clock_that_is_set_back_does_not_keep_evidence_fresh),
+		TEST(old_evidence_does_not_fill_the_store),
 		TEST(an_ek_denied_while_its_secret_is_out_gets_nothing),
 		TEST(one_device_cannot_fill_the_view),
 		TEST(the_signature_of_one_who_was_removed_does_not_count),
