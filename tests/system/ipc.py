@@ -113,7 +113,7 @@ def high(end):
 class Child:
     """A child of the server, started with channels whose other ends are ours: peers is a list of (role, index)."""
 
-    def __init__(self, role, peers, config=b"", stderr=None):
+    def __init__(self, role, peers, config=b"", stderr=None, root=b"", uid=0):
         self.control, theirs = socket.socketpair()
         theirs = high(theirs)
         self.peer, rows, pass_fds, keep = {}, b"", [], []
@@ -130,7 +130,7 @@ class Child:
             ["/bin/bash", "-c", f'exec "$0" 3<&{theirs.fileno()}', str(program)], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=stderr or subprocess.DEVNULL, pass_fds=[theirs.fileno(), *pass_fds])
         self.channel = Channel(self.control)
-        self.channel.send("START", {"role": ROLES[role], "fds": rows, "config": config})
+        self.channel.send("START", {"role": ROLES[role], "uid": uid, "gid": uid, "root": root, "fds": rows, "config": config})
         for one in [theirs, *keep]:
             one.close()
         _, ready = self.channel.expect("READY")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """chainhold-signer as it runs: under its sandbox, with chainholdd, keeper and reader played, judged by others' code."""
 
+import base64
+import datetime
 import json
 import os
-import struct
 import subprocess
 import time
 
@@ -13,12 +14,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from jwcrypto import jwk, jws
 
-from server_play import Child, span, take_span
+import ipc
 from tlog_server import leaf_hash, root_of
 
 UID = 64601
 FILES = {"key_ca": "ca.key", "key_log": "log.key", "key_ear": "ear.key", "ca_certificate": "ca.crt"}
-CONFIG = [f"{key} {name}" for key, name in FILES.items()] + ["origin log.test/signer", "server_name server.test"]
+CONFIG = "".join(f"{key} {name}\n" for key, name in FILES.items()) + "origin log.test/signer\nserver_name server.test\n"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the signer gives up root: start the tests as root")
 
@@ -48,25 +49,42 @@ def fixture_root(tmp_path):
     return root
 
 
+class Signer:
+    def __init__(self, root):
+        self.child = ipc.Child("signer", [("keeper", 0), ("reader", 0)], CONFIG.encode(), subprocess.PIPE, str(root).encode(), UID)
+
+    def ask(self, who, name, values, answer):
+        channel = self.child.peer[who, 0]
+        channel.send(name, values, 7)
+        ident, said = channel.expect(answer)
+        assert ident == 7
+        return said
+
+    def issue(self, **changed):
+        """A request as the keeper makes it, with what is changed."""
+        request = {"profile": 1, "subject": bytes(range(16)), "serial": b"\x80" + bytes(14) + b"\x01", "now": int(time.time()),
+                   "lifetime": 86400, **changed}
+        return self.ask("keeper", "ISSUE", request, "ISSUED")
+
+    def leaves(self, first, hashes):
+        return self.ask("keeper", "LEAVES", {"first": first, "hashes": b"".join(hashes)}, "CHECKPOINT")
+
+    def keys(self):
+        said = self.ask("reader", "KEYS_ASK", {}, "KEYS")
+        return json.loads(said["jwks"]), said["log_key"].decode()
+
+    def end(self):
+        """Waits for it to end by itself: (exit status, what it wrote)."""
+        err = self.child.process.communicate(timeout=30)[1].decode("utf-8", "replace")
+        return self.child.process.returncode, err
+
+
 @pytest.fixture(name="signer")
 def fixture_signer(root):
-    child = Child("signer", root, ["keeper", "reader"], CONFIG, UID)
-    assert child.ready()
-    yield child
-    assert child.stop() == (0, "") or child.process.returncode is not None
-
-
-def issue(profile, spki, serial=b"\x80" + bytes(14) + b"\x01", now=None, lifetime=86400, subject=bytes(range(16))):
-    now = int(time.time()) if now is None else now
-    return struct.pack(">B", profile) + subject + serial + struct.pack(">QQ", now, lifetime) + span(spki)
-
-
-def issued(payload):
-    status, not_after = struct.unpack(">BQ", payload[:9])
-    certificate, rest = take_span(payload[9:])
-    rule, rest = take_span(rest)
-    assert rest == b""
-    return status, not_after, certificate, rule.decode()
+    one = Signer(root)
+    yield one
+    if one.child.process.poll() is None:
+        assert one.child.stop() == 0
 
 
 def spki_of(key):
@@ -75,9 +93,9 @@ def spki_of(key):
 
 def test_certificates_verify_with_openssl(signer, root, tmp_path):
     key = ec.generate_private_key(ec.SECP256R1())
-    name, _, payload = signer.peer["keeper"].ask("ISSUE", issue(1, spki_of(key)))
-    status, not_after, der, rule = issued(payload)
-    assert (name, status, rule) == ("ISSUED", 0, "")
+    said = signer.issue(spki=spki_of(key))
+    assert (said["status"], said["rule"]) == (0, b"")
+    der = said["certificate"]
     path = tmp_path / "device.crt"
     path.write_bytes(x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM))
     verified = openssl("verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", root / "ca.crt", path)
@@ -87,7 +105,7 @@ def test_certificates_verify_with_openssl(signer, root, tmp_path):
     ca = x509.load_pem_x509_certificate((root / "ca.crt").read_bytes())
     assert cert.serial_number == int.from_bytes(b"\x80" + bytes(14) + b"\x01", "big")
     assert cert.issuer == ca.subject
-    assert int(cert.not_valid_after.timestamp() - time.timezone) == not_after or not_after > 0
+    assert cert.not_valid_after.replace(tzinfo=datetime.timezone.utc).timestamp() == said["not_after"]
     constraints = cert.extensions.get_extension_for_class(x509.BasicConstraints)
     assert constraints.critical and constraints.value.ca is False
     san = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -99,105 +117,83 @@ def test_certificates_verify_with_openssl(signer, root, tmp_path):
 
 
 def test_requests_outside_of_the_profiles_are_refused(signer):
-    key = ec.generate_private_key(ec.SECP256R1())
-    spki = spki_of(key)
+    spki = spki_of(ec.generate_private_key(ec.SECP256R1()))
     now = int(time.time())
-    for request in (issue(0, spki), issue(3, spki), issue(1, spki[:-1]), issue(1, spki + b"\0"), issue(1, b""),
-                    issue(1, spki, serial=bytes(16)), issue(1, spki, lifetime=401 * 86400), issue(1, spki, lifetime=0),
-                    issue(1, spki, now=now + 4000), issue(1, spki, now=now - 4000), issue(1, spki, subject=bytes(16)),
-                    issue(1, spki_of(ed25519.Ed25519PrivateKey.generate()))):
-        status, _, der, rule = issued(signer.peer["keeper"].ask("ISSUE", request)[2])
-        assert status == 1 and der == b"" and rule
-
-
-def checkpoint(payload):
-    status, size = struct.unpack(">BQ", payload[:9])
-    note, rest = take_span(payload[41:])
-    assert rest == b""
-    return status, size, payload[9:41], note
-
-
-def leaves(first, hashes):
-    return struct.pack(">Q", first) + span(b"".join(hashes))
-
-
-def log_key(signer):
-    payload = signer.peer["reader"].ask("KEYS_ASK", b"\0")[2]
-    jwks, rest = take_span(payload)
-    vkey, rest = take_span(rest)
-    assert rest == b""
-    return json.loads(jwks), vkey.decode()
+    for changed in ({"profile": 0}, {"profile": 3}, {"spki": spki[:-1]}, {"spki": spki + b"\0"}, {"spki": b""},
+                    {"serial": bytes(16)}, {"lifetime": 401 * 86400}, {"lifetime": 0}, {"now": now + 4000}, {"now": now - 4000},
+                    {"subject": bytes(16)}, {"spki": spki_of(ed25519.Ed25519PrivateKey.generate())}):
+        said = signer.issue(**{"spki": spki, **changed})
+        assert said["status"] == 1 and said["certificate"] == b"" and said["rule"], changed
 
 
 def test_checkpoints_extend_each_other_across_a_restart(signer, root):
-    import base64
     hashes = [leaf_hash(bytes([n])) for n in range(40)]
-    keeper = signer.peer["keeper"]
-    assert checkpoint(keeper.ask("LEAVES", leaves(0, []))[2])[:2] == (0, 0)
-    status, size, top, note = checkpoint(keeper.ask("LEAVES", leaves(0, hashes[:10]))[2])
-    assert (status, size, top) == (0, 10, root_of(hashes[:10]))
-    _, vkey = log_key(signer)
+    said = signer.leaves(0, [])
+    assert (said["status"], said["size"]) == (0, 0)
+    said = signer.leaves(0, hashes[:10])
+    assert (said["status"], said["size"], said["root"]) == (0, 10, root_of(hashes[:10]))
+    _, vkey = signer.keys()
     public = ed25519.Ed25519PublicKey.from_public_bytes(base64.b64decode(vkey.split("+", 2)[2])[1:])
-    text, line = note.split(b"\n\n")
+    text, line = said["note"].split(b"\n\n")
     public.verify(base64.b64decode(line.split(b" ")[2])[4:], text + b"\n")
     assert text.decode().split("\n")[:2] == ["log.test/signer", "10"]
     # Not twice, not with a gap: neither forks.
-    assert checkpoint(keeper.ask("LEAVES", leaves(0, hashes[20:30]))[2])[:3] == (1, 10, top)
-    assert checkpoint(keeper.ask("LEAVES", leaves(11, hashes[11:12]))[2])[:3] == (1, 10, top)
-    signer.process.kill()
-    signer.process.wait()
-    again = Child("signer", root, ["keeper", "reader"], CONFIG, UID)
-    assert again.ready()
-    assert checkpoint(again.peer["keeper"].ask("LEAVES", leaves(0, hashes[20:30]))[2])[:3] == (1, 10, top)
-    status, size, top, _ = checkpoint(again.peer["keeper"].ask("LEAVES", leaves(10, hashes[10:40]))[2])
-    assert (status, size, top) == (0, 40, root_of(hashes))
-    assert again.stop()[0] == 0
+    top = said["root"]
+    for first in (0, 11):
+        said = signer.leaves(first, hashes[20:30])
+        assert (said["status"], said["size"], said["root"]) == (1, 10, top)
+    signer.child.process.kill()
+    signer.child.process.wait()
+    again = Signer(root)
+    said = again.leaves(0, hashes[20:30])
+    assert (said["status"], said["size"], said["root"]) == (1, 10, top)
+    said = again.leaves(10, hashes[10:40])
+    assert (said["status"], said["size"], said["root"]) == (0, 40, root_of(hashes))
+    assert again.child.stop() == 0
 
 
 def test_results_verify_with_a_jose_library_that_is_not_ours(signer):
-    keys, _ = log_key(signer)
+    keys, _ = signer.keys()
     claims = {"eat_profile": "tag:ietf.org,2026:rats/ear#04", "iat": 1, "submods": {"boot": {"ear_status": "affirming"}}}
     for n in (0, 1, 2, 3, 50_000):
         text = json.dumps({**claims, "pad": "x" * n}).encode()
-        payload = signer.peer["reader"].ask("EAR_SIGN", span(text))[2]
-        token, rest = take_span(payload[1:])
-        assert payload[0] == 0 and rest == b""
+        said = signer.ask("reader", "EAR_SIGN", {"claims": text}, "EAR")
+        assert said["status"] == 0
         signed = jws.JWS()
-        signed.deserialize(token.decode())
+        signed.deserialize(said["jwt"].decode())
         key = jwk.JWKSet.from_json(json.dumps(keys)).get_key(signed.jose_header["kid"])
         assert key is not None and key.thumbprint() == signed.jose_header["kid"]
         signed.verify(key)
         assert signed.payload == text
         assert signed.jose_header == {"alg": "ES256", "typ": "eat+jwt", "kid": key.thumbprint()}
-    assert signer.peer["reader"].ask("EAR_SIGN", span(b"not an object"))[2][0] == 1
+    assert signer.ask("reader", "EAR_SIGN", {"claims": b"not an object"}, "EAR")["status"] == 1
 
 
 @pytest.mark.parametrize("who, name, payload", [
-    ("reader", "ISSUE", issue(1, b"x", now=0)),
-    ("reader", "LEAVES", leaves(0, [])),
-    ("keeper", "EAR_SIGN", span(b"{}")),
-    ("keeper", "KEYS_ASK", b"\0"),
-    ("keeper", "CHECKPOINT", bytes(45)),
-    ("keeper", "START", bytes(30)),
+    ("reader", "ISSUE", ipc.encode("ISSUE", {"profile": 1})),
+    ("reader", "LEAVES", ipc.encode("LEAVES", {})),
+    ("keeper", "EAR_SIGN", ipc.encode("EAR_SIGN", {"claims": b"{}"})),
+    ("keeper", "KEYS_ASK", ipc.encode("KEYS_ASK", {})),
+    ("keeper", "CHECKPOINT", ipc.encode("CHECKPOINT", {})),
+    ("keeper", "START", ipc.encode("START", {})),
     ("keeper", "ISSUE", b"\1"),
-    ("keeper", "LEAVES", leaves(0, [bytes(32)]) + b"\0"),
+    ("keeper", "LEAVES", ipc.encode("LEAVES", {"hashes": bytes(32)}) + b"\0"),
 ])
 def test_what_a_peer_may_not_say_ends_its_channel(signer, who, name, payload):
-    signer.peer[who].send(name, 1, payload)
-    assert signer.peer[who].receive() is None
+    signer.child.peer[who, 0].send(name, payload=payload)
+    assert signer.child.peer[who, 0].recv() is None
     # The other peer is served as before.
     if who == "keeper":
-        assert log_key(signer)[1].startswith("log.test/signer+")
+        assert signer.keys()[1].startswith("log.test/signer+")
     else:
-        assert checkpoint(signer.peer["keeper"].ask("LEAVES", leaves(0, []))[2])[:2] == (0, 0)
+        assert signer.leaves(0, [])["status"] == 0
 
 
 @pytest.mark.parametrize("what", ["ca.key", "log.key", "ear.key"])
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 def test_a_key_that_others_can_read_is_refused(root, what, mode):
     os.chmod(root / what, mode)
-    child = Child("signer", root, ["keeper", "reader"], CONFIG, UID)
-    code, err = child.end()
+    code, err = Signer(root).end()
     assert code == 1 and what in err and "chmod 600" in err
 
 
@@ -205,8 +201,7 @@ def test_keys_are_not_exchanged(root):
     (root / "ear.key").rename(root / "x")
     (root / "log.key").rename(root / "ear.key")
     (root / "x").rename(root / "log.key")
-    child = Child("signer", root, ["keeper", "reader"], CONFIG, UID)
-    code, err = child.end()
+    code, err = Signer(root).end()
     assert code == 1 and "bad key" in err
 
 
@@ -215,6 +210,5 @@ def test_another_ca_certificate_is_refused(root):
     key.write_bytes(pem(ec.generate_private_key(ec.SECP256R1())))
     openssl("req", "-x509", "-new", "-key", key, "-days", "1", "-out", root / "ca.crt", "-subj", "/CN=x",
             "-addext", "keyUsage=critical,keyCertSign")
-    child = Child("signer", root, ["keeper", "reader"], CONFIG, UID)
-    code, err = child.end()
+    code, err = Signer(root).end()
     assert code == 1 and "ca_certificate" in err
