@@ -227,6 +227,19 @@ def test_what_was_never_signed_is_not_done(server, device):
     assert server.get(f"/api/v1/devices/{device}")["state"] == "enrolled"
 
 
+def test_a_copy_of_the_store_is_audited_and_put_back(server, tmp_path):
+    copy = tmp_path / "copy.db"
+    server.run("backup", server.folder, copy)
+    assert stat.S_IMODE(copy.stat().st_mode) & 0o077 == 0
+    assert "lead to the root of their entries" in server.run("audit", "--key", server.folder / "log.vkey", copy)
+    before = copy.read_bytes()
+    server.run("backup", server.folder, copy, code=1)
+    server.run("restore", copy, server.folder, code=1)
+    server.run("restore", copy, tmp_path / "new.db")
+    assert copy.read_bytes() == before and "root of their entries" in server.run("audit", tmp_path / "new.db")
+    server.run("backup", tmp_path / "nowhere", tmp_path / "other.db", code=4)
+
+
 def test_what_goes_wrong_is_said(server, tmp_path):
     bad = tmp_path / "chainhold.yaml"
     bad.write_text("server: localhost\n")

@@ -212,6 +212,16 @@ def test_operators_and_keys(story):
     assert b"chainhold_reader_requests_total" in story.server.get("/metrics")
 
 
+def test_a_baseline_is_compared_with_what_another_boot_showed(story):
+    server = story.server
+    assert "no difference" in server.cli("baseline", "diff", "--class", "gateway", server.folder / "good.json").lower()
+    evidence = server.get(f"/api/v1/devices/{story.id}/evidence")["evidence"]
+    (number,) = [e["evidence"] for e in evidence if e["links"]["boot"] == "contraindicated"]
+    (server.folder / "bad.json").write_text(server.cli("baseline", "capture", "--device", story.id, "--evidence", number))
+    assert "66" * 32 in server.cli("baseline", "diff", "--class", "gateway", server.folder / "bad.json", code=1)
+    assert "no reference values" in server.cli("baseline", "diff", "--class", "other", server.folder / "bad.json", code=1)
+
+
 def test_every_page_is_described_and_met(story):
     """The document has a path for each route of the listener, and no other."""
     assert story is not None
