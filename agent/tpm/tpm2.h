@@ -21,7 +21,6 @@ struct tpm2 {
 	uint32_t key_number;
 	TPM2B_PUBLIC ek_public, ak_public, key_public;
 	TPM2B_DIGEST qualifying; /* of certifications: names the EK */
-	bool foreign;            /* the keys in the files belong to another TPM */
 };
 
 /* An endorsement key of the TCG EK Credential Profile: where its certificate and it itself may be, its template. */

@@ -150,14 +150,12 @@ static bool load(struct keys *k, const char *name, ESYS_TR *object, TPM2B_PUBLIC
 		*object = ESYS_TR_NONE;
 	else
 		*pub = public;
-	if ((rc & RC_LAYER_MASK) == 0 && RC_CODE(rc) == RC_INTEGRITY) {
-		t->foreign = true;
+	if ((rc & RC_LAYER_MASK) == 0 && RC_CODE(rc) == RC_INTEGRITY)
 		keys_fail(
 			k,
-			"%s does not load into this TPM (TPM2_Load: 0x%x): the state was copied from another device, or this TPM was "
-			"cleared. Empty the state folder to enrol this device anew",
+			"%s does not load into this TPM (TPM2_Load: 0x%x): the state was copied from another device, or this TPM "
+			"was cleared. Empty the state folder to enrol this device anew",
 			name, rc);
-	}
 	return tpm2_ok(k, "Load", rc);
 }
 
