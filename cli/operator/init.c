@@ -161,7 +161,7 @@ static int make_keys(struct made *m, const struct ask *a)
 /* --- text --- */
 
 static const char server_text[] =
-	"# The server's configuration; chainholdd(8). Paths are relative to this file.\n"
+	"# The server's configuration; chainholdd.yaml(5). Paths are relative to this file.\n"
 	"state_dir: state\n"
 	"# The name of the transparency log. It never changes.\n"
 	"origin: \"%s/log\"\n"

@@ -10,7 +10,7 @@ const size_t ch_reader_sql_count = CH_COUNT_OF(ch_reader_sql);
 #define WAITING_MAX 256  /* requests that wait for the signer */
 #define SIGNER_MS   5000 /* how long one does at most */
 #define ORIGIN_MAX  256
-#define DEADLINE_MS 5000 /* of a request that names none */
+#define DEADLINE_MS 5000 /* of a request at most, however long its client would wait */
 #define LATE_RULE   "the answer takes too long: ask for less"
 #define SIGNER_RULE "the signer does not answer: ask again"
 
@@ -155,9 +155,8 @@ static void send_answer(struct ch_ask *a)
 static void run(struct ch_ask *a)
 {
 	struct ch_reader *r = a->r;
-	uint64_t mono = r->env.mono_ms(r->env.ctx);
 	uint64_t asked = a->m->deadline_ms;
-	r->deadline = asked != 0 && asked < mono + DEADLINE_MS ? asked : mono + DEADLINE_MS;
+	r->deadline = r->env.mono_ms(r->env.ctx) + (asked != 0 && asked < DEADLINE_MS ? asked : DEADLINE_MS);
 	ch_store_snapshot(r->st, is_late, r);
 	page[a->m->route](a);
 	/* Nothing that failed half way leaves: a statement that failed gave no rows, and the page cannot know. */

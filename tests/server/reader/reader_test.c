@@ -111,7 +111,8 @@ static void ask(enum ch_route_number route, const char *path, const char *query,
 	struct ch_msg_request m = { .route = (uint16_t)route,
 				    .role = CH_OPERATOR_VIEWER,
 				    .path = ch_span_str(path),
-				    .query = ch_span_str(query) };
+				    .query = ch_span_str(query),
+				    .deadline_ms = 30000 };
 	(void)ch_span_copy(m.device, sizeof(m.device), CH_SPAN_OF(unit.id));
 	ch_reader_request(reader, 3, id, &m);
 }
@@ -291,6 +292,26 @@ static void a_statement_past_its_deadline_is_ended(void **state)
 	ch_store_close(st);
 }
 
+static void a_request_has_its_time_and_no_more(void **state)
+{
+	(void)state;
+	ch_store_begin(world.store);
+	ch_sql_text(world.store,
+		    "INSERT INTO device (tenant, seq, id, class, hostname, state, chain, chain_time, platform, "
+		    "enrolled, evidence, fresh_time, reattest, stale_at) WITH RECURSIVE n(x) AS (SELECT 1000 "
+		    "UNION ALL SELECT x + 1 FROM n WHERE x < 9000) SELECT 0, x, randomblob(16), 'gateway', 'h', 2, "
+		    "0, 0, 0, 0, 0, 0, 0, 0 FROM n");
+	assert_int_equal(ch_store_commit(world.store), CH_OK);
+	/* A machine that has been up for weeks. */
+	mono = 3000000000;
+	ask(CH_ROUTE_STATUS, "/api/v1/status", "", 1);
+	assert_non_null(strstr(only(200)->body, "\"enrolled\":8001"));
+	step = 3000;
+	ask(CH_ROUTE_STATUS, "/api/v1/status", "", 2);
+	assert_non_null(strstr(only(504)->body, "\"late\""));
+	step = 0;
+}
+
 /* --- the signer --- */
 
 static void a_result_is_signed_when_it_is_read(void **state)
@@ -381,6 +402,7 @@ int main(void)
 		cmocka_unit_test(a_query_is_refused_whole),
 		cmocka_unit_test(a_device_that_says_markup_is_escaped),
 		cmocka_unit_test(a_statement_past_its_deadline_is_ended),
+		cmocka_unit_test(a_request_has_its_time_and_no_more),
 		cmocka_unit_test(a_result_is_signed_when_it_is_read),
 		cmocka_unit_test(a_signer_that_refuses_is_told),
 		cmocka_unit_test(a_silent_signer_keeps_nobody_waiting),
