@@ -365,6 +365,18 @@ def test_a_listener_of_events_that_does_not_read(edge, device):
     c.close()
 
 
+def test_listeners_of_events_are_counted(edge, device):
+    """Each may hold back some hundred KB."""
+    admin = edge.operator(edge.authority.issue("admin"), ADMIN)
+    clients = [Client(edge, "operators", admin) for _ in range(66)]
+    answers = [c.ask("GET", "/api/v1/events")[0] for c in clients]
+    assert answers == [200] * 64 + [503] * 2
+    assert clients[65].ask("GET", "/api/v1/status")[0] == 200
+    served(edge, device)
+    for c in clients:
+        c.close()
+
+
 # --- a balancer ---
 
 @pytest.mark.parametrize("edge", [{"balancer": ["127.0.0.0/8", "10.1.2.3"]}], indirect=True)
