@@ -82,7 +82,7 @@ void ch_vf_enrol_token(struct ch_verify *v, struct ch_vf_request *r, struct ch_s
 	struct ch_body_fault fault;
 	struct token_body t = { .token = CH_SPAN_EMPTY };
 	struct ch_digest token;
-	struct ch_diag d;
+	struct ch_diag d = { .rule = "SHA-256 fails" };
 	if (ch_body_parse(&b, body, &r->arena, &fault) != CH_OK ||
 	    ch_body_read(&b, 0, token_fields, CH_COUNT_OF(token_fields), &t, &fault) != CH_OK) {
 		ch_vf_refuse_body(v, r, &fault);
