@@ -8,9 +8,10 @@
  * verdicts, revocations and leaves go on, at last out of the reserve file. Old evidence is swept, a few rows a tick.
  */
 
-#define TIGHT_PERCENT   10u /* available below which bulk is not kept */
-#define EASY_PERCENT    12u /* and above which it is again */
-#define RESERVE_MB      16u /* available below which the reserve is given up */
+#define TIGHT_PERCENT   10u                   /* available below which bulk is not kept */
+#define EASY_PERCENT    12u                   /* and above which it is again */
+#define GIVE_UP_BYTES   ((uint64_t)16 << 20)  /* available below which the reserve is given up */
+#define MAKE_BYTES      ((uint64_t)128 << 20) /* and above which it is made: making it must not fill the disk again */
 #define DISK_EVERY_MS   10000u
 #define RETAIN_EVERY_MS 1000u
 #define DAY_MS          86400000
@@ -34,7 +35,8 @@ void ch_kp_disk_check(struct ch_keeper *k)
 		       tight ? "the disk is 90 %% full: logs are judged and no longer kept; verdicts and revocations go on"
 			     : "there is room again: logs are kept beside their verdicts");
 	k->tight = tight;
-	(void)k->env.reserve(k->env.ctx, available > (uint64_t)RESERVE_MB << 20);
+	if (available < GIVE_UP_BYTES || available > MAKE_BYTES)
+		(void)k->env.reserve(k->env.ctx, available > MAKE_BYTES);
 }
 
 /* --- retention --- */

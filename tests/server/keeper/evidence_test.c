@@ -239,6 +239,8 @@ static void a_full_disk_keeps_verdicts_and_drops_logs(void **state)
 	(void)state;
 	struct ch_span body;
 	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	world_pass(&w, 20000);
+	assert_true(w.reserve);
 	w.disk_free = w.disk_total / 11;
 	world_pass(&w, 20000);
 	assert_int_equal(unit_attest(&w, &a, CH_TIER_CONTRAINDICATED, &body), 200);
@@ -247,6 +249,10 @@ static void a_full_disk_keeps_verdicts_and_drops_logs(void **state)
 	assert_int_equal(world_number(&w, "SELECT kept FROM evidence"), 0);
 	assert_true(w.reserve);
 	w.disk_free = 1 << 20;
+	world_pass(&w, 20000);
+	assert_false(w.reserve);
+	/* What was given up is room now, and not taken again for a reserve. */
+	w.disk_free = 33 << 20;
 	world_pass(&w, 20000);
 	assert_false(w.reserve);
 	w.disk_free = w.disk_total / 2;
