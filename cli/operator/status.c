@@ -69,6 +69,51 @@ static void page(const struct op_doc *d)
 	field(w, "your role", d, 0, "role");
 }
 
+#define LABEL_MAX 512
+
+/* The value of a label in a line of metrics, cut to the size. */
+static const char *label(struct ch_span line, const char *name, char to[static LABEL_MAX])
+{
+	struct ch_span want = ch_span_str(name);
+	to[0] = '\0';
+	for (size_t i = 0; i + want.n < line.n; i++) {
+		if (!ch_span_starts(ch_span_sub(line, i, line.n - i), want))
+			continue;
+		size_t from = i + want.n, end = from;
+		while (end < line.n && line.p[end] != '"')
+			end++;
+		to[ch_span_copy(to, LABEL_MAX - 1, ch_span_sub(line, from, end - from))] = '\0';
+		break;
+	}
+	return to;
+}
+
+/* How each process of the server is confined: the lines chainhold_sandbox{…} of /metrics. */
+static int put_sandboxes(struct op_client *c)
+{
+	CH_AUTO_BUF struct ch_buf text = { 0 };
+	struct op_table t = { .columns = 3, .head = { "PROCESS", "", "CONFINED BY" } };
+	char value[LABEL_MAX];
+	int code = op_get_bytes(c, "/metrics", &text);
+	if (code >= 0)
+		return code;
+	for (size_t off = 0; off < text.n;) {
+		size_t end = off;
+		while (end < text.n && text.p[end] != '\n')
+			end++;
+		struct ch_span line = ch_span(text.p + off, end - off);
+		off = end + 1;
+		if (!ch_span_starts(line, CH_SPAN_LIT("chainhold_sandbox{")))
+			continue;
+		op_cell(&t, label(line, "process=\"", value));
+		op_cell(&t, label(line, "index=\"", value));
+		op_cell(&t, label(line, "active=\"", value));
+	}
+	ch_wr_str(cli_out(), "\n");
+	op_table_end(&t, cli_out());
+	return -1;
+}
+
 int cmd_status(int argc, char **argv)
 {
 	bool json = false;
@@ -90,5 +135,6 @@ int cmd_status(int argc, char **argv)
 	if (json)
 		return op_print_json(&d);
 	page(&d);
-	return cli_out_end(CLI_HOLDS);
+	code = put_sandboxes(&c);
+	return cli_out_end(code < 0 ? CLI_HOLDS : code);
 }

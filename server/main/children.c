@@ -137,6 +137,37 @@ static void spread_status(struct main_children *m, const struct main_process *fr
 	}
 }
 
+#define SANDBOX_LINE 512
+
+/* Every edge shows how every process is confined, this edge too. */
+static void spread_sandboxes(struct main_children *m)
+{
+	size_t room = SANDBOX_LINE * (m->count + 1);
+	CH_AUTO_FREE uint8_t *text = ch_calloc(room, 1);
+	struct ch_wr w = ch_wr(text, room);
+	ch_wr_str(&w, "# HELP chainhold_sandbox How a process is confined.\n# TYPE chainhold_sandbox gauge\n");
+	for (size_t i = 0; i < m->count; i++) {
+		const struct main_process *p = &m->process[i];
+		if (!p->ready)
+			continue;
+		ch_wr_str(&w, "chainhold_sandbox{process=\"");
+		ch_wr_str(&w, ch_role_str(p->role));
+		ch_wr_str(&w, "\",index=\"");
+		ch_wr_dec(&w, p->index);
+		ch_wr_str(&w, "\",active=\"");
+		ch_wr_str(&w, p->sandbox);
+		ch_wr_str(&w, "\"} 1\n");
+	}
+	const struct ch_msg_status s = { .metrics = ch_wr_span(&w) };
+	for (size_t i = 0; i < m->count; i++) {
+		struct main_process *q = &m->process[i];
+		if (q->role != CH_ROLE_EDGE || !q->ready)
+			continue;
+		ch_msg_send(&q->control, CH_MSG_STATUS, (uint64_t)CH_ROLE_MAIN << 8, &s);
+		(void)ch_chan_flush(&q->control);
+	}
+}
+
 static bool take_frame(struct main_process *p, const struct ch_frame *f)
 {
 	struct ch_msg_ready ready;
@@ -150,6 +181,7 @@ static bool take_frame(struct main_process *p, const struct ch_frame *f)
 		p->ready = true;
 		ch_log(CH_LOG_INFO, "%s[%u] is ready, pid %d: %s", ch_role_str(p->role), p->index, (int)p->pid,
 		       p->sandbox);
+		spread_sandboxes(p->all);
 		tell_when_all_are_ready(p->all);
 		return true;
 	case CH_MSG_STATUS:

@@ -210,7 +210,7 @@ static void status(void *ctx)
 	struct reader_main *m = ctx;
 	uint8_t text[4096];
 	struct ch_wr w = ch_wr(text, sizeof(text));
-	ch_reader_metrics(m->reader, &w);
+	ch_reader_metrics(m->reader, m->child.index, &w);
 	uint64_t hash = 14695981039346656037u;
 	for (size_t i = 0; i < w.len; i++)
 		hash = (hash ^ text[i]) * 1099511628211u;

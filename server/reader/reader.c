@@ -270,7 +270,7 @@ uint64_t ch_reader_tick(struct ch_reader *r)
 	return wait;
 }
 
-static void metric(struct ch_wr *w, const char *name, const char *help, uint64_t v)
+static void metric(struct ch_wr *w, const char *name, const char *help, unsigned index, uint64_t v)
 {
 	ch_wr_str(w, "# HELP ");
 	ch_wr_str(w, name);
@@ -280,14 +280,16 @@ static void metric(struct ch_wr *w, const char *name, const char *help, uint64_t
 	ch_wr_str(w, name);
 	ch_wr_str(w, " counter\n");
 	ch_wr_str(w, name);
-	ch_wr_str(w, " ");
+	ch_wr_str(w, "{reader=\"");
+	ch_wr_dec(w, index);
+	ch_wr_str(w, "\"} ");
 	ch_wr_dec(w, v);
 	ch_wr_str(w, "\n");
 }
 
-void ch_reader_metrics(const struct ch_reader *r, struct ch_wr *w)
+void ch_reader_metrics(const struct ch_reader *r, unsigned index, struct ch_wr *w)
 {
-	metric(w, "chainhold_reader_requests_total", "Requests that a reader got.", r->metric_requests);
-	metric(w, "chainhold_reader_refused_total", "Requests that a reader refused.", r->metric_refused);
-	metric(w, "chainhold_reader_late_total", "Requests whose deadline passed.", r->metric_late);
+	metric(w, "chainhold_reader_requests_total", "Requests that a reader got.", index, r->metric_requests);
+	metric(w, "chainhold_reader_refused_total", "Requests that a reader refused.", index, r->metric_refused);
+	metric(w, "chainhold_reader_late_total", "Requests whose deadline passed.", index, r->metric_late);
 }

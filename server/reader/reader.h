@@ -40,7 +40,7 @@ void ch_reader_signer_gone(struct ch_reader *r);
 void ch_reader_edge_gone(struct ch_reader *r, unsigned index);
 /* Refuses what waits for the signer past its deadline. Returns in how many ms to be called again; 0: not needed. */
 uint64_t ch_reader_tick(struct ch_reader *r);
-/* Prometheus text for STATUS. */
-void ch_reader_metrics(const struct ch_reader *r, struct ch_wr *w);
+/* Prometheus text for STATUS; `index` tells this reader from others. */
+void ch_reader_metrics(const struct ch_reader *r, unsigned index, struct ch_wr *w);
 
 #endif

@@ -101,7 +101,11 @@ def device(server):
 
 
 def test_status_for_people_and_programs(server, device):
-    assert device and "your role           admin" in server.cli("status")
+    page = server.cli("status")
+    assert device and "your role           admin" in page
+    confined = [line.split() for line in page.split("CONFINED BY\n")[1].splitlines()]
+    assert {line[0] for line in confined} == {"edge", "verify", "keeper", "reader", "signer"}
+    assert all({"root", "uid", "no_new_privs", "seccomp"} <= set(line) for line in confined)
     assert json.loads(server.cli("status", "--json"))["devices"]["total"] >= 1
 
 
