@@ -110,7 +110,7 @@ new() {
 }
 
 power() {
-	local variant=$1 serial uuid mac guid a b option rtc boot start how=booted
+	local variant=$1 serial uuid mac guid a b option rtc boot start off how=booted
 	[ -n "${variants[$variant]:-}" ] || { echo "gateway.sh: no such variant: $variant" >&2 && return 2; }
 	read -r a b option rtc <<<"${variants[$variant]}"
 	# shellcheck source=/dev/null
@@ -132,12 +132,22 @@ power() {
 		variables "$folder/variables.fd" "$guid" "$option"
 	fi
 	start=$(date +%s%N)
+	off=$(cat "$folder/off" 2>/dev/null || echo "$start")
+	if [ $how = restored ]; then
+		# The TPM's clock stood still while the device was off: off for less long than then, its clock would go back.
+		while [ $((start - off)) -lt "$(cat "$boot/gap" 2>/dev/null || echo 0)" ]; do
+			sleep 0.1
+			start=$(date +%s%N)
+		done
+	fi
+	gap=$((start - off))
 	"$here/machine.sh" power "$folder" &
 	machine=$!
 	trap 'kill "$machine" 2>/dev/null || true; wait "$machine" || true' EXIT
 	trap 'exit 143' TERM INT HUP
 	at_gate "$start" "$how" "$boot"
-	wait "$machine"
+	wait "$machine" || return
+	date +%s%N >"$folder/off"
 }
 
 at_gate() { # at_gate START HOW BOOT
@@ -156,6 +166,7 @@ at_gate() { # at_gate START HOW BOOT
 		mkdir -p "$3"
 		cp "$folder/variables.fd" "$3/variables.fd"
 		echo "$line" >"$3/line"
+		echo "$gap" >"$3/gap"
 		"$here/machine.sh" save "$folder" "$3/state"
 	fi
 	echo "$2 $((took / 10)).$((took % 10)) ${line#=== GATE }" >"$folder/gate.new"
