@@ -25,7 +25,7 @@ static const struct {
 
 struct capture {
 	const char *device, *evidence, *name, *registers;
-	char id[33], number[24];
+	char id[33], number[24], class[CH_NAME_MAX + 1];
 	struct op_folder folder;
 	char file[PARTS_MAX][96];
 };
@@ -42,9 +42,12 @@ static int find_evidence(struct op_client *c, struct capture *k)
 	code = op_get(c, target, &d);
 	if (code >= 0)
 		return code;
-	static char class[CH_NAME_MAX + 1];
 	if (k->name == NULL)
-		k->name = op_text(&d, 0, "class", class, sizeof(class));
+		k->name = op_text(&d, 0, "class", k->class, sizeof(k->class));
+	if (k->evidence != NULL && strspn(k->evidence, "0123456789") != strlen(k->evidence)) {
+		cli_say("'%s' is no number of evidence", k->evidence);
+		return CLI_USAGE;
+	}
 	if (k->evidence != NULL) {
 		(void)snprintf(k->number, sizeof(k->number), "%.20s", k->evidence);
 		return -1;

@@ -44,10 +44,7 @@ int op_client_public(struct op_client *c);
 void op_doc_clear(struct op_doc *d);
 #define OP_AUTO_DOC __attribute__((cleanup(op_doc_clear)))
 
-/*
- * Asks for a page and parses it. An error of the server is told, with its rule: CLI_FAILS. -1 to go on. `what` names what was asked
- * for in messages.
- */
+/* Asks for a page and parses it. An error of the server is told, with its rule: CLI_FAILS. -1 to go on. */
 int op_get(struct op_client *c, const char *target, struct op_doc *d);
 /* The same without parsing: bytes, or a text of another kind. */
 int op_get_bytes(struct op_client *c, const char *target, struct ch_buf *to);

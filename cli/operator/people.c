@@ -34,7 +34,7 @@ static int send_action(struct op_act *a, struct op_doc *d)
 	return code < 0 ? op_act(&c, a, d) : code;
 }
 
-/* A page that is a list, shown by `rows` as a table or printed. */
+/* A page that is a list: shown by `page`, or printed as it came. */
 static int list_page(int argc, char **argv, const char *about, const char *target, int (*page)(const struct op_doc *d))
 {
 	bool json = false;

@@ -55,7 +55,7 @@ static void page(const struct op_doc *d)
 	size_t devices = op_at(d, 0, "devices"), log = op_at(d, 0, "log");
 	char ago[48] = "";
 	struct ch_wr a = ch_wr(ago, sizeof(ago) - 1);
-	cli_put(w, CLI_HEAD, "Chainhold ");
+	cli_put(w, CLI_HEAD, "Chainhold\n");
 	field(w, "version", d, 0, "version");
 	number(w, "devices", op_number(d, devices, "total"), CLI_PLAIN);
 	counts(w, "by state            ", d, op_at(d, devices, "state"));
