@@ -124,7 +124,9 @@ static struct ch_child_news read_news(struct ch_child *c, const struct ch_frame 
 					       .from_index = (unsigned)(f->id & 0xff),
 					       .metrics = status.metrics };
 	case CH_MSG_EVIL:
-		return ch_child_evil(c, f) ? (struct ch_child_news){ 0 } : end;
+		if (ch_child_evil(c, f))
+			return (struct ch_child_news){ .ask = CH_CHILD_NOTHING };
+		return end;
 	default:
 		return end;
 	}

@@ -21,4 +21,4 @@ one() {
 	fi
 }
 export -f one
-find core host cli -name '*.c' | sort | xargs -P "$JOBS" -I{} bash -c 'one {}' || exit 1
+find core host cli server agent sim -name '*.c' | sort | xargs -P "$JOBS" -I{} bash -c 'one {}' || exit 1

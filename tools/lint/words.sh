@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 words='TO''DO|FIX''ME|XX''X'
-hits=$(git ls-files -co --exclude-standard -- core host cli bench tests fuzz tools packaging docs '*.md' Makefile '*.build' |
+hits=$(git ls-files -co --exclude-standard -- core host server agent cli sim bench tests fuzz tools packaging docs '*.md' Makefile '*.build' |
 	grep -vE '^(tests/fixtures|fuzz/corpus)/' | while read -r f; do [ -f "$f" ] && echo "$f"; done |
 	xargs grep -InE "(^|[^A-Za-z0-9])($words)([^A-Za-z0-9]|\$)" || true)
 [ -z "$hits" ] && exit 0
