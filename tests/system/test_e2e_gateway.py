@@ -114,10 +114,10 @@ def test_a_file_that_was_executed_at_run_time(fleet):
         device = gateway.attested()["device"]
         server.approve_baseline(device)
         assert is_now(gateway.attest()) == TRUSTED
-        gateway.run("cp /bin/busybox /root/dropper; echo >>/root/dropper; /root/dropper true")
+        gateway.run("mkdir /root/dropped; cp /bin/busybox /root/dropped/; echo >>/root/dropped/busybox; /root/dropped/busybox true")
         now = gateway.attest()
         assert is_now(now) == QUARANTINED, now
-        assert "/root/dropper" in why(server, device)
+        assert "/root/dropped/busybox" in why(server, device)
         gateway.off()
 
 
@@ -131,7 +131,7 @@ def test_a_log_that_was_cut(fleet):
         device = gateway.attested()["device"]
         server.approve_baseline(device)
         assert is_now(gateway.attest()) == TRUSTED
-        gateway.run("head -c 4000 /sys/kernel/security/tpm0/binary_bios_measurements >/tmp/short; mv /tmp/short /tmp/log")
+        gateway.run("head -c 4000 /sys/kernel/security/tpm0/binary_bios_measurements >/tmp/log")
         now = gateway.attest()
         assert is_now(now) == QUARANTINED, now
         assert "log" in why(server, device)

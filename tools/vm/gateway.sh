@@ -70,6 +70,7 @@ backdoor() {
 	local folder
 	folder=$(mktemp -d)
 	mkdir -p "$folder/etc"
+	chmod 755 "$folder"
 	echo "left by somebody else" >"$folder/etc/backdoor"
 	{ cat "$1" && (cd "$folder" && find . | cpio --quiet -o -H newc -R 0:0) | lz4 -q -l -9 -c; } >"$2"
 	rm -rf "$folder"
