@@ -25,15 +25,14 @@ units=(
 	"CHGW-000001 5b0d2c1e-8f64-4a0b-9a39-3c1f6f0e0001 52:54:00:c4:a1:01 7a1f0c52-3d0e-4b7c-8f6a-c0ffee01000"
 	"CHGW-000002 e41c97d3-02ab-4f5d-b7c8-91d2a6b40002 52:54:00:5e:b0:02 c93be614-71d8-4e25-a1d4-0dd5ea02000"
 )
-# variant: image of slot A, image of slot B, options of variables.sh, start of the clock
+# variant: image of slot A, image of slot B, options of variables.sh
 declare -A variants=(
-	[good]="good good - utc"
-	[cmdline]="cmdline good - utc"
-	[initrd]="initrd good - utc"
-	[attacker]="attacker good --db=attacker utc"
-	[refused]="unsigned good - utc"
-	[secure-boot-off]="good good --secure-boot=off utc"
-	[1970]="good good - 1970-01-01T00:01:00"
+	[good]="good good -"
+	[cmdline]="cmdline good -"
+	[initrd]="initrd good -"
+	[attacker]="attacker good --db=attacker"
+	[refused]="unsigned good -"
+	[secure-boot-off]="good good --secure-boot=off"
 )
 
 # hash FILE…: one digest of their contents
@@ -111,16 +110,16 @@ new() {
 }
 
 power() {
-	local variant=$1 serial uuid mac guid a b option rtc boot start off how=booted
+	local variant=$1 serial uuid mac guid a b option boot start off how=booted
 	[ -n "${variants[$variant]:-}" ] || { echo "gateway.sh: no such variant: $variant" >&2 && return 2; }
-	read -r a b option rtc <<<"${variants[$variant]}"
+	read -r a b option <<<"${variants[$variant]}"
 	# shellcheck source=/dev/null
 	. "$folder/unit"
 	images
 	disk "$a" "$b" "$guid"
 	rm -f "$folder/gate" "$folder/state" "$folder/on" "$folder/console.log"
 	ln -sf "$disk" "$folder/disk.img"
-	printf 'serial=%s\nuuid=%s\nmac=%s\nrtc=%s\n' "$serial" "$uuid" "$mac" "$rtc" >"$folder/identity"
+	printf 'serial=%s\nuuid=%s\nmac=%s\n' "$serial" "$uuid" "$mac" >"$folder/identity"
 	# What a boot depends on beside its parts: the boots before, which count in the TPM and may have left variables.
 	past=$({ cat "$folder/past" && echo "$variant"; } | sha256sum | cut -c1-20)
 	echo "$past" >"$folder/past"
