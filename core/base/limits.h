@@ -49,10 +49,17 @@
 
 /* core/trust */
 #define CH_GENERATION_ITEMS_MAX 65536
-#define CH_GENERATION_NAME_MAX  64   /* of a device class */
-#define CH_NAME_MAX             64   /* a class, an operator: the names that we give */
-#define CH_ACTION_MAX           1024 /* the canonical text of one action */
-#define CH_ACTION_REASON_MAX    512  /* its reason, escaped */
+#define CH_GENERATION_NAME_MAX  64    /* of a device class */
+#define CH_NAME_MAX             64    /* a class, an operator: the names that we give */
+#define CH_ACTION_MAX           1024  /* the canonical text of one action */
+#define CH_ACTION_REASON_MAX    512   /* its reason, escaped */
+#define CH_MERKLE_DEPTH_MAX     64    /* hashes of one proof: trees have less than 2^63 entries */
+#define CH_NOTE_MAX             65536 /* one signed note */
+#define CH_NOTE_SIGS_MAX        64    /* signatures on one note: the log's and its witnesses' */
+#define CH_NOTE_SIG_MAX         4096 /* bytes of one signature: generous for post-quantum ones, which are passed over */
+#define CH_NOTE_NAME_MAX        256  /* name of a key, and of a log (its origin) */
+#define CH_TILE_LEVEL_MAX       5    /* C2SP tlog-tiles: trees of up to 2^48 entries */
+#define CH_BUNDLE_ENTRIES       256  /* entries of one bundle, hashes of one tile */
 
 /* host/net */
 #define CH_HTTP_HEAD_MAX    8192 /* request or status line and header fields, with the empty line */
@@ -65,35 +72,8 @@
 #define CH_HTTP_TRAILER_MAX 1024 /* all trailer fields, which are ignored */
 
 /* host/policy */
-#define CH_YAML_BYTES_MAX      0x40000 /* one file */
-#define CH_YAML_NODES_MAX      4096
-#define CH_YAML_DEPTH_MAX      8
-#define CH_HTTP_HEAD_MAX       8192 /* request or status line and header fields, with the empty line */
-#define CH_HTTP_TARGET_MAX     2048
-#define CH_HTTP_METHOD_MAX     16
-#define CH_HTTP_FIELDS_MAX     64
-#define CH_HTTP_DIGITS_MAX     15   /* of Content-Length */
-#define CH_HTTP_HEX_MAX        12   /* of a chunk size */
-#define CH_HTTP_EXT_MAX        256  /* extensions of one chunk, which are ignored */
-#define CH_HTTP_TRAILER_MAX    1024 /* all trailer fields, which are ignored */
-#define CH_GENERATION_NAME_MAX 64   /* of a device class */
-#define CH_NAME_MAX            64   /* a class, an operator: the names that we give */
-#define CH_ACTION_MAX          1024 /* the canonical text of one action */
-#define CH_ACTION_REASON_MAX   512  /* its reason, escaped */
-#define CH_HTTP_HEAD_MAX       8192 /* request or status line and header fields, with the empty line */
-#define CH_HTTP_TARGET_MAX     2048
-#define CH_HTTP_METHOD_MAX     16
-#define CH_HTTP_FIELDS_MAX     64
-#define CH_HTTP_DIGITS_MAX     15    /* of Content-Length */
-#define CH_HTTP_HEX_MAX        12    /* of a chunk size */
-#define CH_HTTP_EXT_MAX        256   /* extensions of one chunk, which are ignored */
-#define CH_HTTP_TRAILER_MAX    1024  /* all trailer fields, which are ignored */
-#define CH_MERKLE_DEPTH_MAX    64    /* hashes of one proof: trees have less than 2^63 entries */
-#define CH_NOTE_MAX            65536 /* one signed note */
-#define CH_NOTE_SIGS_MAX       64    /* signatures on one note: the log's and its witnesses' */
-#define CH_NOTE_SIG_MAX        4096  /* bytes of one signature: generous for post-quantum ones, which are passed over */
-#define CH_NOTE_NAME_MAX       256   /* name of a key, and of a log (its origin) */
-#define CH_TILE_LEVEL_MAX      5     /* C2SP tlog-tiles: trees of up to 2^48 entries */
-#define CH_BUNDLE_ENTRIES      256   /* entries of one bundle, hashes of one tile */
+#define CH_YAML_BYTES_MAX 0x40000 /* one file */
+#define CH_YAML_NODES_MAX 4096
+#define CH_YAML_DEPTH_MAX 8
 
 #endif
