@@ -5,6 +5,7 @@
 #include "host/base/file.h"
 #include "sim/device.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -287,6 +288,7 @@ static int run(void)
 	sim.next_attest = ch_calloc(sim.o.devices, sizeof(uint64_t));
 	for (unsigned i = 0; i < sim.o.devices; i++)
 		sim_device_init(&sim.device[i], i, &sim.server, &sim.boot[i % BOOTS], sim.o.life);
+	assert(sim.next_poll != NULL && sim.next_attest != NULL);
 	run_workers(enrol_some);
 	fprintf(stderr, "enrolled %zu\n", sim.enrol.count);
 	sim.start = now_us();

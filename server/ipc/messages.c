@@ -7,13 +7,13 @@
 
 /* The field lists of messages.h become three functions for each message: how long, write, read. */
 
-#define SIZE_U8(name, size)    +1
-#define SIZE_U16(name, size)   +2
-#define SIZE_U32(name, size)   +4
-#define SIZE_U64(name, size)   +8
-#define SIZE_FIX(name, size)   +(size)
-#define SIZE_SPAN(name, size)  +4 + m->name.n
-#define SIZE(kind, name, size) SIZE_##kind(name, size)
+#define SIZE_U8(name, size)    1
+#define SIZE_U16(name, size)   2
+#define SIZE_U32(name, size)   4
+#define SIZE_U64(name, size)   8
+#define SIZE_FIX(name, size)   (size)
+#define SIZE_SPAN(name, size)  (4 + m->name.n)
+#define SIZE(kind, name, size) n += SIZE_##kind(name, size);
 
 #define PUT_U8(name, size)    ch_wr_u8(w, m->name);
 #define PUT_U16(name, size)   ch_wr_be16(w, m->name);
@@ -65,7 +65,8 @@ static enum ch_err verdict(const struct ch_rd *r, bool limit, struct ch_diag *d)
 	{                                                                              \
 		const struct ch_msg_##lower *m = msg;                                  \
 		(void)m;                                                               \
-		return 0 CH_FIELDS_##upper(SIZE);                                      \
+		size_t n = 0;                                                          \
+		CH_FIELDS_##upper(SIZE) return n;                                      \
 	}                                                                              \
 	static void put_##lower(const void *msg, struct ch_wr *w)                      \
 	{                                                                              \

@@ -4,6 +4,7 @@
 #include "host/base/file.h"
 #include "host/sys/log.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +49,7 @@ static const struct ch_conf_key user_keys[] = {
 	{ "signer", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_text[CH_ROLE_SIGNER]) },
 };
 
-#define MAP(table) .keys = table, .key_count = CH_COUNT_OF(table)
+#define MAP(table) .keys = (table), .key_count = CH_COUNT_OF(table)
 
 static const struct ch_conf_key keys[] = {
 	{ "state_dir", CH_CONF_TEXT, CH_CONF_REQUIRED, AT(state_dir) },
@@ -224,6 +225,7 @@ char *main_config_root(const struct main_config *c, enum ch_role role)
 		[CH_ROLE_READER] = { "store", CH_ROLE_KEEPER, 0750 },
 		[CH_ROLE_SIGNER] = { "signer", CH_ROLE_SIGNER, 0700 },
 	};
+	assert(root[role].name != NULL); /* main has no root of its own */
 	char *state = main_config_path(c, c->state_dir);
 	size_t n = strlen(state) + strlen(root[role].name) + 2;
 	char *path = ch_calloc(n, 1);
