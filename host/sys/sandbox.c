@@ -172,17 +172,18 @@ static int allow_by_argument(scmp_filter_ctx ctx, bool files)
 	static const int lock[] = { F_GETLK, F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_GETLK };
 	for (size_t i = 0; i < CH_COUNT_OF(command) && rc == 0; i++) {
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)command[i]));
+				      SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)command[i], 0));
 		if (rc == 0 && SCMP_SYS(fcntl64) >= 0)
 			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl64), 1,
-					      SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)command[i]));
+					      SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)command[i], 0));
 	}
 	for (size_t i = 0; i < CH_COUNT_OF(lock) && rc == 0 && files; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)lock[i]));
+				      SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)lock[i], 0));
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 2,
-				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()), SCMP_A2(SCMP_CMP_EQ, SIGABRT));
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0),
+				      SCMP_A2(SCMP_CMP_EQ, SIGABRT, 0));
 	return rc;
 }
 
@@ -203,12 +204,12 @@ static int allow_sockets(scmp_filter_ctx ctx)
 	static const int family[] = { AF_INET, AF_INET6 };
 	for (size_t i = 0; i < CH_COUNT_OF(family) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family[i]));
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family[i], 0));
 	/* The C library's resolver asks for these too and goes on without them: a name service cache, the list of addresses. */
 	static const int refused[] = { AF_UNIX, AF_NETLINK };
 	for (size_t i = 0; i < CH_COUNT_OF(refused) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)refused[i]));
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)refused[i], 0));
 	return rc;
 }
 

@@ -116,14 +116,25 @@ struct refusal edge_admit(struct conn *c, const struct ch_route *route)
 	return r.status != 0 ? r : in_budget(c, route->caller);
 }
 
-/* What is under way and still admitted (the evidence whose verdict is the quarantine) may have its answer; nothing comes after it. */
+/*
+ * Whether what is under way may have its answer, with nothing after it: the evidence whose verdict is the quarantine, and the renewal
+ * that ends one, whose answer is the certificate that follows the one that is revoked by it.
+ */
+static bool answer_is_due(struct conn *c)
+{
+	if (c->state != CONN_WAIT && c->state != CONN_WRITE)
+		return false;
+	if (c->route == CH_ROUTE_RENEW)
+		return true;
+	return ch_view_get(c->edge->view, c->slot, &c->who) == CH_OK &&
+	       admit_known(c, ch_routes[c->route].caller).status == 0;
+}
+
 static void cut_one(struct conn *c)
 {
 	if (c->tls != NULL)
 		ch_tls_forget(c->tls);
-	if ((c->state == CONN_WAIT || c->state == CONN_WRITE) &&
-	    ch_view_get(c->edge->view, c->slot, &c->who) == CH_OK &&
-	    admit_known(c, ch_routes[c->route].caller).status == 0)
+	if (answer_is_due(c))
 		c->close = true;
 	else
 		conn_free(c);

@@ -209,6 +209,23 @@ def test_a_cut_lets_the_answer_under_way_out_and_nothing_after_it(edge, who):
         assert c.ask("POST", "/v1/evidence", b"{}")[0] == 200
 
 
+def test_a_renewal_under_way_has_its_answer_although_it_revokes_the_certificate_that_asked(edge, who):
+    edge.say("silent", "verify", 1)
+    with Client(edge, "devices", who["cut"]) as c:
+        edge.device(who["cut"], QUARANTINED)
+        c.send(b"POST /v1/renew HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        with Client(edge, "devices", who["trusted"]) as d:
+            assert d.ask("GET", "/v1/poll")[0] == 200
+        edge.device(who["cut"], REVOKED)
+        assert edge.say("cut", who["cut"].device, answer="cut") == "cut 1"
+        edge.say("lose", "verify")
+        assert c.answer()[0] == 503
+        assert c.ended()
+        edge.wait("fatal")
+    edge.say("peer", "verify")
+    edge.device(who["cut"], TRUSTED)
+
+
 def test_events_go_to_those_who_listen(edge, who):
     with Client(edge, "operators", who["viewer"]) as c:
         a = c.ask("GET", "/api/v1/events")

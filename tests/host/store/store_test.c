@@ -17,8 +17,8 @@ static char why[CH_STORE_WHY];
 
 enum { PUT, GET, ALL, COUNT, BAD, SQL_COUNT };
 static const char *const sql[] = {
-	[PUT] = "INSERT INTO token (tenant, seq, sha256, class, time, expires, used, device) "
-		"VALUES ($1, $2, $3, $4, $5, 0, 0, 0)",
+	[PUT] = ("INSERT INTO token (tenant, seq, sha256, class, time, expires, used, device) "
+		 "VALUES ($1, $2, $3, $4, $5, 0, 0, 0)"),
 	[GET] = "SELECT sha256, class, time, seq FROM token WHERE tenant = $1 AND sha256 = $2",
 	[ALL] = "SELECT seq FROM token WHERE tenant = $1 ORDER BY seq",
 	[COUNT] = "SELECT count(*) FROM token WHERE tenant = $1",
