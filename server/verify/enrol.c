@@ -208,6 +208,11 @@ void ch_vf_enrol(struct ch_verify *v, struct ch_vf_request *r, struct ch_span bo
 	}
 	if (!keys_read(v, r, &e, &k) || !keys_judge(v, r, &e, &k))
 		return;
+	/* Without roots every chain would be one that nobody vouches for: that is no verdict about this device. */
+	if (v->held.number == 0) {
+		ch_vf_refuse(v, r, 503, "busy", "no generation is in force yet: ask again", CH_SPAN_EMPTY);
+		return;
+	}
 	const struct ch_ek_sent sent = { &k.ek, e.ek_certificate, e.ek_chain };
 	if (ch_ek_judge(&ek, &v->held, &b, &sent, v->out.now(v->out.ctx)) != CH_OK) {
 		ch_vf_refuse(v, r, ek.status, ek.code, ek.rule, CH_SPAN_EMPTY);

@@ -210,7 +210,15 @@ def test_a_quote_is_no_certification(server, maker, device):
     assert (status, code) == (403, "key-certify") and "not a certification" in rule
 
 
-def test_bodies_that_do_not_read(server, device):
+def test_before_the_first_generation_nobody_is_judged(device):
+    one = Server()
+    status, code, rule = one.refused("ENROL", device.enrolment())
+    assert one.child.stop() == 0
+    assert (status, code) == (503, "busy") and "ask again" in rule
+
+
+def test_bodies_that_do_not_read(server, maker, device):
+    server.hold(*roots(maker))
     good = json.loads(device.enrolment())
     for body, rule in (
             (b"", "ends before"), (b"[]", "not a JSON object"), (b"{", ""), (json.dumps({**good, "more": 1}), "no such member"),
