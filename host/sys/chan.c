@@ -186,16 +186,25 @@ static bool wait_for(const struct ch_chan *c, short events, int64_t end)
 	}
 }
 
-static enum ch_err flush_all(struct ch_chan *c)
+static enum ch_err drain_until(struct ch_chan *c, int64_t end)
 {
-	while (ch_chan_flush(c) && ch_chan_queued(c) > 0)
-		(void)wait_for(c, POLLOUT, -1);
+	while (ch_chan_flush(c) && ch_chan_queued(c) > 0) {
+		if (!wait_for(c, POLLOUT, end))
+			return CH_ERR_LIMIT;
+	}
 	return c->dead ? CH_ERR_IO : CH_OK;
 }
 
-enum ch_err ch_chan_send_fd(struct ch_chan *c, uint16_t type, uint64_t id, struct ch_span payload, int fd)
+enum ch_err ch_chan_drain(struct ch_chan *c, int timeout_ms)
 {
-	enum ch_err err = flush_all(c);
+	return drain_until(c, now_ms() + timeout_ms);
+}
+
+enum ch_err ch_chan_send_fd(struct ch_chan *c, uint16_t type, uint64_t id, struct ch_span payload, int fd,
+			    int timeout_ms)
+{
+	int64_t end = now_ms() + timeout_ms;
+	enum ch_err err = drain_until(c, end);
 	if (err != CH_OK)
 		return err;
 	ch_chan_send(c, type, id, payload);
@@ -211,15 +220,16 @@ enum ch_err ch_chan_send_fd(struct ch_chan *c, uint16_t type, uint64_t id, struc
 		ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n == 1)
 			break;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			(void)wait_for(c, POLLOUT, -1);
-		else if (n >= 0 || errno != EINTR) {
+		bool full = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+		if (full && !wait_for(c, POLLOUT, end))
+			return CH_ERR_LIMIT;
+		if (!full && (n >= 0 || errno != EINTR)) {
 			c->dead = true;
 			return CH_ERR_IO;
 		}
 	}
 	c->out_off++;
-	return flush_all(c);
+	return drain_until(c, end);
 }
 
 enum ch_err ch_chan_wait(struct ch_chan *c, struct ch_frame *f, int timeout_ms)

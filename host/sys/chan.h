@@ -9,7 +9,7 @@
 
 /*
  * One end of a channel between two processes of ours: a stream socketpair that carries frames. Nothing here waits, except the
- * two functions that say so. What is sent is queued and leaves with ch_chan_flush, once a turn of the loop: a lone system call
+ * functions that take a time-out. What is sent is queued and leaves with ch_chan_flush, once a turn of the loop: a lone system call
  * a message costs ten times what a batch does.
  *
  * A frame is a header of 16 bytes, big-endian, and its payload:
@@ -57,6 +57,11 @@ uint8_t *ch_chan_room(struct ch_chan *c, uint16_t type, uint64_t id, size_t n);
 void ch_chan_send(struct ch_chan *c, uint16_t type, uint64_t id, struct ch_span payload);
 /* Sends what is queued, as far as the other end takes it. False when the channel is dead. */
 bool ch_chan_flush(struct ch_chan *c);
+/*
+ * Sends all that is queued, waiting at most `timeout_ms` for the other end to take it. CH_ERR_IO when it is gone, CH_ERR_LIMIT
+ * when it does not read: what was not sent stays queued.
+ */
+CH_MUST_USE enum ch_err ch_chan_drain(struct ch_chan *c, int timeout_ms);
 /* Bytes that are queued and not yet sent. */
 static inline size_t ch_chan_queued(const struct ch_chan *c)
 {
@@ -64,10 +69,11 @@ static inline size_t ch_chan_queued(const struct ch_chan *c)
 }
 
 /*
- * Sends all that is queued and then `fd` with the frame. Waits until it is sent. CH_ERR_IO when the other end is gone.
- * The descriptor stays the caller's.
+ * Sends all that is queued and then `fd` with the frame, waiting at most `timeout_ms`. CH_ERR_IO when the other end is gone,
+ * CH_ERR_LIMIT when it does not read: the channel is of no use then. The descriptor stays the caller's.
  */
-CH_MUST_USE enum ch_err ch_chan_send_fd(struct ch_chan *c, uint16_t type, uint64_t id, struct ch_span payload, int fd);
+CH_MUST_USE enum ch_err ch_chan_send_fd(struct ch_chan *c, uint16_t type, uint64_t id, struct ch_span payload, int fd,
+					int timeout_ms);
 
 /* Waits for one frame, at most `timeout_ms` (-1: for ever). CH_ERR_IO when the channel is dead, CH_ERR_LIMIT when time is up. */
 CH_MUST_USE enum ch_err ch_chan_wait(struct ch_chan *c, struct ch_frame *f, int timeout_ms);

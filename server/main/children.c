@@ -15,6 +15,7 @@
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 10000
 #define SETTLED_MS   30000 /* who ran this long starts again at once */
+#define READ_MS      5000  /* for a child to take what it is told; one that does not is ended */
 #define GRACE_MS     5000  /* for each group to end by itself */
 
 /* Who talks to whom. */
@@ -56,16 +57,17 @@ static void add_own_gifts(const struct main_process *p, struct main_gift *gift, 
 		add_gift(gift, count, (enum ch_fd_kind)(CH_FD_LISTEN_DEVICES + i), 0, m->listener[i][p->index], true);
 }
 
-/* Gives the other end of a channel to a process that runs. */
-static bool hand_over(struct main_process *to, const struct main_process *peer, int fd)
+/* Gives the other end of a channel to a process that runs. Nobody may hold this process up: one that does not read is ended. */
+static void hand_over(struct main_process *to, const struct main_process *peer, int fd)
 {
 	const struct ch_msg_peer msg = { .kind = (uint8_t)peer->role, .index = (uint8_t)peer->index };
 	uint8_t bytes[2];
 	struct ch_wr w = ch_wr(bytes, sizeof(bytes));
 	ch_msg_put(CH_MSG_PEER, &msg, &w);
-	enum ch_err err = ch_chan_send_fd(&to->control, CH_MSG_PEER, 0, ch_wr_span(&w), fd);
+	enum ch_err err = ch_chan_send_fd(&to->control, CH_MSG_PEER, 0, ch_wr_span(&w), fd, READ_MS);
 	(void)close(fd);
-	return err == CH_OK;
+	if (err == CH_ERR_LIMIT)
+		(void)kill(to->pid, SIGKILL);
 }
 
 /* Makes a channel to every process that this one talks to and that runs. */
@@ -83,7 +85,7 @@ static bool add_channels(struct main_process *p, struct main_gift *gift, size_t 
 		}
 		add_gift(gift, count, (enum ch_fd_kind)q->role, q->index, pair[0], false);
 		/* One that is about to end does not take it; whoever follows it makes its own. */
-		(void)hand_over(q, p, pair[1]);
+		hand_over(q, p, pair[1]);
 	}
 	return true;
 }
@@ -106,7 +108,9 @@ static bool start_one(struct main_process *p)
 		return false;
 	p->watch.ready = control_ready;
 	p->watch.ctx = p;
-	(void)ch_chan_flush(&p->control);
+	/* A configuration with many roots is more than a socket takes at once. */
+	if (ch_chan_drain(&p->control, READ_MS) == CH_ERR_LIMIT)
+		(void)kill(p->pid, SIGKILL);
 	return ch_loop_add(p->all->loop, &p->watch, p->control.fd, EPOLLIN) == CH_OK;
 }
 
@@ -130,7 +134,8 @@ static void spread_status(struct main_children *m, const struct main_process *fr
 	uint64_t id = (uint64_t)from->role << 8 | from->index;
 	for (size_t i = 0; i < m->count; i++) {
 		struct main_process *q = &m->process[i];
-		if (q->role != CH_ROLE_EDGE || !q->ready || q == from)
+		/* Nothing piles up for one that does not read. */
+		if (q->role != CH_ROLE_EDGE || !q->ready || q == from || ch_chan_queued(&q->control) > 0)
 			continue;
 		ch_chan_send(&q->control, CH_MSG_STATUS, id, payload);
 		(void)ch_chan_flush(&q->control);
@@ -340,7 +345,8 @@ void main_children_reload(struct main_children *m)
 		}
 		const struct ch_msg_reload reload = { .config = ch_buf_span(&config) };
 		ch_msg_send(&p->control, CH_MSG_RELOAD, 0, &reload);
-		(void)ch_chan_flush(&p->control);
+		if (ch_chan_drain(&p->control, READ_MS) == CH_ERR_LIMIT)
+			(void)kill(p->pid, SIGKILL);
 		ch_wipe(config.p, config.n);
 	}
 }

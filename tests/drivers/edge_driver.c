@@ -275,7 +275,7 @@ static void on_peer(char **a)
 	struct ch_wr w = ch_wr(bytes, sizeof(bytes));
 	int fd = make_peer(&roles[role], role);
 	ch_msg_put(CH_MSG_PEER, &m, &w);
-	if (ch_chan_send_fd(&control.chan, CH_MSG_PEER, 0, ch_wr_span(&w), fd) != CH_OK)
+	if (ch_chan_send_fd(&control.chan, CH_MSG_PEER, 0, ch_wr_span(&w), fd, 5000) != CH_OK)
 		die("peer");
 	close(fd);
 	printf("ok\n");

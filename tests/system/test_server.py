@@ -11,6 +11,7 @@ from urllib.error import HTTPError, URLError
 
 import pytest
 from server_live import BUILD, ROLES, Server
+from support import ROOT
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: each process gets a user and a root of its own")
 
@@ -113,6 +114,16 @@ def test_it_ends_in_order_and_leaves_nothing(tmp_path):
     for pid in pids.values():
         assert not os.path.exists(f"/proc/{pid}")
     assert server.lines[-1].endswith("main: ended")
+
+
+def test_a_configuration_that_no_socket_takes_at_once(tmp_path):
+    """Six hundred roots: the keeper is told all of them."""
+    root = (ROOT / "tests" / "fixtures" / "ca" / "swtpm-localca-rootca-cert.pem").read_bytes()
+    server = Server(tmp_path / "made")
+    for number in range(6):
+        (server.folder / "ek_roots" / f"{number}.pem").write_bytes(root * 100)
+    with server:
+        assert settled(server)["role"] == "admin"
 
 
 def test_children_do_not_outlive_it(tmp_path):

@@ -136,7 +136,7 @@ static void a_descriptor_comes_with_its_frame(void **state)
 	open_pair(&p);
 	p.b.takes_fds = true;
 	assert_int_equal(pipe(pipe_fd), 0);
-	assert_int_equal(ch_chan_send_fd(&p.a, 3, 0, CH_SPAN_LIT("take it"), pipe_fd[1]), CH_OK);
+	assert_int_equal(ch_chan_send_fd(&p.a, 3, 0, CH_SPAN_LIT("take it"), pipe_fd[1], 1000), CH_OK);
 	assert_int_equal(ch_chan_wait(&p.b, &f, 1000), CH_OK);
 	assert_span_equal(f.payload, "take it", 7);
 	int fd = ch_chan_take_fd(&p.b);
@@ -157,7 +157,7 @@ static void an_unwanted_descriptor_ends_the_channel(void **state)
 	struct pair p;
 	open_pair(&p);
 	int before = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	assert_int_equal(ch_chan_send_fd(&p.a, 3, 0, CH_SPAN_EMPTY, before), CH_OK);
+	assert_int_equal(ch_chan_send_fd(&p.a, 3, 0, CH_SPAN_EMPTY, before, 1000), CH_OK);
 	assert_false(ch_chan_read(&p.b));
 	int after = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(after, before + 1); /* it was closed, not kept */
@@ -178,6 +178,20 @@ static void waiting_ends_in_time_or_with_the_other_end(void **state)
 	ch_chan_clear(&p.b);
 }
 
+/* One that does not read holds nobody up. */
+static void draining_ends_in_time(void **state)
+{
+	(void)state;
+	struct pair p;
+	open_pair(&p);
+	(void)ch_chan_room(&p.a, 1, 1, 4 << 20);
+	assert_int_equal(ch_chan_drain(&p.a, 10), CH_ERR_LIMIT);
+	assert_int_equal(ch_chan_send_fd(&p.a, 3, 0, CH_SPAN_EMPTY, p.a.fd, 10), CH_ERR_LIMIT);
+	ch_chan_clear(&p.b);
+	assert_int_equal(ch_chan_drain(&p.a, 10), CH_ERR_IO);
+	ch_chan_clear(&p.a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +203,7 @@ int main(void)
 		cmocka_unit_test(a_descriptor_comes_with_its_frame),
 		cmocka_unit_test(an_unwanted_descriptor_ends_the_channel),
 		cmocka_unit_test(waiting_ends_in_time_or_with_the_other_end),
+		cmocka_unit_test(draining_ends_in_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
