@@ -226,7 +226,7 @@ void ch_msg_send(struct ch_chan *c, enum ch_msg type, uint64_t id, const void *m
  * receiver ends the channel then. `once` keeps what may come only once on this channel; zeros at first.
  */
 struct ch_permit_once {
-	uint32_t seen;
+	uint64_t seen;
 };
 bool ch_msg_permitted(struct ch_permit_once *once, enum ch_role from, enum ch_role to, unsigned type);
 

@@ -60,11 +60,11 @@ static const struct {
 
 bool ch_msg_permitted(struct ch_permit_once *once, enum ch_role from, enum ch_role to, unsigned type)
 {
-	_Static_assert(CH_MSG_COUNT <= 32, "one bit a message");
+	_Static_assert(CH_MSG_COUNT <= 64, "one bit a message");
 	for (size_t i = 0; i < CH_COUNT_OF(permitted); i++) {
 		if (permitted[i].from != from || permitted[i].to != to || permitted[i].type != type)
 			continue;
-		uint32_t bit = (uint32_t)1 << type;
+		uint64_t bit = (uint64_t)1 << type;
 		bool again = (once->seen & bit) != 0;
 		once->seen |= bit;
 		return permitted[i].how == ANY || !again;
