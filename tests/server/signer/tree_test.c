@@ -4,9 +4,10 @@
 #include "host/base/file.h"
 #include "tests/unit.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define ORIGIN "log.test/signer"
@@ -54,7 +55,6 @@ static int teardown(void **state)
 	(void)unlink(path);
 	path_of(path, CH_SIGNER_TREE_FILE ".new");
 	(void)unlink(path);
-	(void)rmdir(path);
 	ch_buf_free(&key_pem);
 	return rmdir(dir);
 }
@@ -138,32 +138,32 @@ static void what_cannot_be_kept_is_not_signed(void **state)
 {
 	uint8_t hashes[2 * 32] = { 2 };
 	struct ch_signer_tree t;
-	char path[128];
+	struct rlimit was, none;
 	bool made;
 	(void)state;
 	assert_int_equal(open_tree(&t, &made), CH_OK);
-	/* A folder where the new file would go: writing fails for root, too. */
-	path_of(path, CH_SIGNER_TREE_FILE ".new");
-	(void)unlink(path);
-	assert_int_equal(mkdir(path, 0700), 0);
+	/* No byte may be written: that holds for root, too. */
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = was;
+	none.rlim_cur = 0;
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
 	struct ch_msg_checkpoint c = append(&t, 0, hashes, 2);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
 	assert_int_equal(c.status, 2);
 	assert_int_equal(c.size, 0);
 	assert_int_equal(c.note.n, 0);
-	assert_int_equal(rmdir(path), 0);
 	c = append(&t, 0, hashes, 2);
 	assert_int_equal(c.status, 0);
 	assert_int_equal(c.size, 2);
 	ch_signer_tree_clear(&t);
 }
 
-static void a_damaged_or_foreign_file_is_refused(void **state)
+static void a_foreign_file_is_refused(void **state)
 {
 	uint8_t hashes[32] = { 3 };
 	struct ch_signer_tree t;
 	struct ch_sign_key key;
-	CH_AUTO_BUF struct ch_buf file = { 0 };
-	char path[128];
 	bool made;
 	(void)state;
 	assert_int_equal(open_tree(&t, &made), CH_OK);
@@ -178,21 +178,67 @@ static void a_damaged_or_foreign_file_is_refused(void **state)
 	assert_int_equal(ch_sign_key_make(&key, CH_KEY_P256), CH_OK);
 	assert_int_equal(ch_signer_tree_open(&t, dir, CH_SPAN_LIT(ORIGIN), &key, &made), CH_ERR_KEY);
 	ch_sign_key_clear(&key);
+}
+
+/* The file of a log of two entries, signed one by one. */
+static void file_of_two(struct ch_buf *file)
+{
+	uint8_t hashes[2 * 32] = { 4 };
+	struct ch_signer_tree t;
+	char path[128];
+	bool made;
+	assert_int_equal(open_tree(&t, &made), CH_OK);
+	(void)append(&t, 0, hashes, 1);
+	(void)append(&t, 1, hashes + 32, 1);
+	ch_signer_tree_clear(&t);
 	path_of(path, CH_SIGNER_TREE_FILE);
-	assert_int_equal(ch_file_read(&file, path), CH_OK);
-	for (size_t i = 0; i < 2 * file.n; i++) {
-		/* Each byte changed, then each length. */
-		size_t n = i < file.n ? file.n : i - file.n;
-		FILE *f = fopen(path, "wb");
-		assert_non_null(f);
-		if (i < file.n)
-			file.p[i] ^= 0x20;
-		assert_int_equal(fwrite(file.p, 1, n, f), n);
-		assert_int_equal(fclose(f), 0);
-		if (i < file.n)
-			file.p[i] ^= 0x20;
-		assert_int_not_equal(open_tree(&t, &made), CH_OK);
+	assert_int_equal(ch_file_read(file, path), CH_OK);
+	assert_int_equal(file->n, CH_SIGNER_TREE_BYTES);
+}
+
+static enum ch_err open_bytes(struct ch_span bytes, uint64_t *size)
+{
+	struct ch_signer_tree t;
+	char path[128];
+	bool made;
+	path_of(path, CH_SIGNER_TREE_FILE);
+	FILE *f = fopen(path, "wb");
+	assert_non_null(f);
+	assert_int_equal(fwrite(bytes.p, 1, bytes.n, f), bytes.n);
+	assert_int_equal(fclose(f), 0);
+	enum ch_err err = open_tree(&t, &made);
+	*size = t.last.size;
+	ch_signer_tree_clear(&t);
+	return err;
+}
+
+static void a_byte_that_decays_does_not_bring_an_older_tree_back(void **state)
+{
+	CH_AUTO_BUF struct ch_buf file = { 0 };
+	uint64_t size;
+	(void)state;
+	file_of_two(&file);
+	for (size_t i = 0; i < file.n; i += 61) {
+		file.p[i] ^= 0x20;
+		assert_int_equal(open_bytes(ch_buf_span(&file), &size), CH_OK);
+		assert_int_equal(size, 2);
+		file.p[i] ^= 0x20;
 	}
+}
+
+static void a_file_of_another_length_or_without_a_record_is_refused(void **state)
+{
+	CH_AUTO_BUF struct ch_buf file = { 0 };
+	uint64_t size;
+	(void)state;
+	file_of_two(&file);
+	for (size_t n = 0; n < file.n; n += 127)
+		assert_int_equal(open_bytes(ch_span(file.p, n), &size), CH_ERR_MALFORMED);
+	ch_buf_append(&file, CH_SPAN_LIT("\0"));
+	assert_int_equal(open_bytes(ch_buf_span(&file), &size), CH_ERR_MALFORMED);
+	for (size_t i = 0; i < CH_SIGNER_TREE_BYTES; i += CH_SIGNER_TREE_BLOCK)
+		file.p[i + 50] ^= 1;
+	assert_int_equal(open_bytes(ch_span(file.p, CH_SIGNER_TREE_BYTES), &size), CH_ERR_MALFORMED);
 }
 
 int main(void)
@@ -201,7 +247,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(signs_what_continues_and_nothing_else, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_signer_that_starts_anew_knows_what_it_signed, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_cannot_be_kept_is_not_signed, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_damaged_or_foreign_file_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_foreign_file_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_byte_that_decays_does_not_bring_an_older_tree_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_of_another_length_or_without_a_record_is_refused, setup,
+						teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
