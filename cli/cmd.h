@@ -93,6 +93,8 @@ int cmd_inspect_eventlog(int argc, char **argv);
 int cmd_inspect_quote(int argc, char **argv);
 int cmd_inspect_ima(int argc, char **argv);
 int cmd_inspect_ekcert(int argc, char **argv);
+int cmd_inspect_cert(int argc, char **argv);
+int cmd_inspect_csr(int argc, char **argv);
 int cmd_inspect_proof(int argc, char **argv);
 int cmd_inspect_psa(int argc, char **argv);
 int cmd_appraise(int argc, char **argv);

@@ -47,6 +47,12 @@
 #define CH_PSA_CLAIMS_MAX 64    /* claims of one token, known and unknown */
 #define CH_PSA_FAULTS_MAX 32    /* broken rules that are told; all are counted */
 
+/* core/platform: certification requests */
+#define CH_CSR_MAX          16384 /* one request */
+#define CH_CSR_ATTRS_MAX    16
+#define CH_CSR_NAMES_MAX    16 /* that one request asks for */
+#define CH_CSR_PURPOSES_MAX 16 /* that one request asks for */
+
 /* core/trust */
 #define CH_GENERATION_ITEMS_MAX 65536
 #define CH_GENERATION_NAME_MAX  64    /* of a device class */
