@@ -67,6 +67,19 @@
 #define CH_TILE_LEVEL_MAX       5    /* C2SP tlog-tiles: trees of up to 2^48 entries */
 #define CH_BUNDLE_ENTRIES       256  /* entries of one bundle, hashes of one tile */
 
+/* core/trust: the fleet root */
+#define CH_FLEET_ROOT_MAX    49152 /* the text of one document; with its signatures it is a note */
+#define CH_ROOT_NODES_MAX    1024  /* values in it: about 500 where every list is full */
+#define CH_ROOT_VERSION_MAX  0xffffffffu
+#define CH_ROOT_KEYS_MAX     16   /* of one role */
+#define CH_ROOT_RELEASES_MAX 8    /* roles */
+#define CH_ROOT_ANCHORS_MAX  8    /* certificates of CAs: old, new, cross */
+#define CH_ROOT_ANCHOR_MAX   3072 /* bytes of one */
+#define CH_ROOT_LOGS_MAX     8
+#define CH_ROOT_EARS_MAX     8
+#define CH_ROOT_SERVERS_MAX  32
+#define CH_ROOT_SERVER_MAX   272 /* a name of 253 bytes, brackets, a port */
+
 /* host/net */
 #define CH_HTTP_HEAD_MAX    8192 /* request or status line and header fields, with the empty line */
 #define CH_HTTP_TARGET_MAX  2048

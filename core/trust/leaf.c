@@ -55,7 +55,7 @@ enum ch_err ch_leaf_parse(struct ch_leaf *leaf, struct ch_span in, struct ch_dia
 	if (!ch_rd_done(&r))
 		return ch_fail(d, CH_ERR_TRAILING, r.off, "a leaf has 42 bytes");
 	if (ch_leaf_type_str(type) == NULL)
-		return ch_fail(d, CH_ERR_UNKNOWN, 1, "the type of a leaf is 1 to 7");
+		return ch_fail(d, CH_ERR_UNKNOWN, 1, "the type of a leaf is 1 to 8");
 	ch_span_copy(out.commitment, sizeof(out.commitment), commitment);
 	*leaf = out;
 	return CH_OK;

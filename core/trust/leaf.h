@@ -22,7 +22,8 @@
 	X(4, LIFECYCLE, "lifecycle")       \
 	X(5, GENERATION, "generation")     \
 	X(6, DECOMMISSION, "decommission") \
-	X(7, RELEASE, "release")
+	X(7, RELEASE, "release")           \
+	X(8, FLEET_ROOT, "fleet-root")
 
 #define CH_LEAF_ENUM(number, name, text) CH_LEAF_##name = (number),
 enum ch_leaf_type { CH_LEAF_TYPES(CH_LEAF_ENUM) };
