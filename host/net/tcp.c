@@ -2,6 +2,7 @@
 #include "host/net/tcp.h"
 
 #include "host/net/http1.h"
+#include "host/sys/clock.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -11,14 +12,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 uint64_t ch_tcp_now(void)
 {
-	struct timespec ts;
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return ch_clock_ms(CLOCK_MONOTONIC);
 }
 
 enum ch_err ch_net_say(struct ch_net_why *why, enum ch_err err, const char *format, ...)

@@ -3,12 +3,12 @@
 
 #include "core/base/rd.h"
 #include "core/base/wr.h"
+#include "host/sys/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define READ_STEP ((size_t)64 << 10)
@@ -165,9 +165,7 @@ bool ch_chan_flush(struct ch_chan *c)
 
 static int64_t now_ms(void)
 {
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)ch_clock_ms(CLOCK_MONOTONIC);
 }
 
 /* Waits for `events` until the moment `end` (-1: for ever). False when time is up. */

@@ -2,11 +2,11 @@
 #include "host/sys/loop.h"
 
 #include "host/base/mem.h"
+#include "host/sys/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TURN_EVENTS 256
@@ -28,9 +28,7 @@ struct ch_loop {
 
 static uint64_t clock_ms(void)
 {
-	struct timespec ts;
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 + 1;
+	return ch_clock_ms(CLOCK_MONOTONIC) + 1;
 }
 
 struct ch_loop *ch_loop_new(void)

@@ -2,9 +2,8 @@
 /* May this connection ask for this? Every request is asked anew, against the fleet view alone: no message, no lock. */
 #include "core/trust/action.h"
 #include "core/trust/lifecycle.h"
+#include "host/sys/clock.h"
 #include "server/edge/edge.h"
-
-#include <time.h>
 
 static size_t bucket_of(const uint8_t id[static 16])
 {
@@ -41,9 +40,7 @@ void edge_forget(struct conn *c)
 
 static uint64_t wall_s(void)
 {
-	struct timespec ts;
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec;
+	return ch_clock_ms(CLOCK_REALTIME) / 1000;
 }
 
 #define REFUSE(status, code, rule, end) ((struct refusal){ status, code, rule, end })

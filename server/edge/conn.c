@@ -96,8 +96,7 @@ void conn_free(struct conn *c)
 	ch_loop_del(e->loop, &c->io);
 	ch_loop_timer_clear(e->loop, &c->timer);
 	ch_loop_task_clear(e->loop, &c->again);
-	if (c->state == CONN_WAIT && c->peer != NULL)
-		c->peer->waiting--;
+	peer_quit(c);
 	ch_tls_free(c->tls);
 	close(c->io.fd);
 	conn_discharge(c);

@@ -5,9 +5,8 @@
 #include "host/net/http1.h"
 #include "host/net/proxy_protocol.h"
 #include "host/net/tls_server.h"
-#include "host/sys/loop.h"
 #include "server/edge/budget.h"
-#include "server/ipc/child.h"
+#include "server/ipc/hub.h"
 #include "server/ipc/routes.h"
 #include "server/ipc/view.h"
 
@@ -16,8 +15,7 @@
  * it and every function gets it. Only what the files of this folder share is here.
  */
 
-#define EDGE_LISTENERS_MAX 4  /* sockets of one kind */
-#define EDGE_PEERS_MAX     16 /* processes of one role */
+#define EDGE_LISTENERS_MAX 4 /* sockets of one kind */
 #define EDGE_BALANCERS_MAX 32
 #define EDGE_BUCKETS       4096 /* of the index by device */
 #define EDGE_SCRATCH       16384
@@ -36,7 +34,6 @@ enum conn_state {
 };
 
 struct edge;
-struct peer;
 
 struct conn {
 	struct edge *edge;
@@ -63,7 +60,7 @@ struct conn {
 	struct ch_view_record who;  /* as of the last admission */
 	struct conn *next, *prev;   /* of the same bucket of the index, while `known` */
 	struct conn *older, *newer; /* all connections, by the time they last did something */
-	struct peer *peer;          /* that answers, in CONN_WAIT */
+	struct ch_peer *peer;       /* that answers, in CONN_WAIT */
 	struct ch_buf in;           /* head of the request, and what came behind it */
 	size_t head_n;              /* of the head in `in`, once it is whole; with `seen` before */
 	size_t seen;
@@ -74,18 +71,6 @@ struct conn {
 	size_t charged; /* bytes of the process's budget */
 	uint64_t since; /* milliseconds: of this state */
 	uint64_t moved; /* bytes in this state */
-};
-
-struct peer {
-	struct edge *edge;
-	enum ch_role role;
-	uint8_t index;
-	bool up;
-	struct ch_chan chan;
-	struct ch_loop_fd io;
-	struct ch_loop_task flush;
-	struct ch_permit_once once;
-	size_t waiting; /* requests without an answer */
 };
 
 struct listener {
@@ -122,9 +107,9 @@ struct event {
 #define EDGE_OTHERS_MAX 8 /* processes of one role whose numbers are shown */
 
 struct edge {
-	struct ch_loop *loop;
 	struct ch_child child;
-	struct ch_loop_fd control;
+	struct ch_hub hub;
+	struct ch_loop *loop; /* the hub's */
 	struct edge_conf conf;
 	struct ch_view *view;
 	struct ch_tls_server *tls[CH_LISTENER_COUNT];
@@ -132,8 +117,8 @@ struct edge {
 	size_t listeners[CH_LISTENER_COUNT];
 	bool paused; /* no connection is taken: no descriptor left, or the end is near */
 	struct ch_loop_timer resume;
-	struct peer peer[CH_ROLE_COUNT][EDGE_PEERS_MAX];
-	struct conn **conn; /* by number; NULL: free */
+	size_t waiting[CH_ROLE_COUNT][CH_HUB_PEERS_MAX]; /* requests without an answer, by the peer that has them */
+	struct conn **conn;                              /* by number; NULL: free */
 	uint32_t *free_number;
 	size_t conn_cap, free_count, conns;
 	size_t in_state[CONN_STATES];
@@ -146,9 +131,8 @@ struct edge {
 	struct ch_loop_timer heartbeat;
 	bool stopping;
 	struct ch_loop_timer grace;
-	struct ch_loop_timer status;
 	struct ch_buf other[CH_ROLE_COUNT][EDGE_OTHERS_MAX]; /* what the other processes told of themselves */
-	struct edge_counters count, told;                    /* `told`: as main last heard it */
+	struct edge_counters count;
 	uint64_t date_at;
 	char date[CH_HTTP_DATE];
 	uint8_t scratch[EDGE_SCRATCH];
@@ -189,13 +173,15 @@ void edge_forget(struct conn *c);
 /* Closes the sessions that CUT names; how many. */
 uint32_t edge_cut(struct edge *e, const struct ch_msg_cut *cut);
 
-/* peers.c */
-void peers_start(struct edge *e);
-void peers_clear(struct edge *e);
-void peer_attach(struct edge *e, enum ch_role role, uint8_t index, int fd);
+/* peers.c: the processes that answer */
+bool peer_message(void *ctx, struct ch_peer *p, const struct ch_frame *f);
+void peer_change(void *ctx, struct ch_peer *p, bool up);
 /* The one of this role that has least to do; NULL if none is there, or all are full. */
-struct peer *peer_choose(struct edge *e, enum ch_role role);
-void peer_send(struct peer *p, enum ch_msg type, uint64_t id, const void *msg);
+struct ch_peer *peer_choose(struct edge *e, enum ch_role role);
+/* From now on `p` is to answer the connection's request. */
+void peer_owes(struct conn *c, struct ch_peer *p);
+/* Nobody is to answer it any more: the answer came, or is not awaited. */
+void peer_quit(struct conn *c);
 static inline uint64_t conn_id(const struct conn *c)
 {
 	return (uint64_t)c->turn << 32 | c->number;
@@ -208,11 +194,12 @@ void events_publish(struct edge *e, const struct ch_msg_event *event);
 void events_clear(struct edge *e);
 
 /* metrics.c */
-void metrics_start(struct edge *e);
 void metrics_clear(struct edge *e);
 void metrics_put(struct edge *e, struct ch_wr *w);
+/* What this edge tells main of itself. */
+void metrics_own(void *ctx, struct ch_wr *w);
 /* Keeps the lines of another process. */
-void metrics_take(struct edge *e, const struct ch_child_news *news);
+void metrics_take(void *ctx, const struct ch_child_news *news);
 
 /* local.c: what the edge answers by itself */
 void local_answer(struct conn *c);

@@ -3,9 +3,8 @@
 #include "core/trust/lifecycle.h"
 #include "core/trust/link.h"
 #include "core/wire/json.h"
+#include "host/sys/clock.h"
 #include "server/edge/edge.h"
-
-#include <time.h>
 
 #define METRICS_MAX 131072
 
@@ -13,10 +12,8 @@
 static void answer_poll(struct conn *c)
 {
 	uint8_t text[512];
-	struct timespec ts;
 	struct ch_wr w = ch_wr(text, sizeof(text));
 	struct ch_json_wr j = ch_json_wr(&w, false);
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
 	ch_json_object_begin(&j);
 	ch_json_named_hex(&j, "device", CH_SPAN_OF(c->who.id));
 	ch_json_named_str(&j, "state", ch_state_str((enum ch_state)c->who.state));
@@ -24,7 +21,7 @@ static void answer_poll(struct conn *c)
 	ch_json_named_bool(&j, "reattest", (c->who.pending & CH_VIEW_PENDING_REATTEST) != 0);
 	ch_json_named_bool(&j, "renew", (c->who.pending & CH_VIEW_PENDING_RENEW) != 0);
 	ch_json_named_u64(&j, "generation", ch_view_generation(c->edge->view));
-	ch_json_named_u64(&j, "time", (uint64_t)ts.tv_sec);
+	ch_json_named_u64(&j, "time", ch_clock_ms(CLOCK_REALTIME) / 1000);
 	ch_json_object_end(&j);
 	request_respond(c, 200, 0, CH_SPAN_EMPTY, ch_wr_span(&w));
 }
@@ -32,7 +29,7 @@ static void answer_poll(struct conn *c)
 static void answer_health(struct conn *c)
 {
 	/* Serving is more than listening: without the keeper no evidence can be taken. */
-	bool well = c->edge->peer[CH_ROLE_KEEPER][0].up && !c->edge->stopping;
+	bool well = ch_hub_peer(&c->edge->hub, CH_ROLE_KEEPER, 0) != NULL && !c->edge->stopping;
 	request_respond(c, well ? 200 : 503, 0, CH_SPAN_LIT("text/plain; charset=utf-8"),
 			well ? CH_SPAN_LIT("ok\n") : CH_SPAN_LIT("not serving\n"));
 }

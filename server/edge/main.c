@@ -123,8 +123,9 @@ static void grace_over(void *ctx)
 }
 
 /* Nothing new; what does nothing ends now, what is under way has its time. */
-static void stop(struct edge *e, uint32_t grace_ms)
+static void stop(void *ctx, uint32_t grace_ms)
 {
+	struct edge *e = ctx;
 	if (e->stopping)
 		return;
 	e->stopping = true;
@@ -141,8 +142,9 @@ static void stop(struct edge *e, uint32_t grace_ms)
 }
 
 /* New connections get the new certificate; those that are open keep theirs. What does not hold changes nothing. */
-static void reload(struct edge *e, struct ch_span config)
+static void reload(void *ctx, struct ch_span config)
 {
+	struct edge *e = ctx;
 	struct edge_conf conf;
 	if (!configure(&conf, config) || !make_tls(e, config)) {
 		ch_log(CH_LOG_ERROR, "the new configuration is not taken; the old one holds");
@@ -154,39 +156,21 @@ static void reload(struct edge *e, struct ch_span config)
 	ch_log(CH_LOG_NOTICE, "the new configuration holds");
 }
 
-static void control_ready(void *ctx, uint32_t events)
-{
-	struct edge *e = ctx;
-	(void)events;
-	for (;;) {
-		struct ch_child_news news = ch_child_next(&e->child);
-		switch (news.ask) {
-		case CH_CHILD_NOTHING:
-			return;
-		case CH_CHILD_PEER:
-			peer_attach(e, (enum ch_role)news.peer.kind, news.peer.index, news.peer.fd);
-			break;
-		case CH_CHILD_RELOAD:
-			reload(e, news.config);
-			break;
-		case CH_CHILD_STATUS:
-			metrics_take(e, &news);
-			break;
-		case CH_CHILD_STOP:
-			/* Main is gone, or the end is asked for: nothing more is to be heard. */
-			ch_loop_del(e->loop, &e->control);
-			stop(e, news.grace_ms);
-			return;
-		}
-	}
-}
-
 static void resume(void *ctx)
 {
 	struct edge *e = ctx;
 	if (!e->stopping)
 		edge_accept_start(e);
 }
+
+static const struct ch_hub_work work = {
+	.message = peer_message,
+	.peer = peer_change,
+	.metrics = metrics_own,
+	.status = metrics_take,
+	.reload = reload,
+	.stop = stop,
+};
 
 static bool start(struct edge *e)
 {
@@ -200,9 +184,9 @@ static bool start(struct edge *e)
 	}
 	take_listeners(e);
 	make_table(e);
-	e->loop = ch_loop_new();
+	ch_hub_init(&e->hub, &e->child, &work, e);
+	e->loop = e->hub.loop;
 	e->resume = (struct ch_loop_timer){ .due = resume, .ctx = e };
-	e->control = (struct ch_loop_fd){ .ready = control_ready, .ctx = e };
 	return true;
 }
 
@@ -212,14 +196,11 @@ static void finish(struct edge *e)
 		if (e->conn[i] != NULL)
 			conn_free(e->conn[i]);
 	events_clear(e);
-	peers_clear(e);
 	metrics_clear(e);
-	ch_chan_clear(&e->child.control);
-	ch_buf_free(&e->child.start_bytes);
 	for (size_t i = 0; i < CH_LISTENER_COUNT; i++)
 		ch_tls_server_free(e->tls[i]);
 	ch_view_unmap(e->view);
-	ch_loop_free(e->loop);
+	ch_hub_clear(&e->hub);
 	ch_free(e->conn);
 	ch_free(e->free_number);
 	ch_free(e->budgets.device);
@@ -232,16 +213,9 @@ int main(void)
 	if (!start(e))
 		return EXIT_FAILURE;
 	ch_child_confine(&e->child, CH_ALLOW_ACCEPT);
-	peers_start(e);
 	events_start(e);
-	metrics_start(e);
-	if (ch_loop_add(e->loop, &e->control, e->child.control.fd, EPOLLIN) != CH_OK)
-		return EXIT_FAILURE;
-	/* What came with START is in memory already. */
-	control_ready(e, EPOLLIN);
-	if (!e->stopping)
-		edge_accept_start(e);
-	enum ch_err err = ch_loop_run(e->loop);
+	edge_accept_start(e);
+	enum ch_err err = ch_hub_run(&e->hub);
 	finish(e);
 	return err == CH_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -4,10 +4,7 @@
 
 #include "core/base/rd.h"
 
-#define STATUS_MS  1000
-#define STATUS_MAX 65536
-
-static void put(struct edge *e, struct ch_wr *w, const char *name, const char *type, uint64_t value)
+static void put(const struct edge *e, struct ch_wr *w, const char *name, const char *type, uint64_t value)
 {
 	ch_wr_str(w, "# TYPE chainhold_edge_");
 	ch_wr_str(w, name);
@@ -22,7 +19,7 @@ static void put(struct edge *e, struct ch_wr *w, const char *name, const char *t
 	ch_wr_u8(w, '\n');
 }
 
-static void put_requests(struct edge *e, struct ch_wr *w)
+static void put_requests(const struct edge *e, struct ch_wr *w)
 {
 #define NAME(name, listener, method, pattern, caller, body, process) #name,
 	static const char *const names[] = { CH_ROUTES(NAME) };
@@ -45,7 +42,7 @@ static void put_requests(struct edge *e, struct ch_wr *w)
 	}
 }
 
-static void put_own(struct edge *e, struct ch_wr *w)
+static void put_own(const struct edge *e, struct ch_wr *w)
 {
 	const struct edge_counters *n = &e->count;
 	const struct {
@@ -152,9 +149,10 @@ static void put_all(const struct sources *s, struct ch_wr *w)
 	}
 }
 
-void metrics_take(struct edge *e, const struct ch_child_news *news)
+void metrics_take(void *ctx, const struct ch_child_news *news)
 {
-	if (news->from >= CH_ROLE_COUNT || news->from_index >= EDGE_OTHERS_MAX || news->metrics.n > STATUS_MAX)
+	struct edge *e = ctx;
+	if (news->from >= CH_ROLE_COUNT || news->from_index >= EDGE_OTHERS_MAX || news->metrics.n > CH_HUB_METRICS_MAX)
 		return;
 	struct ch_buf *b = &e->other[news->from][news->from_index];
 	b->n = 0;
@@ -179,8 +177,8 @@ static void put_view(struct edge *e, struct ch_wr *w)
 
 void metrics_put(struct edge *e, struct ch_wr *w)
 {
-	uint8_t *own = ch_calloc(1, STATUS_MAX);
-	struct ch_wr o = ch_wr(own, STATUS_MAX);
+	uint8_t *own = ch_calloc(1, CH_HUB_METRICS_MAX);
+	struct ch_wr o = ch_wr(own, CH_HUB_METRICS_MAX);
 	struct sources s = { .n = 1 };
 	put_own(e, &o);
 	put_view(e, &o);
@@ -196,28 +194,7 @@ void metrics_put(struct edge *e, struct ch_wr *w)
 	ch_free(own);
 }
 
-/* Only what changed: an edge that does nothing sends nothing. */
-static void tell(void *ctx)
+void metrics_own(void *ctx, struct ch_wr *w)
 {
-	struct edge *e = ctx;
-	ch_loop_timer_set(e->loop, &e->status, STATUS_MS);
-	if (ch_span_eq(ch_span(&e->count, sizeof(e->count)), ch_span(&e->told, sizeof(e->told))))
-		return;
-	uint8_t *text = ch_calloc(1, STATUS_MAX);
-	struct ch_wr w = ch_wr(text, STATUS_MAX);
-	put_own(e, &w);
-	const struct ch_msg_status m = { .metrics = ch_wr_span(&w) };
-	/* Nothing piles up if main does not read. */
-	if (ch_chan_queued(&e->child.control) == 0) {
-		ch_msg_send(&e->child.control, CH_MSG_STATUS, 0, &m);
-		(void)ch_chan_flush(&e->child.control);
-		e->told = e->count;
-	}
-	ch_free(text);
-}
-
-void metrics_start(struct edge *e)
-{
-	e->status = (struct ch_loop_timer){ .due = tell, .ctx = e };
-	ch_loop_timer_set(e->loop, &e->status, STATUS_MS);
+	put_own(ctx, w);
 }

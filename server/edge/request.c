@@ -3,19 +3,18 @@
 #include "server/edge/edge.h"
 
 #include "core/wire/json.h"
+#include "host/sys/clock.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
-#include <time.h>
 
 #define RETRY_S 2
 
 static const char *date(struct edge *e)
 {
-	struct timespec ts;
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	if ((uint64_t)ts.tv_sec != e->date_at) {
-		e->date_at = (uint64_t)ts.tv_sec;
+	uint64_t now = ch_clock_ms(CLOCK_REALTIME) / 1000;
+	if (now != e->date_at) {
+		e->date_at = now;
 		ch_http_date(e->date, e->date_at);
 	}
 	return e->date;
@@ -86,8 +85,7 @@ void request_answer(struct conn *c, const struct ch_msg_answer *a)
 
 void request_expired(struct conn *c)
 {
-	c->peer->waiting--;
-	c->peer = NULL;
+	peer_quit(c);
 	request_refuse(c, 504, "no-answer", "no answer in time; a repeat with the same Idempotency-Key is safe");
 }
 
@@ -106,7 +104,7 @@ static void forward(struct conn *c, const struct ch_http_request *r)
 	const struct ch_route *route = &ch_routes[c->route];
 	struct edge *e = c->edge;
 	char from[64];
-	struct peer *p = peer_choose(e, (enum ch_role)route->process);
+	struct ch_peer *p = peer_choose(e, (enum ch_role)route->process);
 	if (p == NULL) {
 		request_refuse(c, 503, "busy", "the process that answers is busy or starting; try again later");
 		return;
@@ -129,10 +127,9 @@ static void forward(struct conn *c, const struct ch_http_request *r)
 		(void)ch_span_copy(m.operator_key, sizeof(m.operator_key), CH_SPAN_OF(c->who.operator_key));
 	}
 	c->turn++;
-	c->peer = p;
-	p->waiting++;
+	peer_owes(c, p);
 	conn_state(c, CONN_WAIT, e->conf.request_ms);
-	peer_send(p, CH_MSG_REQUEST, conn_id(c), &m);
+	ch_peer_send(p, CH_MSG_REQUEST, conn_id(c), &m);
 }
 
 static void dispatch(struct conn *c, const struct ch_http_request *r)

@@ -229,5 +229,7 @@ struct ch_permit_once {
 	uint64_t seen;
 };
 bool ch_msg_permitted(struct ch_permit_once *once, enum ch_role from, enum ch_role to, unsigned type);
+/* True if there is any message that a process of this role may send to the other: there may be a channel then. */
+bool ch_role_talks(enum ch_role from, enum ch_role to);
 
 #endif

@@ -71,3 +71,12 @@ bool ch_msg_permitted(struct ch_permit_once *once, enum ch_role from, enum ch_ro
 	}
 	return false;
 }
+
+bool ch_role_talks(enum ch_role from, enum ch_role to)
+{
+	for (size_t i = 0; i < CH_COUNT_OF(permitted); i++) {
+		if (permitted[i].from == from && permitted[i].to == to)
+			return true;
+	}
+	return false;
+}

@@ -209,7 +209,9 @@ def test_operators_and_keys(story):
     (admin,) = [o for o in story.server.get("/api/v1/operators")["operators"] if o["name"] == "admin"]
     assert admin["role"] == "admin" and admin["to"] is None
     assert story.server.get("/api/v1/eks?limit=10")["eks"] == []
-    assert b"chainhold_reader_requests_total" in story.server.get("/metrics")
+    metrics = story.server.get("/metrics")
+    for name in (b"reader_requests_total", b"keeper_commits_total", b"verify_requests_total", b"signer_certificates_total", b"log_signed_entries"):
+        assert b"\nchainhold_" + name in metrics
 
 
 def test_a_baseline_is_compared_with_what_another_boot_showed(story):

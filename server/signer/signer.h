@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_SIGNER_H
+#define CH_SIGNER_H
+
+#include "server/ipc/messages.h"
+#include "server/signer/ear.h"
+#include "server/signer/issue.h"
+#include "server/signer/tree.h"
+
+/* The work of the signer, without its process: one request, one answer. */
+
+struct ch_signer {
+	struct ch_sign_key ca_key;
+	struct ch_issuer ca;
+	struct ch_signer_tree tree;
+	struct ch_ear_signer ear;
+	struct {
+		uint64_t issued, refused, checkpoints, failed, ears;
+	} counters;
+};
+
+/* Where an answer goes; what it borrows is gone when this returns. */
+struct ch_signer_out {
+	void *ctx;
+	void (*send)(void *ctx, enum ch_msg type, const void *msg);
+};
+
+/*
+ * Carries out ISSUE, LEAVES, EAR_SIGN or KEYS_ASK and sends its one answer. False, and nothing is sent or changed, if it does not
+ * parse or is another message. Whether its sender may ask for it was looked at before (permit.c).
+ */
+CH_MUST_USE bool ch_signer_request(struct ch_signer *s, const struct ch_frame *f, const struct ch_signer_out *out);
+/* Prometheus text for STATUS. */
+void ch_signer_metrics(const struct ch_signer *s, struct ch_wr *w);
+/* Wipes the keys. */
+void ch_signer_clear(struct ch_signer *s);
+
+#endif
