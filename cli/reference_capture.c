@@ -19,9 +19,10 @@ struct capture {
 	const struct ch_boot_evidence *ev;
 	const struct ch_boot_verdict *verdict;
 	struct ch_json_wr *j;
-	uint32_t pcrs;        /* registers to write */
-	bool secure_boot;     /* PCR 7 is among them */
-	const char *database; /* the one that put_database writes */
+	uint32_t pcrs;                   /* registers to write */
+	bool secure_boot;                /* PCR 7 is among them */
+	const char *database;            /* the one that put_database writes */
+	const struct ch_reference *over; /* only what these do not explain; NULL: everything */
 };
 
 /* --- the words of systemd-pcrphase, for the search in the replay --- */
@@ -61,6 +62,8 @@ static enum role role_of(const struct capture *c, const struct ch_tcg_event *ev,
 {
 	if (!ev->extended || ev->pcr >= CH_PCR_COUNT || (c->pcrs >> ev->pcr & 1) == 0)
 		return ROLE_NONE;
+	if (c->over != NULL)
+		return c->verdict->event[ev->n].by == CH_EXPLAINED_NOT ? ROLE_DIGEST : ROLE_NONE;
 	bool value = what->cover == CH_COVER_ALL || (what->cover == CH_COVER_PART && what->kind == CH_TCG_VARIABLE &&
 						     ch_span_eq(what->covered, what->value));
 	if (value && ev->pcr == 1 && ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder"))
@@ -381,6 +384,12 @@ static void put_secure_boot(struct capture *c)
 
 /* --- IMA --- */
 
+static bool is_endorsed(const struct capture *c, const struct ch_ima_entry *e)
+{
+	return c->over != NULL &&
+	       ch_reference_file(c->over, e->path, ch_hash_by_name(e->file_alg), e->file_digest) != NULL;
+}
+
 static void put_ima(struct capture *c)
 {
 	struct ch_ima_iter it = ch_ima_iter(c->ev->ima, c->ev->scratch, CH_IMA_DATA_MAX);
@@ -395,7 +404,7 @@ static void put_ima(struct capture *c)
 			aggregate = true;
 			continue;
 		}
-		if (e.violation || !e.known || ch_hash_by_name(e.file_alg) == CH_HASH_NONE)
+		if (e.violation || !e.known || ch_hash_by_name(e.file_alg) == CH_HASH_NONE || is_endorsed(c, &e))
 			continue;
 		uint8_t text[16 + 2 * CH_DIGEST_MAX];
 		struct ch_wr w = ch_wr(text, sizeof(text));
@@ -419,7 +428,7 @@ static void put_ima(struct capture *c)
 static void put_document(struct capture *c, const char *kind, const char *name)
 {
 	struct ch_json_wr *j = c->j;
-	bool ima = c->ev->ima.n > 0 && (c->pcrs >> 10 & 1) != 0;
+	bool ima = c->ev->ima.n > 0 && (c->pcrs >> 10 & 1) != 0 && (c->over == NULL || c->over->ima_judged);
 	ch_json_object_begin(j);
 	ch_json_named_str(j, "format", "chainhold-reference/1");
 	ch_json_named_str(j, "kind", kind);
@@ -432,13 +441,14 @@ static void put_document(struct capture *c, const char *kind, const char *name)
 			ch_json_put_u64(j, pcr);
 	}
 	ch_json_array_end(j);
-	if (c->secure_boot)
+	if (c->secure_boot && c->over == NULL)
 		put_secure_boot(c);
 	ch_json_name(j, "events");
 	ch_json_array_begin(j);
 	each(c, ROLE_DIGEST, put_digest);
 	ch_json_array_end(j);
-	put_rules(c);
+	if (c->over == NULL)
+		put_rules(c);
 	if (ima)
 		put_ima(c);
 	ch_json_object_end(j);
@@ -507,26 +517,30 @@ static int check_boot(const struct ch_boot_verdict *v)
 	return -1;
 }
 
-static int capture(struct cli_evidence *e, const struct options *o, uint32_t mask)
+/* The words of systemd's phases, where no reference values give any. */
+static int phases_compile(struct cli_reference *r)
 {
-	static struct ch_boot_verdict verdict;
 	struct ch_json_node node[64];
 	struct ch_json doc;
-	struct ch_reference ref;
 	struct ch_ref_diag why;
 	struct ch_diag d;
 	if (ch_json_parse(&doc, CH_SPAN_LIT(PHASE_DOCUMENT), node, CH_COUNT_OF(node), &d) != CH_OK)
 		return CLI_IO;
 	size_t size = ch_reference_arena_size(&doc, 1);
-	CH_AUTO_FREE void *memory = ch_calloc(size, 1);
-	struct ch_arena arena = ch_arena(memory, size);
+	r->arena = ch_calloc(size, 1);
+	struct ch_arena arena = ch_arena(r->arena, size);
+	return ch_reference_compile(&r->ref, &doc, 1, &arena, &why) == CH_OK ? -1 : CLI_IO;
+}
+
+static int capture(struct cli_evidence *e, const struct cli_reference *r, const struct options *o, uint32_t mask)
+{
+	static struct ch_boot_verdict verdict;
+	struct ch_diag d;
 	CH_AUTO_FREE void *events = ch_calloc(e->log.event_count, sizeof(struct ch_event_verdict));
-	static uint8_t seen[1]; /* as long as the verdict that points to it */
+	CH_AUTO_FREE void *seen = ch_calloc(r->ref.event_count / 8 + 1, 1);
 	verdict.event = events;
 	verdict.seen = seen;
-	if (ch_reference_compile(&ref, &doc, 1, &arena, &why) != CH_OK)
-		return CLI_IO;
-	enum ch_err err = ch_boot_appraise(&verdict, &e->evidence, &ref, &d);
+	enum ch_err err = ch_boot_appraise(&verdict, &e->evidence, &r->ref, &d);
 	if (err != CH_OK)
 		return cli_refused(e->ima, "entry", err, &d);
 	int code = check_boot(&verdict);
@@ -537,6 +551,7 @@ static int capture(struct cli_evidence *e, const struct options *o, uint32_t mas
 	struct capture c = { .ev = &e->evidence, .verdict = &verdict, .j = &j, .pcrs = mask };
 	c.pcrs &= ch_quote_mask_any(&e->quote);
 	c.secure_boot = (c.pcrs >> 7 & 1) != 0;
+	c.over = r->paths.count > 0 ? &r->ref : NULL;
 	put_document(&c, o->kind, o->name);
 	ch_wr_u8(w, '\n');
 	return cli_out_end(CLI_HOLDS);
@@ -545,6 +560,7 @@ static int capture(struct cli_evidence *e, const struct options *o, uint32_t mas
 int cmd_reference_capture(int argc, char **argv)
 {
 	static struct cli_evidence e;
+	static struct cli_reference r;
 	struct options o = { 0 };
 	uint32_t mask = 0;
 	const struct cli_opt opt[] = {
@@ -552,10 +568,12 @@ int cmd_reference_capture(int argc, char **argv)
 		{ "kind", "KIND", "baseline (default), release or pinned", CLI_VALUE, &o.kind },
 		{ "registers", "LIST", "PCRs to take, such as 0-7,14; default: all that are quoted", CLI_VALUE,
 		  &o.registers },
+		{ "over", "FILE", "with --kind pinned: only what these reference values do not explain; several times",
+		  CLI_VALUES, &r.paths },
 		CLI_EVIDENCE_OPTIONS(&e),
 	};
 	const struct cli_usage usage = {
-		.args = "--name NAME [--kind KIND] --msg FILE --sig FILE --pub FILE --eventlog FILE [--ima FILE]",
+		.args = "--name NAME [--kind KIND] [--over FILE…] --msg FILE --sig FILE --pub FILE --eventlog FILE [--ima FILE]",
 		.about =
 			"Makes reference values from a boot that you know to be good and prints them as JSON. The quote must hold and the\n"
 			"log must explain it. What differs between good devices of one class (boot order, disk GUIDs, MAC addresses)\n"
@@ -570,14 +588,23 @@ int cmd_reference_capture(int argc, char **argv)
 		cli_say("--name is missing: verdicts will say which reference values explained an event");
 		code = CLI_USAGE;
 	}
+	if (code < 0 && r.paths.count > 0 && strcmp(o.kind, "pinned") != 0) {
+		cli_say("--over goes with --kind pinned: a class's values say all that is good");
+		code = CLI_USAGE;
+	}
 	if (code < 0)
 		code = cli_evidence_read(&e);
 	if (code < 0)
+		code = cli_reference_read(&r);
+	if (code < 0)
 		code = cli_confine();
+	if (code < 0)
+		code = r.paths.count > 0 ? cli_reference_compile(&r) : phases_compile(&r);
 	if (code < 0)
 		code = cli_evidence_parse(&e);
 	if (code < 0)
-		code = capture(&e, &o, mask);
+		code = capture(&e, &r, &o, mask);
+	cli_reference_clear(&r);
 	cli_evidence_clear(&e);
 	return code;
 }

@@ -17,12 +17,13 @@ int op_audit(int argc, char **argv);
 
 /* --- audit_evidence.c: one piece of evidence, judged again --- */
 
-/* A generation's reference values for one class, kept from one piece of evidence to the next. */
+/* A generation's reference values for one class, or for a device of it that has some of its own, kept from one piece of evidence to the next. */
 struct audit_reference {
 	uint64_t generation;
+	int64_t pinned; /* the document of one device beside them; 0: none */
 	char class[CH_GENERATION_NAME_MAX + 1];
 	bool held;
-	struct ch_buf image;
+	struct ch_buf image, own;
 	void *memory;
 	struct ch_reference ref;
 };

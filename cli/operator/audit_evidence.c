@@ -10,6 +10,7 @@
 void audit_reference_free(struct audit_reference *r)
 {
 	ch_buf_free(&r->image);
+	ch_buf_free(&r->own);
 	ch_free(r->memory);
 	*r = (struct audit_reference){ 0 };
 }
@@ -18,6 +19,13 @@ static void nodes_free(struct ch_json_node *(*node)[CH_REF_DOCS_MAX])
 {
 	for (size_t i = 0; i < CH_REF_DOCS_MAX; i++)
 		ch_free((*node)[i]);
+}
+
+static enum ch_err doc_parse(struct ch_json *doc, struct ch_json_node **node, struct ch_span text)
+{
+	size_t cap = ch_json_nodes_max(text.n);
+	*node = ch_calloc(cap, sizeof(**node));
+	return ch_json_parse(doc, text, *node, cap, NULL);
 }
 
 static enum ch_err compile(struct audit_reference *r, const struct ch_generation *g)
@@ -31,9 +39,15 @@ static enum ch_err compile(struct audit_reference *r, const struct ch_generation
 	while (ch_generation_find(&items, CH_GENERATION_REFERENCE, ch_span_str(r->class), &item)) {
 		if (count == CH_REF_DOCS_MAX)
 			return CH_ERR_LIMIT;
-		size_t cap = ch_json_nodes_max(item.bytes.n);
-		node[count] = ch_calloc(cap, sizeof(*node[count]));
-		enum ch_err err = ch_json_parse(&doc[count], item.bytes, node[count], cap, NULL);
+		enum ch_err err = doc_parse(&doc[count], &node[count], item.bytes);
+		if (err != CH_OK)
+			return err;
+		count++;
+	}
+	if (r->pinned != 0) {
+		if (count == CH_REF_DOCS_MAX)
+			return CH_ERR_LIMIT;
+		enum ch_err err = doc_parse(&doc[count], &node[count], ch_buf_span(&r->own));
 		if (err != CH_OK)
 			return err;
 		count++;
@@ -46,26 +60,36 @@ static enum ch_err compile(struct audit_reference *r, const struct ch_generation
 	return ch_reference_compile(&r->ref, doc, count, &arena, &d);
 }
 
-/* The reference values of that generation for that class; CH_ERR_NOTFOUND if the store has the generation no more. */
-static enum ch_err reference_load(struct ch_store *st, struct audit_reference *r, uint64_t generation,
+static enum ch_err bytes_load(struct ch_store *st, struct ch_buf *to, const char *sql, int64_t number)
+{
+	struct ch_query q = ch_sql_query_text(st, sql, CH_ARGS(TENANT, ch_int(number)));
+	bool found = ch_sql_next(&q);
+	if (found)
+		ch_buf_append(to, ch_sql_bytes(&q, 0));
+	enum ch_err err = ch_sql_end(&q);
+	return err != CH_OK ? err : found ? CH_OK : CH_ERR_NOTFOUND;
+}
+
+/* The reference values that judged; CH_ERR_NOTFOUND if the store has the generation, or the device's document, no more. */
+static enum ch_err reference_load(struct ch_store *st, struct audit_reference *r, uint64_t generation, int64_t pinned,
 				  struct ch_span class_name)
 {
 	struct ch_generation g;
-	if (r->held && r->generation == generation && ch_span_eq(ch_span_str(r->class), class_name))
+	if (r->held && r->generation == generation && r->pinned == pinned &&
+	    ch_span_eq(ch_span_str(r->class), class_name))
 		return CH_OK;
 	audit_reference_free(r);
 	if (class_name.n >= sizeof(r->class))
 		return CH_ERR_RANGE;
 	(void)ch_span_copy(r->class, sizeof(r->class) - 1, class_name);
 	r->generation = generation;
-	struct ch_query q = ch_sql_query_text(st, "SELECT image FROM generation WHERE tenant = $1 AND number = $2",
-					      CH_ARGS(TENANT, ch_int((int64_t)generation)));
-	bool found = ch_sql_next(&q);
-	if (found)
-		ch_buf_append(&r->image, ch_sql_bytes(&q, 0));
-	enum ch_err err = ch_sql_end(&q);
-	if (err != CH_OK || !found)
-		return err != CH_OK ? err : CH_ERR_NOTFOUND;
+	r->pinned = pinned;
+	enum ch_err err = bytes_load(st, &r->image, "SELECT image FROM generation WHERE tenant = $1 AND number = $2",
+				     (int64_t)generation);
+	if (err == CH_OK && pinned != 0)
+		err = bytes_load(st, &r->own, "SELECT document FROM pinned WHERE tenant = $1 AND seq = $2", pinned);
+	if (err != CH_OK)
+		return err;
 	err = ch_generation_parse(&g, ch_buf_span(&r->image), NULL);
 	if (err == CH_OK && g.number != generation)
 		err = CH_ERR_MISMATCH;
@@ -78,7 +102,7 @@ static enum ch_err reference_load(struct ch_store *st, struct audit_reference *r
 /* --- what was judged --- */
 
 struct stored {
-	int64_t device, time, epoch, eventlog_size, ima_size;
+	int64_t device, time, epoch, eventlog_size, ima_size, pinned;
 	bool fresh, kept;
 	uint64_t generation;
 	uint8_t tiers[CH_LINK_COUNT];
@@ -99,7 +123,7 @@ static bool load_row(struct ch_store *st, int64_t seq, struct stored *s)
 	struct ch_query q = ch_sql_query_text(
 		st,
 		"SELECT e.device, e.time, e.fresh, e.generation, e.tiers, e.nonce, e.quote, e.signature, e.eventlog, "
-		"e.eventlog_size, e.ima, e.ima_size, e.epoch, e.kept, d.class, d.platform FROM evidence e, device d "
+		"e.eventlog_size, e.ima, e.ima_size, e.epoch, e.kept, d.class, d.platform, e.pinned FROM evidence e, device d "
 		"WHERE e.tenant = $1 AND e.seq = $2 AND d.tenant = $1 AND d.seq = e.device",
 		CH_ARGS(TENANT, ch_int(seq)));
 	bool found = ch_sql_next(&q);
@@ -120,6 +144,7 @@ static bool load_row(struct ch_store *st, int64_t seq, struct stored *s)
 		s->kept = ch_sql_int(&q, 13) != 0;
 		ch_buf_append(&s->class_name, ch_sql_bytes(&q, 14));
 		s->platform = (enum ch_tier)ch_sql_int(&q, 15);
+		s->pinned = ch_sql_int(&q, 16);
 	}
 	return ch_sql_end(&q) == CH_OK && found;
 }
@@ -250,11 +275,11 @@ void audit_evidence(struct ch_store *st, struct audit_reference *held, int64_t s
 		out->what = "the attestation key of that time is not in the store";
 		return;
 	}
-	enum ch_err err = reference_load(st, held, s.generation, ch_buf_span(&s.class_name));
+	enum ch_err err = reference_load(st, held, s.generation, s.pinned, ch_buf_span(&s.class_name));
 	if (err != CH_OK) {
 		out->outcome = err == CH_ERR_NOTFOUND ? AUDIT_NOT_KEPT : AUDIT_DIFFERS;
-		out->what = err == CH_ERR_NOTFOUND ? "the generation that judged it is not in the store"
-						   : "the generation that judged it cannot be read";
+		out->what = err == CH_ERR_NOTFOUND ? "the reference values that judged it are not in the store"
+						   : "the reference values that judged it cannot be read";
 		return;
 	}
 	if (judge(out, &s, &held->ref) != CH_OK) {

@@ -4,12 +4,13 @@
 #include "cli/operator/op.h"
 #include "cli/operator/run.h"
 
+#include "core/boot/reference.h"
 #include "core/trust/generation.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Reference values of a class: made from a device that is known to be good, compared, approved. */
+/* Reference values of a class, or of one device: made from a device that is known to be good, compared, approved. */
 
 #define PARTS_MAX 5
 
@@ -25,6 +26,7 @@ static const struct {
 
 struct capture {
 	const char *device, *evidence, *name, *registers;
+	bool pinned;
 	char id[33], number[24], class[CH_NAME_MAX + 1];
 	struct op_folder folder;
 	char file[PARTS_MAX][96];
@@ -42,8 +44,9 @@ static int find_evidence(struct op_client *c, struct capture *k)
 	code = op_get(c, target, &d);
 	if (code >= 0)
 		return code;
+	(void)op_text(&d, 0, "class", k->class, sizeof(k->class));
 	if (k->name == NULL)
-		k->name = op_text(&d, 0, "class", k->class, sizeof(k->class));
+		k->name = k->pinned ? k->id : k->class;
 	if (k->evidence != NULL && strspn(k->evidence, "0123456789") != strlen(k->evidence)) {
 		cli_say("'%s' is no number of evidence", k->evidence);
 		return CLI_USAGE;
@@ -73,13 +76,66 @@ static int fetch(struct op_client *c, struct capture *k, size_t i, bool *there)
 	return *there ? op_file_make(k->folder.fd, part_row[i].part, OP_SECRET, ch_buf_span(&bytes)) : -1;
 }
 
-#define ARGS_MAX 24
+/* Writes the documents of a class in the generation in force to files doc-1.json, … and counts them. */
+static int fetch_references(struct op_client *c, const char *class, struct op_folder *f, unsigned *count)
+{
+	char target[96], name[32];
+	OP_AUTO_DOC struct op_doc d = { 0 };
+	CH_AUTO_BUF struct ch_buf image = { 0 };
+	struct ch_generation g;
+	struct ch_generation_item item;
+	struct ch_diag diag;
+	int code = op_get(c, "/api/v1/status", &d);
+	(void)snprintf(target, sizeof(target), "/api/v1/generations/%llu",
+		       (unsigned long long)(code < 0 ? op_number(&d, 0, "generation") : 0));
+	if (code < 0)
+		code = op_get_bytes(c, target, &image);
+	if (code >= 0)
+		return code;
+	if (ch_generation_parse(&g, ch_buf_span(&image), &diag) != CH_OK) {
+		cli_say("the server's generation cannot be read: %s", diag.rule);
+		return CLI_IO;
+	}
+	struct ch_rd items = ch_rd(g.items);
+	*count = 0;
+	while (code < 0 && *count < CH_REF_DOCS_MAX &&
+	       ch_generation_find(&items, CH_GENERATION_REFERENCE, ch_span_str(class), &item)) {
+		(void)snprintf(name, sizeof(name), "doc-%u.json", ++*count);
+		code = op_file_make(f->fd, name, OP_SECRET, item.bytes);
+	}
+	if (code < 0 && *count == 0) {
+		cli_say("the class '%s' has no reference values", class);
+		return CLI_FAILS;
+	}
+	return code;
+}
+
+#define ARGS_MAX (24 + 2 * CH_REF_DOCS_MAX)
+#define OVER_MAX 96
+
+/* "--kind pinned --over doc-1.json …": only what the class does not explain. */
+static int add_over(struct op_client *c, struct capture *k, char **argv, size_t *n, char over[][OVER_MAX])
+{
+	static char kind[] = "--kind", pinned[] = "pinned", option[] = "--over";
+	unsigned count = 0;
+	int code = fetch_references(c, k->class, &k->folder, &count);
+	if (code >= 0)
+		return code;
+	argv[(*n)++] = kind;
+	argv[(*n)++] = pinned;
+	for (unsigned i = 0; i < count; i++) {
+		(void)snprintf(over[i], OVER_MAX, "%s/doc-%u.json", k->folder.path, i + 1);
+		argv[(*n)++] = option;
+		argv[(*n)++] = over[i];
+	}
+	return -1;
+}
 
 static int capture(struct op_client *c, struct capture *k)
 {
 	static char reference[] = "reference", word[] = "capture", name_opt[] = "--name",
 		    registers_opt[] = "--registers";
-	char option[PARTS_MAX][16];
+	char option[PARTS_MAX][16], over[CH_REF_DOCS_MAX][OVER_MAX];
 	char *argv[ARGS_MAX] = { NULL, reference, word, name_opt };
 	size_t n = 4;
 	int code = find_evidence(c, k);
@@ -104,7 +160,9 @@ static int capture(struct op_client *c, struct capture *k)
 		argv[n++] = option[i];
 		argv[n++] = k->file[i];
 	}
-	return op_run_chainhold(argv);
+	if (k->pinned)
+		code = add_over(c, k, argv, &n, over);
+	return code < 0 ? op_run_chainhold(argv) : code;
 }
 
 static int cmd_capture(int argc, char **argv)
@@ -115,11 +173,14 @@ static int cmd_capture(int argc, char **argv)
 		{ "evidence", "N", "this evidence of it (the last that was fresh)", CLI_VALUE, &k.evidence },
 		{ "name", "NAME", "name of the reference values (the device's class)", CLI_VALUE, &k.name },
 		{ "registers", "LIST", "registers to write, as in reference capture", CLI_VALUE, &k.registers },
+		{ "pinned", NULL, "only what the class's own values do not explain, to be pinned for this device",
+		  CLI_FLAG, &k.pinned },
 	};
 	const struct cli_usage u = {
-		.args = "--device DEVICE [--evidence N] [--name NAME] [--registers LIST]",
-		.about = "Makes reference values from the stored evidence of a device that is known to be good,\n"
-			 "and prints them. Look at them, then: chainhold baseline approve.",
+		.args = "--device DEVICE [--evidence N] [--name NAME] [--registers LIST] [--pinned]",
+		.about =
+			"Makes reference values from the stored evidence of a device that is known to be good,\n"
+			"and prints them. Look at them, then: chainhold baseline approve, or with --pinned: baseline pin.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt)
 	};
@@ -141,39 +202,6 @@ static int cmd_capture(int argc, char **argv)
 }
 
 /* --- what is in force --- */
-
-/* Writes the documents of a class in the generation in force to files doc-1.json, … and counts them. */
-static int fetch_references(struct op_client *c, const char *class, struct op_folder *f, unsigned *count)
-{
-	char target[96], name[32];
-	OP_AUTO_DOC struct op_doc d = { 0 };
-	CH_AUTO_BUF struct ch_buf image = { 0 };
-	struct ch_generation g;
-	struct ch_generation_item item;
-	struct ch_diag diag;
-	int code = op_get(c, "/api/v1/status", &d);
-	(void)snprintf(target, sizeof(target), "/api/v1/generations/%llu",
-		       (unsigned long long)(code < 0 ? op_number(&d, 0, "generation") : 0));
-	if (code < 0)
-		code = op_get_bytes(c, target, &image);
-	if (code >= 0)
-		return code;
-	if (ch_generation_parse(&g, ch_buf_span(&image), &diag) != CH_OK) {
-		cli_say("the server's generation cannot be read: %s", diag.rule);
-		return CLI_IO;
-	}
-	struct ch_rd items = ch_rd(g.items);
-	*count = 0;
-	while (code < 0 && ch_generation_find(&items, CH_GENERATION_REFERENCE, ch_span_str(class), &item)) {
-		(void)snprintf(name, sizeof(name), "doc-%u.json", ++*count);
-		code = op_file_make(f->fd, name, OP_SECRET, item.bytes);
-	}
-	if (code < 0 && *count == 0) {
-		cli_say("the class '%s' has no reference values", class);
-		return CLI_FAILS;
-	}
-	return code;
-}
 
 /* Compares what is approved last for the class with a file. */
 static int diff(struct op_client *c, const char *class, const char *file, bool json)
@@ -269,10 +297,77 @@ static int cmd_approve(int argc, char **argv)
 	return code < 0 ? op_act(&c, &a, NULL) : code;
 }
 
+/* --- pin --- */
+
+static int pin(int argc, char **argv, struct op_act *a, const struct cli_usage *u, const char **name, const char **file)
+{
+	char id[33];
+	CH_AUTO_BUF struct ch_buf document = { 0 };
+	OP_AUTO_CLIENT struct op_client c = { 0 };
+	int code = cli_parse(u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	if (*name == NULL) {
+		cli_say("name the device with --device");
+		return CLI_USAGE;
+	}
+	if (file != NULL)
+		code = cli_read(&document, *file);
+	if (code < 0)
+		code = op_client_open(&c);
+	if (code < 0)
+		code = op_find_device(&c, *name, id);
+	a->subject = id;
+	a->payload = ch_buf_span(&document);
+	if (a->reason == NULL)
+		a->reason = "";
+	return code < 0 ? op_act(&c, a, NULL) : code;
+}
+
+#define PIN_OPTIONS                                                                                      \
+	{ "device", "DEVICE", "the device: id, beginning of its id, or host name", CLI_VALUE, &device }, \
+		{ "reason", "TEXT", "why: it is signed and logged", CLI_VALUE, &a.reason },              \
+	{                                                                                                \
+		"json", NULL, "print the answer as the server sent it", CLI_FLAG, &a.json                \
+	}
+
+static int cmd_pin(int argc, char **argv)
+{
+	struct op_act a = { .verb = CH_VERB_DEVICE_PIN };
+	const char *device = NULL, *file = NULL;
+	const struct cli_opt opt[] = { PIN_OPTIONS };
+	const struct cli_usage u = {
+		.args = "--device DEVICE --reason TEXT [--json] FILE",
+		.about =
+			"Pins reference values for one device, in the place of those pinned before: it is judged by them\n"
+			"beside those of its class, and asked to attest. FILE is of kind pinned: baseline capture --pinned.",
+		.opt = opt,
+		.opt_count = CH_COUNT_OF(opt),
+		.file = &file,
+		.file_min = 1,
+		.file_max = 1
+	};
+	return pin(argc, argv, &a, &u, &device, &file);
+}
+
+static int cmd_unpin(int argc, char **argv)
+{
+	struct op_act a = { .verb = CH_VERB_DEVICE_UNPIN };
+	const char *device = NULL;
+	const struct cli_opt opt[] = { PIN_OPTIONS };
+	const struct cli_usage u = { .args = "--device DEVICE --reason TEXT [--json]",
+				     .about = "Removes what is pinned for a device: its class alone judges it again.",
+				     .opt = opt,
+				     .opt_count = CH_COUNT_OF(opt) };
+	return pin(argc, argv, &a, &u, &device, NULL);
+}
+
 static const struct cli_cmd baseline_command[] = {
 	{ "capture", "make reference values from a device's evidence", cmd_capture },
 	{ "diff", "compare them with those in force", cmd_diff },
 	{ "approve", "put them in force", cmd_approve },
+	{ "pin", "put values in force for one device", cmd_pin },
+	{ "unpin", "remove what is pinned for a device", cmd_unpin },
 };
 
 int cmd_baseline(int argc, char **argv)

@@ -201,6 +201,22 @@ static void show_reasons(struct ch_wr *w, const struct op_doc *d)
 	}
 }
 
+static void show_pinned(struct ch_wr *w, const struct op_doc *d)
+{
+	size_t pinned = op_at(d, 0, "pinned");
+	if (pinned == CH_JSON_NONE || op_null(d, 0, "pinned"))
+		return;
+	ch_wr_str(w, "\n");
+	cli_put(w, CLI_HEAD, "Pinned for this device\n");
+	ch_wr_str(w, "  reference values ");
+	put_text(w, d, pinned, "sha256");
+	ch_wr_str(w, ", ");
+	op_ago_put(w, op_number(d, pinned, "time"), op_number(d, 0, "time"));
+	ch_wr_str(w, " by action ");
+	ch_wr_dec(w, op_number(d, pinned, "action"));
+	ch_wr_str(w, "\n");
+}
+
 static void show_cuts(struct ch_wr *w, const struct op_doc *d)
 {
 	size_t list = op_at(d, 0, "cuts");
@@ -238,6 +254,7 @@ static void show(const struct op_doc *d)
 	show_time(w, "attested", d, "attested");
 	show_links(w, d);
 	show_reasons(w, d);
+	show_pinned(w, d);
 	show_cuts(w, d);
 }
 

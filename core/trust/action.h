@@ -24,7 +24,9 @@
 	X(EK_DENY, "ek.deny", DIGEST, NONE, CH_OPERATOR_BIT_OPERATOR)                         \
 	X(TOKEN_CREATE, "token.create", NAME, NEEDED, CH_OPERATOR_BIT_OPERATOR)               \
 	X(OPERATOR_ADD, "operator.add", NAME, NEEDED, 0)                                      \
-	X(OPERATOR_REMOVE, "operator.remove", NAME, NONE, 0)
+	X(OPERATOR_REMOVE, "operator.remove", NAME, NONE, 0)                                  \
+	X(DEVICE_PIN, "device.pin", DEVICE, NEEDED, CH_OPERATOR_BIT_RELEASER)                 \
+	X(DEVICE_UNPIN, "device.unpin", DEVICE, NONE, CH_OPERATOR_BIT_RELEASER)
 
 #define CH_VERB_ENUM(name, text, subject, payload, roles) CH_VERB_##name,
 enum ch_verb { CH_VERBS(CH_VERB_ENUM) CH_VERB_COUNT };

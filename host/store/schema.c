@@ -141,8 +141,19 @@ static const struct step spine[] = {
 	  STEP_CLUSTERED },
 };
 
+/* Reference values of one device; `until` 0: in force. Evidence names the document that it was judged by, 0: none. */
+static const struct step pinned[] = {
+	{ "CREATE TABLE pinned (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, sha256 BYTEA NOT NULL, "
+	  "document BYTEA NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL, action BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_PLAIN },
+	{ "CREATE INDEX pinned_device ON pinned (tenant, device, seq)", STEP_PLAIN },
+	{ "ALTER TABLE evidence ADD COLUMN pinned BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
+	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
 };
 
 int64_t ch_schema_newest(void)

@@ -76,12 +76,15 @@ const char *ch_role_str(enum ch_role role);
 
 /* What must be known of a device to judge its evidence. */
 #define CH_FIELDS_CONTEXT_ASK(F) F(FIX, device, 16)
-/* `status` is 0 if the device is there. Logs are those that were accepted last; the `have_*` lengths say how much of them. */
+/*
+ * `status` is 0 if the device is there. Logs are those that were accepted last. `pinned`: reference values of this device alone,
+ * and their number; 0 and empty if there are none.
+ */
 #define CH_FIELDS_CONTEXT(F) \
 	F(U8, status, 0) F(U8, state, 0) F(U8, platform_tier, 0) F(U64, generation, 0) F(SPAN, class_name, 64) \
 	F(SPAN, ak_public, CH_IPC_TPM_MAX) F(SPAN, ek_public, CH_IPC_TPM_MAX) F(U8, has_last, 0) \
 	F(U64, last_clock, 0) F(U32, last_reset, 0) F(U32, last_restart, 0) F(U64, last_firmware, 0) \
-	F(SPAN, pinned, CH_IPC_JSON_MAX) F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
+	F(U64, pinned_number, 0) F(SPAN, pinned, CH_IPC_JSON_MAX) F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
 /* A device that must show that it holds the EK. `ek_sha256`: SHA-256 of the EK's TPMT_PUBLIC. Answered by ANSWER with status 200. */
 #define CH_FIELDS_ENROL_PENDING(F) \
 	F(FIX, enrol, 16) F(FIX, secret, 32) F(FIX, ek_sha256, 32) F(U8, platform_tier, 0) \
@@ -94,11 +97,11 @@ const char *ch_role_str(enum ch_role role);
 	F(FIX, token_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, hostname, 255)
 /*
  * Appraised evidence. `msg`, `sig` and `nonce` are what the keeper checks again itself: TPMS_ATTEST, and the signature as
- * TPMT_SIGNATURE. `result` is the EAR claims set, `reasons` a JSON array. The logs are whole; `log_from` and `ima_from` say
+ * TPMT_SIGNATURE. `generation` and `pinned` are what judged it. `result` is the EAR claims set, `reasons` a JSON array. The logs are whole; `log_from` and `ima_from` say
  * how many bytes of them the server already had.
  */
 #define CH_FIELDS_COMMIT(F) \
-	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(U8, history, 0) F(U64, collected, 0) F(U64, generation, 0) \
+	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(U8, history, 0) F(U64, collected, 0) F(U64, generation, 0) F(U64, pinned, 0) \
 	F(FIX, links, CH_IPC_LINKS) F(FIX, nonce, 32) F(U64, clock, 0) F(U32, reset, 0) F(U32, restart, 0) \
 	F(U64, firmware, 0) F(SPAN, idempotency_key, 64) F(SPAN, msg, CH_IPC_TPM_MAX) \
 	F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX) F(SPAN, reasons, CH_IPC_JSON_MAX) \

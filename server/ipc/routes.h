@@ -28,6 +28,7 @@
 	X(DEVICES, OPERATORS, "GET", "/api/v1/devices", CH_CALLER_OPERATORS, 0, READER)                      \
 	X(DEVICE, OPERATORS, "GET", "/api/v1/devices/*", CH_CALLER_OPERATORS, 0, READER)                     \
 	X(DEVICE_EXPLAIN, OPERATORS, "GET", "/api/v1/devices/*/explain", CH_CALLER_OPERATORS, 0, READER)     \
+	X(DEVICE_PINNED, OPERATORS, "GET", "/api/v1/devices/*/pinned", CH_CALLER_OPERATORS, 0, READER)       \
 	X(DEVICE_EVIDENCE, OPERATORS, "GET", "/api/v1/devices/*/evidence", CH_CALLER_OPERATORS, 0, READER)   \
 	X(EVIDENCE_PART, OPERATORS, "GET", "/api/v1/devices/*/evidence/*/*", CH_CALLER_OPERATORS, 0, READER) \
 	X(DEVICE_EAR, OPERATORS, "GET", "/api/v1/devices/*/ear", CH_CALLER_OPERATORS, 0, READER)             \

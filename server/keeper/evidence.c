@@ -79,6 +79,21 @@ static void last_counters(struct ch_msg_context *c, struct ch_span quote)
 	c->last_firmware = a.firmware_version;
 }
 
+/* Number of the values that are pinned for the device, and the document unless `to` is NULL; 0 if there are none. */
+static uint64_t pinned_of(struct ch_keeper *k, int64_t device, struct ch_buf *to)
+{
+	uint64_t number = 0;
+	struct ch_query q =
+		ch_sql_query(k->st, CH_SQL_PINNED_OF_DEVICE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(device)));
+	if (ch_sql_next(&q)) {
+		number = (uint64_t)ch_sql_int(&q, 0);
+		if (to != NULL)
+			ch_buf_append(to, ch_sql_bytes(&q, 2));
+	}
+	(void)ch_sql_end(&q);
+	return number;
+}
+
 void ch_kp_context(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_context_ask *m)
 {
 	struct ch_device d;
@@ -91,6 +106,8 @@ void ch_kp_context(struct ch_keeper *k, const struct ch_who *who, const struct c
 	CH_AUTO_BUF struct ch_buf ek = { 0 };
 	CH_AUTO_BUF struct ch_buf eventlog = { 0 };
 	CH_AUTO_BUF struct ch_buf ima = { 0 };
+	CH_AUTO_BUF struct ch_buf pinned = { 0 };
+	uint64_t pinned_number = pinned_of(k, d.seq, &pinned);
 	struct ch_logs logs;
 	struct ch_query q = ch_sql_query(k->st, CH_SQL_AK_OF_DEVICE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d.seq)));
 	if (ch_sql_next(&q))
@@ -114,6 +131,8 @@ void ch_kp_context(struct ch_keeper *k, const struct ch_who *who, const struct c
 		.class_name = ch_span_str(d.class),
 		.ak_public = ch_buf_span(&ak),
 		.ek_public = ch_buf_span(&ek),
+		.pinned_number = pinned_number,
+		.pinned = ch_buf_span(&pinned),
 		.eventlog = ch_buf_span(&eventlog),
 		.ima = ch_buf_span(&ima),
 	};
@@ -240,7 +259,7 @@ static void evidence_add(struct ch_keeper *k, const struct ch_device *d, const s
 			  ch_bytes(extra), ch_bytes(m->msg), ch_bytes(m->sig),
 			  ch_bytes(CH_SPAN_OF(logs->eventlog_sha256)), ch_int(logs->eventlog_size),
 			  ch_bytes(CH_SPAN_OF(logs->ima_sha256)), ch_int(logs->ima_size), ch_int(logs->epoch),
-			  ch_text(m->result), ch_text(reasons), ch_int(logs->kept)));
+			  ch_text(m->result), ch_text(reasons), ch_int(logs->kept), ch_int((int64_t)m->pinned)));
 }
 
 /* The reasons, with the keeper's own one in front if it has one. */
@@ -378,6 +397,11 @@ void ch_kp_commit(struct ch_keeper *k, const struct ch_who *who, const struct ch
 	/* The verdict names the generation that it can be recomputed with. */
 	if (m->generation == 0 || m->generation > k->generation) {
 		ch_kp_refuse(k, who, 503, "generation", "the evidence was judged by a generation that is not in force");
+		return;
+	}
+	if (m->pinned != pinned_of(k, d.seq, NULL)) {
+		ch_kp_refuse(k, who, 503, "pinned",
+			     "the values pinned for this device changed meanwhile: send it again");
 		return;
 	}
 	enum standing how = standing_of(k, &d, m, quote.extra_data);

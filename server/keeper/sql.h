@@ -23,6 +23,7 @@
 	X(MAX_TOKEN, "SELECT max(seq) FROM token WHERE tenant = $1")                                                       \
 	X(MAX_REQUEST, "SELECT max(seq) FROM request WHERE tenant = $1")                                                   \
 	X(MAX_EVENT, "SELECT max(seq) FROM event WHERE tenant = $1")                                                       \
+	X(MAX_PINNED, "SELECT max(seq) FROM pinned WHERE tenant = $1")                                                     \
 	X(MAX_REFERENCE, "SELECT max(seq) FROM reference WHERE tenant = $1")                                               \
 	/* devices */                                                                                                      \
 	X(DEVICE_ADD,                                                                                                      \
@@ -73,8 +74,8 @@
 	/* evidence */                                                                                                     \
 	X(EVIDENCE_ADD,                                                                                                    \
 	  "INSERT INTO evidence (tenant, seq, device, time, collected, fresh, generation, chain, tiers, nonce, "           \
-	  "quote, signature, eventlog, eventlog_size, ima, ima_size, epoch, ear, reasons, kept) VALUES "                   \
-	  "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)")                   \
+	  "quote, signature, eventlog, eventlog_size, ima, ima_size, epoch, ear, reasons, kept, pinned) VALUES "           \
+	  "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)")              \
 	X(EVIDENCE_LOGS, "SELECT eventlog, eventlog_size, ima, ima_size, epoch, kept, quote FROM evidence "                \
 			 "WHERE tenant = $1 AND seq = $2")                                                                 \
 	X(EVIDENCE_NONCE, "SELECT count(*) FROM evidence WHERE tenant = $1 AND device = $2 AND nonce = $3")                \
@@ -183,6 +184,12 @@
 	X(REFERENCE_ADD, "INSERT INTO reference (tenant, seq, class, sha256, document, time, action) "                     \
 			 "VALUES ($1, $2, $3, $4, $5, $6, $7)")                                                            \
 	X(REFERENCE_ALL, "SELECT class, document FROM reference WHERE tenant = $1 ORDER BY seq")                           \
+	X(PINNED_ADD, "INSERT INTO pinned (tenant, seq, device, sha256, document, since, until, action) "                  \
+		      "VALUES ($1, $2, $3, $4, $5, $6, 0, $7)")                                                            \
+	X(PINNED_END, "UPDATE pinned SET until = $3 WHERE tenant = $1 AND device = $2 AND until = 0")                      \
+	X(PINNED_OF_DEVICE,                                                                                                \
+	  "SELECT seq, sha256, document FROM pinned WHERE tenant = $1 AND device = $2 AND until = 0 "                      \
+	  "ORDER BY seq DESC LIMIT 1")                                                                                     \
 	X(EK_ROOT_ADD, "INSERT INTO ek_root (tenant, sha256, certificate, time) VALUES ($1, $2, $3, $4) "                  \
 		       "ON CONFLICT (tenant, sha256) DO NOTHING")                                                          \
 	X(EK_ROOT_ALL, "SELECT sha256, certificate FROM ek_root WHERE tenant = $1 ORDER BY sha256")                        \

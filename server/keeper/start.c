@@ -30,6 +30,7 @@ static void counters_load(struct ch_keeper *k)
 			      { CH_SQL_MAX_REQUEST, &k->n.request },
 			      { CH_SQL_MAX_EVENT, &k->n.event },
 			      { CH_SQL_MAX_REFERENCE, &k->n.reference },
+			      { CH_SQL_MAX_PINNED, &k->n.pinned },
 	};
 	/* Numbers begin at 1: 0 in a column means that there is none. */
 	for (size_t i = 0; i < CH_COUNT_OF(table); i++)

@@ -39,7 +39,7 @@ struct ch_who {
 /* Next numbers of the tables. */
 struct ch_counters {
 	int64_t device, ek, alias, ak, certificate, evidence, blob, chunk, intent, checkpoint, action, operator, token,
-		request, event, reference;
+		request, event, reference, pinned;
 };
 
 /* A row of table device. */

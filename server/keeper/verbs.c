@@ -88,8 +88,8 @@ static const char *baseline_refused(struct ch_keeper *k, struct ch_act *a, unsig
 	*status = 409;
 	if (reference_known(k, a) == 0 &&
 	    ch_sql_number(k->st, CH_SQL_REFERENCE_COUNT, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_text(a->class_name)),
-			  0) >= CH_REF_DOCS_MAX)
-		return "the class has as many reference documents as can be judged by: 32";
+			  0) >= CH_REF_DOCS_MAX - 1)
+		return "the class has as many reference documents as can be judged by: 31, and one of a device";
 	*status = 413;
 	return k->image.n + a->payload.n + 128 < CH_IPC_IMAGE_MAX ? NULL : "the generation would be too large";
 }
@@ -102,6 +102,47 @@ static void baseline_run(struct ch_keeper *k, struct ch_act *a)
 				  ch_bytes(CH_SPAN_OF(a->action.payload)), ch_bytes(a->payload),
 				  ch_int((int64_t)k->now), ch_int(a->seq)));
 	ch_kp_generation_compose(k);
+}
+
+/* --- what one device is judged by --- */
+
+static const char *pin_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status)
+{
+	const char *rule = device_find(k, a, status);
+	if (rule != NULL)
+		return rule;
+	if (!ch_state_admits(a->device.state, CH_ACCESS_ATTEST))
+		return "the state of the device does not allow it";
+	*status = 413;
+	return a->payload.n <= CH_IPC_JSON_MAX ? NULL : "values pinned for one device have at most 1 MiB";
+}
+
+/* What it is judged by is another from now on: it is asked for evidence. */
+static void pin_changed(struct ch_keeper *k, struct ch_act *a)
+{
+	ch_sql_do(k->st, CH_SQL_PINNED_END,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(a->device.seq), ch_int((int64_t)k->now)));
+	reattest_run(k, a);
+}
+
+static void pin_run(struct ch_keeper *k, struct ch_act *a)
+{
+	pin_changed(k, a);
+	ch_sql_do(k->st, CH_SQL_PINNED_ADD,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.pinned++), ch_int(a->device.seq),
+			  ch_bytes(CH_SPAN_OF(a->action.payload)), ch_bytes(a->payload), ch_int((int64_t)k->now),
+			  ch_int(a->seq)));
+}
+
+static const char *unpin_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status)
+{
+	const char *rule = device_find(k, a, status);
+	if (rule != NULL)
+		return rule;
+	struct ch_query q =
+		ch_sql_query(k->st, CH_SQL_PINNED_OF_DEVICE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(a->device.seq)));
+	bool there = ch_sql_next(&q);
+	return ch_sql_end(&q) == CH_OK && there ? NULL : "nothing is pinned for this device";
 }
 
 static const char *policy_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status)
@@ -328,6 +369,8 @@ static const struct verb verbs[CH_VERB_COUNT] = {
 	[CH_VERB_TOKEN_CREATE] = { token_refused, token_run, CH_LIFE_COUNT, false },
 	[CH_VERB_OPERATOR_ADD] = { operator_add_refused, NULL, CH_LIFE_COUNT, true },
 	[CH_VERB_OPERATOR_REMOVE] = { operator_remove_refused, operator_remove_run, CH_LIFE_COUNT, false },
+	[CH_VERB_DEVICE_PIN] = { pin_refused, pin_run, CH_LIFE_COUNT, false },
+	[CH_VERB_DEVICE_UNPIN] = { unpin_refused, pin_changed, CH_LIFE_COUNT, false },
 };
 
 static const struct verb *verb_of(const struct ch_act *a)

@@ -108,8 +108,9 @@ void ch_json_named_stored(struct ch_json_wr *j, const char *name, struct ch_span
 
 /* --- pages --- */
 
-ch_page ch_page_device_status, ch_page_devices, ch_page_device, ch_page_explain; /* device.c, explain.c */
-ch_page ch_page_evidence_list, ch_page_evidence_part, ch_page_ear;               /* evidence.c */
+ch_page ch_page_device_status, ch_page_devices, ch_page_device, ch_page_pinned; /* device.c */
+ch_page ch_page_explain;                                                        /* explain.c */
+ch_page ch_page_evidence_list, ch_page_evidence_part, ch_page_ear;              /* evidence.c */
 ch_page ch_page_status, ch_page_classes, ch_page_generation, ch_page_actions, ch_page_operators, ch_page_eks,
 	ch_page_audit, ch_page_jwks;      /* fleet.c */
 ch_page ch_page_checkpoint, ch_page_tile; /* log_pages.c */

@@ -333,6 +333,38 @@ static void put_cuts(struct ch_ask *a, const struct ch_device_row *d)
 	ch_json_array_end(j);
 }
 
+/* The reference values of this device alone; null if there are none. */
+static void put_pinned(struct ch_ask *a, const struct ch_device_row *d)
+{
+	struct ch_json_wr *j = &a->j;
+	ch_json_name(j, "pinned");
+	struct ch_query q = ch_sql_query(a->st, CH_READ_PINNED, CH_ARGS(TENANT, ch_int(d->seq)));
+	if (ch_sql_next(&q)) {
+		ch_json_object_begin(j);
+		ch_json_named_u64(j, "pinned", (uint64_t)ch_sql_int(&q, 0));
+		ch_json_named_hex(j, "sha256", ch_sql_bytes(&q, 1));
+		ch_json_named_time(j, "time", ch_seconds(ch_sql_int(&q, 3)));
+		ch_json_named_u64(j, "action", (uint64_t)ch_sql_int(&q, 4));
+		ch_json_object_end(j);
+	} else {
+		ch_json_put_null(j);
+	}
+	(void)ch_sql_end(&q);
+}
+
+void ch_page_pinned(struct ch_ask *a)
+{
+	struct ch_device_row d;
+	if (!ch_ask_params(a, NULL, 0) || !ch_ask_device(a, &d))
+		return;
+	struct ch_query q = ch_sql_query(a->st, CH_READ_PINNED, CH_ARGS(TENANT, ch_int(d.seq)));
+	if (ch_sql_next(&q))
+		ch_ask_bytes(a, "application/json", ch_sql_bytes(&q, 2));
+	else
+		ch_ask_refuse(a, 404, "pinned", "nothing is pinned for this device");
+	(void)ch_sql_end(&q);
+}
+
 static void put_history(struct ch_ask *a, const struct ch_device_row *d)
 {
 	struct ch_json_wr *j = &a->j;
@@ -372,6 +404,7 @@ void ch_page_device(struct ch_ask *a)
 	bool any = ch_sql_next(&q);
 	ch_json_named_stored(&a->j, "reasons", any ? ch_sql_bytes(&q, 2) : CH_SPAN_LIT("[]"));
 	(void)ch_sql_end(&q);
+	put_pinned(a, &d);
 	put_cuts(a, &d);
 	put_certificates(a, &d);
 	put_aliases(a, &d);

@@ -79,6 +79,7 @@ enum column {
 	COL_EAR,
 	COL_REASONS,
 	COL_KEPT,
+	COL_PINNED,
 };
 
 static void not_kept(struct ch_ask *a)
@@ -147,6 +148,7 @@ static void part_verdict(struct ch_ask *a, const struct ch_query *e, const struc
 	ch_json_named_time(j, "collected", (uint64_t)ch_sql_int(e, COL_COLLECTED));
 	ch_json_named_bool(j, "fresh", ch_sql_int(e, COL_FRESH) != 0);
 	ch_json_named_u64(j, "generation", (uint64_t)ch_sql_int(e, COL_GENERATION));
+	ch_json_named_time(j, "pinned", (uint64_t)ch_sql_int(e, COL_PINNED));
 	ch_json_named_tier(j, "chain", ch_sql_int(e, COL_CHAIN));
 	put_tiers(j, ch_sql_bytes(e, COL_TIERS));
 	ch_json_named_hex(j, "nonce", ch_sql_bytes(e, COL_NONCE));

@@ -33,13 +33,15 @@
 		   "ORDER BY seq DESC LIMIT 50")                                                                      \
 	X(HISTORY, "SELECT seq, type, time, record FROM leaf WHERE tenant = $1 AND device = $2 "                      \
 		   "ORDER BY seq DESC LIMIT 20")                                                                      \
+	X(PINNED, "SELECT seq, sha256, document, since, action FROM pinned WHERE tenant = $1 AND device = $2 "        \
+		  "AND until = 0 ORDER BY seq DESC LIMIT 1")                                                          \
 	/* evidence */                                                                                                \
 	X(EVIDENCE_LIST,                                                                                              \
 	  "SELECT seq, time, collected, fresh, generation, chain, tiers, eventlog_size, ima_size, kept, "             \
 	  "reasons FROM evidence WHERE tenant = $1 AND device = $2 AND seq < $3 "                                     \
 	  "ORDER BY seq DESC LIMIT $4")                                                                               \
 	X(EVIDENCE, "SELECT time, collected, fresh, generation, chain, tiers, nonce, quote, signature, eventlog, "    \
-		    "eventlog_size, ima, ima_size, epoch, ear, reasons, kept FROM evidence "                          \
+		    "eventlog_size, ima, ima_size, epoch, ear, reasons, kept, pinned FROM evidence "                  \
 		    "WHERE tenant = $1 AND device = $2 AND seq = $3")                                                 \
 	X(REASONS,                                                                                                    \
 	  "SELECT seq, time, reasons FROM evidence WHERE tenant = $1 AND device = $2 ORDER BY seq DESC LIMIT 1")      \

@@ -67,7 +67,6 @@ static enum ch_err policy_check(const struct ch_action *a, struct ch_span payloa
 
 static enum ch_err baseline_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)
 {
-	(void)a;
 	struct ch_json json;
 	size_t cap = ch_json_nodes_max(payload.n);
 	CH_AUTO_FREE struct ch_json_node *node = ch_calloc(cap, sizeof(*node));
@@ -80,7 +79,15 @@ static enum ch_err baseline_check(const struct ch_action *a, struct ch_span payl
 	struct ch_arena arena = ch_arena(memory, size);
 	struct ch_ref_diag rd = { 0 };
 	err = ch_reference_compile(ref, &json, 1, &arena, &rd);
-	return err == CH_OK ? CH_OK : ch_fail(d, err, rd.off, rd.rule);
+	if (err != CH_OK)
+		return ch_fail(d, err, rd.off, rd.rule);
+	/* A verdict names the kind: what only one device is to have must not explain a whole class, nor the other way round. */
+	bool pinned = ref->doc[0].kind == CH_REF_PINNED;
+	if (pinned != (a->verb == CH_VERB_DEVICE_PIN))
+		return ch_fail(d, CH_ERR_MISMATCH, 0,
+			       pinned ? "values of kind pinned are for one device: baseline pin"
+				      : "what is pinned for one device is of kind pinned");
+	return CH_OK;
 }
 
 static enum ch_err ek_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)
@@ -96,6 +103,7 @@ static const struct {
 } payloads[] = {
 	{ CH_VERB_POLICY_APPLY, policy_check },
 	{ CH_VERB_BASELINE_APPROVE, baseline_check },
+	{ CH_VERB_DEVICE_PIN, baseline_check },
 	{ CH_VERB_EK_ALLOW, ek_check },
 };
 

@@ -160,14 +160,16 @@ static void put_results(struct ch_verify *v, struct ch_vf_work *j, const struct 
 	j->reasons_span = ch_wr_span(&w);
 }
 
-static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct evidence_body *e,
+static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct ch_msg_context *c,
 		   const struct ch_vf_work *j)
 {
+	const struct evidence_body *e = r->data;
 	const struct ch_tpm_attest *q = &j->verdict.quote;
 	struct ch_msg_commit m = {
 		.history = e->history,
 		.collected = e->collected,
 		.generation = v->held.number,
+		.pinned = c->pinned_number,
 		.clock = q->clock,
 		.reset = q->reset_count,
 		.restart = q->restart_count,
@@ -197,10 +199,9 @@ static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct ev
 /* --- judging --- */
 
 static enum ch_err judge(struct ch_verify *v, const struct ch_vf_request *r, const struct ch_msg_context *c,
-			 struct ch_vf_work *j, struct ch_diag *d)
+			 const struct ch_reference *ref, struct ch_vf_work *j, struct ch_diag *d)
 {
 	const struct evidence_body *e = r->data;
-	const struct ch_reference *ref = ch_held_reference(&v->held, c->class_name);
 	/* What the store has was read when the device enrolled; should it not be read now, the judge says why. */
 	struct ch_tpm_public ak;
 	if (ch_tpm_public_parse(&ak, c->ak_public, NULL) != CH_OK)
@@ -246,7 +247,13 @@ static void evidence_judge(struct ch_verify *v, struct ch_vf_request *r, const s
 			     CH_SPAN_EMPTY);
 		return;
 	}
-	enum ch_err err = judge(v, r, &c, j, &d);
+	const struct ch_reference *ref;
+	enum ch_err err = ch_held_reference(&v->held, c.class_name, c.pinned_number, c.pinned, &ref, &d);
+	if (err != CH_OK) {
+		ch_vf_refuse(v, r, 409, "pinned", d.rule, CH_SPAN_EMPTY);
+		return;
+	}
+	err = judge(v, r, &c, ref, j, &d);
 	if (err != CH_OK) {
 		ch_vf_refuse(v, r, err == CH_ERR_NOSPACE ? 413 : 400, "evidence", d.rule, CH_SPAN_EMPTY);
 		return;
@@ -257,7 +264,7 @@ static void evidence_judge(struct ch_verify *v, struct ch_vf_request *r, const s
 			     CH_SPAN_EMPTY);
 		return;
 	}
-	commit(v, r, e, j);
+	commit(v, r, &c, j);
 	work_shrink(j);
 }
 

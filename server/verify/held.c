@@ -19,10 +19,10 @@ struct docs {
 	struct ch_span text[CH_REF_DOCS_MAX];
 };
 
-static enum ch_err docs_find(struct docs *docs, const struct ch_generation *g, struct ch_span name)
+static enum ch_err docs_find(struct docs *docs, struct ch_span in, struct ch_span name)
 {
 	struct ch_generation_item item;
-	struct ch_rd items = ch_rd(g->items);
+	struct ch_rd items = ch_rd(in);
 	docs->count = 0;
 	while (ch_generation_find(&items, CH_GENERATION_REFERENCE, name, &item)) {
 		if (docs->count == CH_REF_DOCS_MAX)
@@ -39,7 +39,8 @@ static void node_free(struct ch_json_node *(*node)[CH_REF_DOCS_MAX])
 }
 
 /* The nodes are needed for the compilation only: reference values point into text and arena. */
-static enum ch_err compile(struct ch_held_class *c, const struct docs *docs, struct ch_diag *d)
+static enum ch_err compile(struct ch_reference *ref, struct ch_sealed *memory, const struct docs *docs,
+			   struct ch_diag *d)
 {
 	__attribute__((cleanup(node_free))) struct ch_json_node *node[CH_REF_DOCS_MAX] = { NULL };
 	struct ch_json json[CH_REF_DOCS_MAX];
@@ -50,13 +51,13 @@ static enum ch_err compile(struct ch_held_class *c, const struct docs *docs, str
 		if (err != CH_OK)
 			return err;
 	}
-	ch_sealed_open(&c->memory, ch_reference_arena_size(json, docs->count));
-	struct ch_arena arena = ch_arena(c->memory.p, c->memory.n);
+	ch_sealed_open(memory, ch_reference_arena_size(json, docs->count));
+	struct ch_arena arena = ch_arena(memory->p, memory->n);
 	struct ch_ref_diag rd = { 0 };
-	enum ch_err err = ch_reference_compile(&c->ref, json, docs->count, &arena, &rd);
+	enum ch_err err = ch_reference_compile(ref, json, docs->count, &arena, &rd);
 	if (err != CH_OK)
 		return ch_fail(d, err, rd.off, rd.rule);
-	if (!ch_sealed_close(&c->memory))
+	if (!ch_sealed_close(memory))
 		abort();
 	return CH_OK;
 }
@@ -88,11 +89,11 @@ static enum ch_err classes_take(struct ch_held *h, const struct ch_generation *g
 		struct ch_held_class *c = &classes_of(h)[h->class_count++];
 		c->name = item.name;
 		struct docs docs;
-		enum ch_err err = docs_find(&docs, g, item.name);
+		enum ch_err err = docs_find(&docs, g->items, item.name);
 		if (err != CH_OK)
 			return ch_fail(d, err, 0, "more reference documents of a class than CH_REF_DOCS_MAX");
 		if (docs.count > 0)
-			err = compile(c, &docs, d);
+			err = compile(&c->ref, &c->memory, &docs, d);
 		if (err != CH_OK)
 			return err;
 	}
@@ -135,6 +136,7 @@ enum ch_err ch_held_take(struct ch_held *h, uint64_t number, struct ch_span imag
 	enum ch_err err = ch_generation_parse(&g, image_span(&next.image, image.n), d);
 	if (err == CH_OK && g.number != number)
 		err = ch_fail(d, CH_ERR_MISMATCH, 6, "the image has another number than its message");
+	next.items = g.items;
 	if (err == CH_OK)
 		err = classes_take(&next, &g, d);
 	if (err == CH_OK)
@@ -148,8 +150,70 @@ enum ch_err ch_held_take(struct ch_held *h, uint64_t number, struct ch_span imag
 	return CH_OK;
 }
 
+/* --- values of one device --- */
+
+static void pinned_free(struct ch_held_pinned *p)
+{
+	ch_sealed_free(&p->text);
+	ch_sealed_free(&p->ref);
+	ch_sealed_free(&p->memory);
+	*p = (struct ch_held_pinned){ .number = 0 };
+}
+
+static struct ch_held_pinned *pinned_oldest(struct ch_held *h)
+{
+	struct ch_held_pinned *oldest = NULL;
+	for (size_t i = 0; i < CH_HELD_PINNED_MAX; i++) {
+		struct ch_held_pinned *p = &h->pinned[i];
+		if (p->number != 0 && (oldest == NULL || p->used < oldest->used))
+			oldest = p;
+	}
+	return oldest;
+}
+
+/* A free place, after so many were given up that another set of values has room. */
+static struct ch_held_pinned *pinned_place(struct ch_held *h, size_t size)
+{
+	for (;;) {
+		struct ch_held_pinned *place = NULL;
+		size_t taken = 0;
+		for (size_t i = 0; i < CH_HELD_PINNED_MAX; i++) {
+			struct ch_held_pinned *p = &h->pinned[i];
+			taken += p->text.n + p->ref.n + p->memory.n;
+			if (p->number == 0)
+				place = p;
+		}
+		if (place != NULL && (taken == 0 || taken + size <= CH_HELD_PINNED_SIZE))
+			return place;
+		pinned_free(pinned_oldest(h));
+	}
+}
+
+static enum ch_err pinned_compile(struct ch_held *h, struct ch_held_pinned *p, struct ch_span document,
+				  struct ch_diag *d)
+{
+	struct docs docs;
+	enum ch_err err = docs_find(&docs, h->items, p->class_name);
+	if (err == CH_OK && docs.count == CH_REF_DOCS_MAX)
+		err = CH_ERR_LIMIT;
+	if (err != CH_OK)
+		return ch_fail(d, err, 0, "more reference documents than CH_REF_DOCS_MAX, with that of the device");
+	ch_sealed_open(&p->text, document.n);
+	(void)ch_span_copy(p->text.p, p->text.n, document);
+	if (!ch_sealed_close(&p->text))
+		abort();
+	docs.text[docs.count++] = image_span(&p->text, document.n);
+	ch_sealed_open(&p->ref, sizeof(struct ch_reference));
+	err = compile((struct ch_reference *)(void *)p->ref.p, &p->memory, &docs, d);
+	if (err == CH_OK && !ch_sealed_close(&p->ref))
+		abort();
+	return err;
+}
+
 void ch_held_clear(struct ch_held *h)
 {
+	for (size_t i = 0; i < CH_HELD_PINNED_MAX; i++)
+		pinned_free(&h->pinned[i]);
 	for (size_t i = 0; i < h->class_count; i++) {
 		struct ch_sealed memory = classes_of(h)[i].memory;
 		ch_sealed_free(&memory);
@@ -160,10 +224,33 @@ void ch_held_clear(struct ch_held *h)
 	*h = (struct ch_held){ .number = 0 };
 }
 
-const struct ch_reference *ch_held_reference(const struct ch_held *h, struct ch_span class_name)
+enum ch_err ch_held_reference(struct ch_held *h, struct ch_span class_name, uint64_t number, struct ch_span document,
+			      const struct ch_reference **ref, struct ch_diag *d)
 {
 	const struct ch_held_class *c = class_of(h, class_name);
-	return c != NULL ? &c->ref : &no_reference;
+	ch_diag_clear(d);
+	*ref = c != NULL ? &c->ref : &no_reference;
+	if (number == 0)
+		return CH_OK;
+	*ref = NULL;
+	if (c == NULL)
+		return ch_fail(d, CH_ERR_NOTFOUND, 0, "values are pinned for a device whose class is not in force");
+	for (size_t i = 0; i < CH_HELD_PINNED_MAX; i++) {
+		struct ch_held_pinned *p = &h->pinned[i];
+		if (p->number != number || !ch_span_eq(p->class_name, class_name))
+			continue;
+		p->used = ++h->uses;
+		*ref = (const struct ch_reference *)(const void *)p->ref.p;
+		return CH_OK;
+	}
+	struct ch_held_pinned *p = pinned_place(h, c->memory.n + document.n);
+	*p = (struct ch_held_pinned){ .number = number, .used = ++h->uses, .class_name = c->name };
+	enum ch_err err = pinned_compile(h, p, document, d);
+	if (err != CH_OK)
+		pinned_free(p);
+	else
+		*ref = (const struct ch_reference *)(const void *)p->ref.p;
+	return err;
 }
 
 bool ch_held_knows(const struct ch_held *h, struct ch_span class_name)

@@ -12,7 +12,9 @@
  */
 
 #define CH_HELD_CLASSES_MAX 256
-#define CH_HELD_CHAIN_MAX   8 /* certificates that a device sends beside its own */
+#define CH_HELD_CHAIN_MAX   8                  /* certificates that a device sends beside its own */
+#define CH_HELD_PINNED_MAX  16                 /* devices whose own reference values stay compiled */
+#define CH_HELD_PINNED_SIZE ((size_t)64 << 20) /* and the memory that they may take together */
 
 struct ch_held_class {
 	struct ch_span name;
@@ -20,13 +22,24 @@ struct ch_held_class {
 	struct ch_sealed memory;
 };
 
+/* Values of a class and of one device, compiled together. */
+struct ch_held_pinned {
+	uint64_t number; /* of the device's document; 0: the place is free */
+	uint64_t used;   /* when, in uses: the oldest gives its place */
+	struct ch_span class_name;
+	struct ch_sealed text, ref, memory;
+};
+
 struct ch_held {
 	uint64_t number; /* 0: none yet, nothing can be judged */
 	struct ch_sealed image;
+	struct ch_span items;   /* in the image */
 	struct ch_sealed roots; /* struct ch_ek_cert[root_count] */
 	size_t root_count;
 	struct ch_sealed classes; /* struct ch_held_class[class_count] */
 	size_t class_count;
+	struct ch_held_pinned pinned[CH_HELD_PINNED_MAX];
+	uint64_t uses;
 };
 
 /*
@@ -37,8 +50,13 @@ struct ch_held {
 CH_MUST_USE enum ch_err ch_held_take(struct ch_held *h, uint64_t number, struct ch_span image, struct ch_diag *d);
 void ch_held_clear(struct ch_held *h);
 
-/* The reference values of a class; without any documents if the class has none. Never NULL. */
-const struct ch_reference *ch_held_reference(const struct ch_held *h, struct ch_span class_name);
+/*
+ * The reference values of a class; without any documents if the class has none. With `number` not 0 those of a device: of its class and
+ * of `document`, which that number names for ever. They live until the next call. CH_ERR_LIMIT, or what ch_reference_compile() found,
+ * with its rule in `d`, if the document does not go with those of the class; `*ref` is NULL then.
+ */
+CH_MUST_USE enum ch_err ch_held_reference(struct ch_held *h, struct ch_span class_name, uint64_t number,
+					  struct ch_span document, const struct ch_reference **ref, struct ch_diag *d);
 /* True if the class has a policy or reference values. */
 bool ch_held_knows(const struct ch_held *h, struct ch_span class_name);
 

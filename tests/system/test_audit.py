@@ -60,13 +60,15 @@ class Store:
         self.db = sqlite3.connect(path)
         self.db.execute("PRAGMA synchronous = OFF")
         text = (ROOT / "host" / "store" / "schema.c").read_text("utf-8")
-        for step in re.findall(r'\{\s*("CREATE (?:TABLE|INDEX|UNIQUE)[^{}]*?)",\s*STEP_', text, re.S):
+        for step in re.findall(r'\{\s*("CREATE (?:TABLE|INDEX|UNIQUE)[^{}]*?|"ALTER TABLE[^{}]*?)",\s*STEP_', text, re.S):
             self.db.execute("".join(re.findall(r'"([^"]*)"?', step + '"')))
         self.add("device", 1, DEVICE, "gateway", "host", 1, 2, 0, TIER["affirming"], 0, 0, 0, 0, 0)
 
     def add(self, table, *values):
-        marks = ",".join("?" * (len(values) + 1))
-        self.db.execute(f"INSERT INTO {table} VALUES ({marks})", (0, *values))
+        """The first columns; those that were added later have what their migration gives them."""
+        names = [row[1] for row in self.db.execute(f"PRAGMA table_info({table})")][:len(values) + 1]
+        marks = ",".join("?" * len(names))
+        self.db.execute(f"INSERT INTO {table} ({','.join(names)}) VALUES ({marks})", (0, *values))
 
     def evidence(self, seq, boot, number, boot_tier, os_tier, fresh=1, nonce=None):
         e = evidence_of(boot)

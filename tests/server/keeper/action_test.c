@@ -212,6 +212,81 @@ static void a_wish_for_evidence_shows_until_it_comes(void **state)
 	assert_int_equal(seen(a.cert).pending, 0);
 }
 
+/* --- values of one device --- */
+
+static struct ch_msg_context context_of(const struct unit *u)
+{
+	struct ch_msg_context c;
+	struct ch_msg_context_ask ask;
+	memcpy(ask.device, u->id, sizeof(ask.device));
+	(void)world_say(&w, CH_ROLE_VERIFY, CH_MSG_CONTEXT_ASK, &ask);
+	world_turn(&w);
+	const struct sent *s = world_last(&w, CH_ROLE_VERIFY, CH_MSG_CONTEXT);
+	assert_non_null(s);
+	assert_int_equal(ch_msg_parse(CH_MSG_CONTEXT, &c, ch_buf_span(&s->payload), NULL), CH_OK);
+	return c;
+}
+
+static void what_is_pinned_is_told_and_the_device_is_asked(void **state)
+{
+	(void)state;
+	char hex[33];
+	struct boss *by[] = { &admin }, *no[] = { &other };
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_enrol(&w, &b, NULL), 201);
+	subject(&a, hex);
+	uint64_t refused = boss_say(&w, CH_VERB_DEVICE_PIN, hex, CH_SPAN_LIT("{\"first\":1}"), no, 1);
+	uint64_t none = boss_say(&w, CH_VERB_DEVICE_UNPIN, hex, CH_SPAN_EMPTY, by, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, refused, NULL), 403);
+	assert_int_equal(world_answer(&w, none, NULL), 409);
+	assert_int_equal(context_of(&a).pinned_number, 0);
+	uint64_t id = boss_say(&w, CH_VERB_DEVICE_PIN, hex, CH_SPAN_LIT("{\"first\":1}"), by, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+	assert_int_equal(seen(a.cert).pending, CH_VIEW_PENDING_REATTEST);
+	assert_span_equal(context_of(&a).pinned, "{\"first\":1}", 11);
+	id = boss_say(&w, CH_VERB_DEVICE_PIN, hex, CH_SPAN_LIT("{\"second\":1}"), by, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+	restart();
+	struct ch_msg_context c = context_of(&a);
+	assert_int_equal(c.pinned_number, 2);
+	assert_span_equal(c.pinned, "{\"second\":1}", 12);
+	assert_int_equal(context_of(&b).pinned.n, 0);
+	id = boss_say(&w, CH_VERB_DEVICE_UNPIN, hex, CH_SPAN_EMPTY, by, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+	assert_int_equal(context_of(&a).pinned_number, 0);
+	/* What judged before stays for the auditor. */
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM pinned"), 2);
+}
+
+static void a_verdict_by_values_that_changed_meanwhile_does_not_count(void **state)
+{
+	(void)state;
+	char hex[33];
+	uint8_t nonce[32];
+	struct ch_span body;
+	struct boss *by[] = { &admin };
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	subject(&a, hex);
+	assert_true(unit_challenge(&w, &a, nonce));
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING };
+	(void)boss_say(&w, CH_VERB_DEVICE_PIN, hex, CH_SPAN_LIT("{}"), by, 1);
+	uint64_t id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 503);
+	assert_has(body, "\"code\":\"pinned\"");
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM evidence"), 0);
+	/* The challenge still stands: sent again, it is judged by what is in force. */
+	e.pinned = 1;
+	id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+	assert_int_equal(world_number(&w, "SELECT pinned FROM evidence"), 1);
+}
+
 /* --- generations --- */
 
 static uint64_t generation_sent(void)
@@ -272,6 +347,8 @@ int main(void)
 		TEST(a_decommissioned_device_does_not_come_back),
 		TEST(an_operator_gets_a_certificate_and_loses_it),
 		TEST(a_wish_for_evidence_shows_until_it_comes),
+		TEST(what_is_pinned_is_told_and_the_device_is_asked),
+		TEST(a_verdict_by_values_that_changed_meanwhile_does_not_count),
 		TEST(a_baseline_makes_a_generation_and_a_restart_none),
 		TEST(a_stricter_policy_is_applied_to_those_that_are_there),
 	};

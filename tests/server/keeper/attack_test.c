@@ -269,10 +269,11 @@ static void more_reference_documents_than_can_be_judged_by_are_refused(void **st
 	(void)state;
 	char text[64];
 	struct boss *by[] = { &admin };
-	for (unsigned i = 0; i <= CH_REF_DOCS_MAX; i++) {
+	/* One place is for what is pinned for a device. */
+	for (unsigned i = 0; i < CH_REF_DOCS_MAX; i++) {
 		(void)snprintf(text, sizeof(text), "{\"values\":%u}", i);
 		assert_int_equal(act(CH_VERB_BASELINE_APPROVE, "gateway", ch_span_str(text), by, 1),
-				 i < CH_REF_DOCS_MAX ? 200 : 409);
+				 i < CH_REF_DOCS_MAX - 1 ? 200 : 409);
 	}
 }
 

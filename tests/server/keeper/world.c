@@ -534,6 +534,7 @@ uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e)
 		.history = e->history,
 		.collected = w->wall / 1000,
 		.generation = 1,
+		.pinned = e->pinned,
 		.clock = u->clock,
 		.idempotency_key = e->key != NULL ? ch_span_str(e->key) : CH_SPAN_EMPTY,
 		.msg = ch_span(quote, quote_n),

@@ -124,6 +124,7 @@ struct evidence {
 	EVP_PKEY *other_ak; /* signs instead; NULL: the unit's */
 	struct ch_span eventlog, ima;
 	uint64_t ima_from;
+	uint64_t pinned; /* values of the device that judged it */
 	const char *reasons;
 };
 /* Sends it to the keeper; the id of the message. */
