@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -55,18 +56,21 @@ def needed():
             pytest.skip(f"{program} is not installed (tools/deps.sh vm)")
 
 
-def until(ask, timeout=240, what="it did not happen"):
+def until(ask, timeout=600, what="it did not happen", every=0.1):
     """Asks again and again for something true; the limit is there to end a test that has failed."""
     end = time.monotonic() + timeout
     while not (answer := ask()):
         assert time.monotonic() < end, what() if callable(what) else what
-        time.sleep(0.1)
+        time.sleep(every)
     return answer
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return one.getsockname()[1]
+    """A port that no connection of this machine takes by itself before the server listens there."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Server:
@@ -87,7 +91,7 @@ class Server:
             shutil.copy(certificate, self.folder / "ek_roots" / f"{number}.pem")
 
     def run(self, program, *arguments, code=0):
-        done = subprocess.run([BUILD / program, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False,
+        done = subprocess.run([BUILD / program, *map(str, arguments)], capture_output=True, text=True, check=False,
                               env={**os.environ, "CHAINHOLD_CONFIG": str(self.folder / "chainhold.yaml")})
         assert done.returncode == code, f"{program} {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
@@ -100,7 +104,7 @@ class Server:
         self.log = open(self.folder / "log", "wb")
         self.process = subprocess.Popen([BUILD / "chainholdd", self.folder / "chainholdd.yaml"], stderr=self.log,
                                         stdout=self.log, stdin=subprocess.DEVNULL)
-        until(self.ready, 60, self.text)
+        until(self.ready, what=self.text)
         return self
 
     def text(self):
@@ -114,7 +118,7 @@ class Server:
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
+        self.process.wait()
         self.log.close()
 
     def get(self, path):
@@ -154,7 +158,7 @@ class Gateway:
         shutil.copy(server.folder / "ca.crt", self.files / "server-ca.pem")
         self.device = self.folder / "device"
         self.process = None
-        subprocess.run([VM / "gateway.sh", "new", self.device, str(unit), self.files], check=True, timeout=120)
+        subprocess.run([VM / "gateway.sh", "new", self.device, str(unit), self.files], check=True)
 
     @staticmethod
     def roots():
@@ -170,7 +174,7 @@ class Gateway:
             yield self.gate()
         finally:
             self.process.terminate()
-            self.process.wait(60)
+            self.process.wait()
 
     def gate(self):
         """Waits until the guest stands at its gate: (booted or restored, seconds, release, slot)."""
@@ -179,7 +183,7 @@ class Gateway:
             assert self.process.poll() is None, (self.folder / "power.log").read_text()
             return (self.device / "gate").exists()
 
-        until(there, 400, self.console)
+        until(there, what=self.console)
         how, seconds, _, release, _, slot = (self.device / "gate").read_text().split()
         return how, float(seconds), release, slot
 
@@ -187,7 +191,7 @@ class Gateway:
         return (self.device / "console.log").read_text(errors="replace")
 
     def run(self, line, code=0):
-        done = subprocess.run([VM / "machine.sh", "run", self.device, line], capture_output=True, text=True, timeout=180, check=False)
+        done = subprocess.run([VM / "machine.sh", "run", self.device, line], capture_output=True, text=True, check=False)
         assert done.returncode == code, f"{line}: {done.returncode} {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -205,7 +209,7 @@ class Gateway:
         def done():
             now = self.status()
             return now if now.get("evidence", 0) > more_than else None
-        return until(done, 240, self.console)
+        return until(done, what=self.console)
 
     def attest(self):
         """Attests now and returns the status after it."""
@@ -213,14 +217,21 @@ class Gateway:
         self.run("kill -USR1 $(pidof chainhold-agent)")
         return self.attested(before)
 
+    def becomes(self, chain, state):
+        """Attests until it is judged so: evidence that was under way may have been judged by what held before."""
+        def judged():
+            now = self.attest()
+            return now if (now["chain"], now["state"]) == (chain, state) else None
+        return until(judged, what=lambda: f"{self.status()}\n{self.console()}")
+
     def off(self):
         """An orderly end, so that the TPM is shut down."""
         self.run("sync; umount /data; poweroff -f", code=125)
-        self.process.wait(120)
+        self.process.wait()
 
     def ended(self):
         """Waits for the guest to switch itself off or start again."""
-        assert self.process.wait(240) == 0, (self.folder / "power.log").read_text()
+        assert self.process.wait() == 0, (self.folder / "power.log").read_text()
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -35,15 +35,21 @@ declare -A variants=(
 	[secure-boot-off]="good good --secure-boot=off"
 )
 
-# hash FILE…: one digest of their contents
-hash() { cat "$@" | sha256sum | cut -c1-20; }
+# Everything that boots are made of: the files, and what this script makes of them.
+made_of() {
+	declare -p cmdline units variants
+	declare -f image backdoor disk variables new
+	cat "${programs[@]}" "$here"/{common,lean,uki,disk,variables,machine}.sh "$here"/guest/{gate,lines,start,mend,passwd,group} \
+		"$kernel"/boot/vmlinuz-* "$keys/db.pem" /usr/bin/busybox "$stub" /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd \
+		"$(command -v qemu-system-x86_64)" "$(command -v swtpm)"
+	ldd "${programs[@]}" | grep -o ' /[^ ]*' | sort -u | xargs cat
+}
 
-# Everything that an image is made of has its own folder; those of earlier inputs go.
+# It has a folder of its own; those of earlier inputs go.
 images() {
 	"$here/kernel.sh"
 	"$here/keys.sh"
-	images=$work/images-$(hash "${programs[@]}" "$here"/{lean,uki,disk,variables,machine}.sh "$here"/guest/{gate,start,mend} "$kernel"/boot/vmlinuz-* "$keys/db.pem" \
-		/usr/bin/busybox "$stub" /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd "$(command -v qemu-system-x86_64)")
+	images=$work/images-$(made_of | sha256sum | cut -c1-20)
 	[ ! -d "$images" ] || return 0
 	rm -rf "$work"/images-*
 	mkdir -p "$images.new/boots"

@@ -42,7 +42,7 @@ printf 'root:x:0:0:root:/root:/bin/sh\nmessagebus:x:100:100::/:/bin/false\n' >"$
 printf 'root:x:0:\nmessagebus:x:100:\n' >"$tree/etc/group"
 echo "VERSION=$version" >"$tree/etc/version"
 install -m 755 "$here/guest/init" "$tree/init"
-install -m 755 "$here/guest/capture" "$tree/usr/bin/capture"
+install -m 755 "$here/guest/capture" "$here/guest/lines" "$tree/usr/bin/"
 
 # Modules are copied as Debian signed them: under Secure Boot the kernel loads nothing else.
 release=$(ls "$kernel/lib/modules")

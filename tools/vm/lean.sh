@@ -33,7 +33,7 @@ linked $tcti
 cp "$here/guest/passwd" "$here/guest/group" "$tree/etc/"
 echo "VERSION=$version" >"$tree/etc/version"
 install -m 755 "$here/guest/gate" "$tree/init"
-install -m 755 "$here/guest/start" "$here/guest/mend" "$tree/usr/bin/"
+install -m 755 "$here/guest/lines" "$here/guest/start" "$here/guest/mend" "$tree/usr/bin/"
 
 # Modules are copied as Debian signed them: under Secure Boot the kernel loads nothing else.
 release=$(ls "$kernel/lib/modules")

@@ -4,7 +4,7 @@
 #   power FOLDER            starts the TPM and QEMU and stays until the guest is off: 0; 1 if a part could not start. With a file
 #                           `state` in FOLDER the guest goes on from there, else it boots. Ends the guest when it is itself ended.
 #   wait FOLDER TEXT [S]    until the console shows TEXT, at most S seconds (300); prints the line
-#   run FOLDER LINE         runs a line of shell in the guest; prints what it printed, ends with its status
+#   run FOLDER LINE         runs a line of shell in the guest once; prints what it printed, ends with its status; 125: it went off
 #   save FOLDER FILE        writes the guest and its TPM to FILE; the guest goes on
 # FOLDER: disk.img (never written), data.img, variables.fd, tpm/ (state of swtpm), and in `identity` serial=, uuid=, mac=, and where
 # wanted rtc= (start of the guest's clock), memory= (MiB). A state can be taken up again only with the same of all of these.
@@ -60,9 +60,10 @@ ask() {
 	until_line '"return"'
 }
 
+end() { [ -z "$1" ] || { kill "$1" 2>/dev/null && wait "$1"; } || true; }
 power() {
 	tpm='' qemu=''
-	trap 'rm -f on; [ -z "$qemu" ] || kill "$qemu" 2>/dev/null || true; [ -z "$tpm" ] || kill "$tpm" 2>/dev/null || true' EXIT
+	trap 'rm -f on; end "$qemu"; end "$tpm"' EXIT
 	trap 'exit 143' TERM INT HUP
 	rm -f on tpm.sock control.sock qmp.sock console.log
 	start_tpm || { cat swtpm.log >&2 && return 1; }
@@ -83,7 +84,7 @@ power() {
 
 wait_console() {
 	local text=$1 end=$((SECONDS + ${2:-300})) line
-	until line=$(grep -a -m 1 -F -- "$text" console.log 2>/dev/null); do
+	until line=$(grep -a -m 1 -F -- "$text" console.log 2>/dev/null) && [[ $line == *$'\r' ]]; do
 		if [ $SECONDS -ge $end ]; then
 			echo "machine.sh: no '$text' on the console: $PWD/console.log" >&2
 			return 1
@@ -93,20 +94,53 @@ wait_console() {
 	echo "$line" | tr -d '\r'
 }
 
+# guest/lines says how lines and answers look. The port may lose bytes in both directions: whenever nothing was heard for some time,
+# longer from time to time, the line is sent again. An empty line before it ends what may be left of the one before.
 run() {
-	local line status=125
+	local id frame from to line='' piece rc sum text patience=1 end=$((SECONDS + 600))
+	[[ $1 != *$'\n'* ]] || { echo "machine.sh: more than a line" >&2 && return 2; }
 	for _ in $(seq 3000); do
 		[ ! -e on ] || break
 		sleep 0.02
 	done
+	trap '' PIPE
 	coproc GUEST { exec socat - UNIX-CONNECT:control.sock,retry=50,interval=0.1 2>/dev/null; }
-	printf '%s\n' "$1" >&"${GUEST[1]}"
-	while IFS= read -r -t 120 line <&"${GUEST[0]}"; do
-		[[ $line != '=== status '* ]] || { status=${line#=== status } && break; }
-		printf '%s\n' "$line"
+	from=${GUEST[0]} to=${GUEST[1]}
+	id=$(date +%s%N)-$$
+	frame="$id $(sum_of "$id $1") $1"
+	send "$frame" || return 125
+	while [ $SECONDS -lt $end ]; do
+		rc=0
+		IFS= read -r -t $patience piece <&"$from" || rc=$?
+		line+=$piece
+		if [ $rc -gt 128 ]; then
+			if [ -z "$piece" ]; then
+				patience=$((patience < 16 ? 2 * patience : 16))
+				send "$frame" || return 125
+			fi
+			continue
+		fi
+		[ $rc -eq 0 ] || return 125
+		line=${line%$'\r'}
+		case $line in
+		'=== again') sleep 0.1 && { send "$frame" || return 125; } ;;
+		"=== $id "*)
+			text=${line#"=== $id "}
+			sum=${text%% *} text=${text#* }
+			if [ "$sum" = "$(sum_of "$id $text")" ]; then
+				base64 -d <<<"${text#* }"
+				return "${text%% *}"
+			fi
+			send "$frame" || return 125
+			;;
+		esac
+		line=''
 	done
-	return "${status%$'\r'}"
+	echo "machine.sh: no answer to: $1" >&2
+	return 124
 }
+sum_of() { printf '%s' "$1" | sha256sum | head -c 16; }
+send() { printf '\n%s\n' "$1" 2>/dev/null >&"$to"; }
 
 # Not stopped before: the state would be that of a stopped guest. It is whole only under its name. The limit on the speed of a
 # migration is meant for networks.

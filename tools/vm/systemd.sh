@@ -32,8 +32,7 @@ printf 'virtio_pci\nvirtio_blk\nvirtio_net\nefivarfs\n' >"$tree/etc/modules-load
 echo gateway >"$tree/etc/hostname"
 
 ln -s busybox "$tree/usr/bin/nc"
-install -m 755 "$here/guest/capture" "$tree/usr/bin/capture"
-install -m 755 "$here/guest/control" "$tree/usr/bin/control"
+install -m 755 "$here/guest/capture" "$here/guest/control" "$here/guest/lines" "$tree/usr/bin/"
 cat >"$tree/etc/systemd/system/control.service" <<'END'
 [Unit]
 Description=Command line from the host

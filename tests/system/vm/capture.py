@@ -109,7 +109,7 @@ def step_update(out):
         say(gateway.ready())
         say(gateway.run("rauc status mark-good 2>&1"))
         gateway.put(WORK / "gateway-2.0.0.raucb", "/tmp/update.raucb")
-        say(gateway.run("rauc install /tmp/update.raucb 2>&1; efibootmgr", timeout=600))
+        say(gateway.run("rauc install /tmp/update.raucb 2>&1; efibootmgr"))
         say(gateway.reboot())
         record(gateway, out, "class-unit1-trial")
         say(gateway.run("rauc status mark-good 2>&1; efibootmgr"))

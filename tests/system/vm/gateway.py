@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd")
+MACHINE = Path(__file__).resolve().parents[3] / "tools" / "vm" / "machine.sh"
 HOST_FROM_GUEST = "10.0.2.2"
 
 
@@ -49,7 +50,7 @@ class Gateway:
         for stale in (self.console, self.control, self.tpm_socket):
             stale.unlink(missing_ok=True)
         self.tpm = tpm
-        self.qemu = self.swtpm = self.shell = None
+        self.qemu = self.swtpm = None
         self.seen = 0
         drive = f"if=none,id=disk,format=raw,cache=unsafe,file={disk}" + (",snapshot=on" if snapshot else "")
         smbios = f"type=1,manufacturer=Chainhold,product=virtual-gateway,serial={unit['serial']},uuid={unit['uuid']}"
@@ -74,6 +75,7 @@ class Gateway:
             time.sleep(0.02)
         with open(self.folder / "qemu.log", "w") as log:
             self.qemu = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        (self.folder / "on").touch()
         return self
 
     def __exit__(self, *_):
@@ -83,8 +85,6 @@ class Gateway:
             except subprocess.TimeoutExpired:
                 process.terminate()
                 process.wait(30)
-        if self.shell:
-            self.shell.close()
 
     def ready(self, timeout=240):
         """Waits for the end of the boot that goes on and returns its line: release and slot."""
@@ -99,21 +99,11 @@ class Gateway:
             time.sleep(0.1)
         raise TimeoutError(f"not ready: {self.console}")
 
-    def send(self, line):
-        if not self.shell:
-            self.shell = socket.socket(socket.AF_UNIX)
-            self.shell.connect(str(self.control))
-        self.shell.sendall(line.encode() + b"\n")
-
-    def run(self, line, timeout=180):
+    def run(self, line, status=0):
         """Runs one line of shell in the guest and returns what it printed; it must succeed."""
-        self.send(line)
-        self.shell.settimeout(timeout)
-        text = b""
-        while b"=== status " not in text or not text.endswith(b"\n"):
-            text += self.shell.recv(1 << 16)
-        output, _, status = text.decode("latin-1").rpartition("=== status ")
-        assert int(status) == 0, f"'{line}' failed: {output}"
+        done = subprocess.run([MACHINE, "run", self.folder, line], capture_output=True, check=False)
+        output = done.stdout.decode("latin-1")
+        assert done.returncode == status, f"'{line}' failed: {output}"
         return output
 
     def put(self, path, target):
@@ -122,12 +112,12 @@ class Gateway:
         transfer.wait()
 
     def reboot(self):
-        self.send("sync; reboot -f")
+        self.run("sync; (sleep 1; reboot -f) &")
         return self.ready()
 
     def power_off(self):
         """An orderly end, so that the kernel sends TPM2_Shutdown: else the TPM counts it as an attack on its keys."""
-        self.send("sync; poweroff -f")
+        self.run("sync; poweroff -f", status=125)
         self.qemu.wait(60)
 
     def capture(self, nonce, out, later=""):
