@@ -6,10 +6,11 @@
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make meson ninja-build pkg-config libssl-dev libseccomp-dev libsqlite3-dev libtss2-dev libyaml-dev libcmocka-dev ;;
+	build) echo gcc libc6-dev make meson ninja-build pkg-config libssl-dev libseccomp-dev libsqlite3-dev libtss2-dev libyaml-dev libcmocka-dev libp11-kit-dev ;;
 	check)
 		echo python3 python3-pytest python3-jsonschema python3-jwcrypto python3-yaml swtpm swtpm-tools tpm2-tools tpm2-openssl openssl curl
 		echo strongswan-pki libstrongswan-standard-plugins
+		echo softhsm2 opensc
 		;;
 	vm)
 		echo qemu-system-x86 ovmf swtpm swtpm-tools libtss2-tcti-device0 systemd-boot-efi sbsigntool dosfstools mtools gdisk e2fsprogs

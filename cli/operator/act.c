@@ -5,7 +5,6 @@
 #include "core/platform/spki.h"
 #include "core/wire/base64.h"
 #include "host/crypto_openssl/backend.h"
-#include "host/crypto_openssl/sign.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,30 +12,6 @@
 #include <time.h>
 
 /* What an operator decides: the canonical text of core/trust/action.h, signed with the operator's key, and sent. */
-
-struct signer {
-	struct ch_sign_key key;
-	uint8_t id[32]; /* SHA-256 of the SubjectPublicKeyInfo */
-};
-
-static int signer_open(struct signer *s, const struct op_client *c)
-{
-	struct ch_pubkey pub;
-	if (ch_crypto_openssl_init() != CH_OK) {
-		cli_say("OpenSSL does not offer the algorithms that are needed");
-		return CLI_IO;
-	}
-	enum ch_err err = ch_sign_key_from_pem(&s->key, ch_buf_span(&c->key_pem));
-	if (err == CH_OK)
-		err = ch_sign_key_pub(&s->key, &pub);
-	if (err == CH_OK)
-		err = ch_spki_sha256(&pub.pub, s->id);
-	if (err == CH_OK)
-		return -1;
-	cli_say("%s: no private key that can sign (PEM, PKCS #8, not encrypted; P-256 or Ed25519): %s", c->key,
-		ch_err_str(err));
-	return CLI_IO;
-}
 
 static void named_base64(struct ch_json_wr *j, const char *name, struct ch_span bytes)
 {
@@ -54,8 +29,8 @@ static bool to_buf(void *ctx, struct ch_span bytes)
 	return true;
 }
 
-static void put_body(struct ch_buf *body, struct ch_span canonical, struct ch_span payload, const struct signer *s,
-		     const uint8_t sig[static CH_SIGN_BYTES])
+static void put_body(struct ch_buf *body, struct ch_span canonical, struct ch_span payload,
+		     const uint8_t key_id[static 32], const uint8_t sig[static CH_SIGN_BYTES])
 {
 	uint8_t room[4096];
 	struct ch_wr w = ch_wr(room, sizeof(room));
@@ -67,7 +42,7 @@ static void put_body(struct ch_buf *body, struct ch_span canonical, struct ch_sp
 	ch_json_name(&j, "signatures");
 	ch_json_array_begin(&j);
 	ch_json_object_begin(&j);
-	ch_json_named_hex(&j, "key", CH_SPAN_OF(s->id));
+	ch_json_named_hex(&j, "key", ch_span(key_id, 32));
 	named_base64(&j, "signature", ch_span(sig, CH_SIGN_BYTES));
 	ch_json_object_end(&j);
 	ch_json_array_end(&j);
@@ -105,18 +80,19 @@ enum op_show { OP_SHOW_PAGE, OP_SHOW_JSON, OP_SHOW_NOTHING };
 static int send_signed(struct op_client *c, struct ch_span canonical, struct ch_span payload, enum op_show show,
 		       struct op_doc *d)
 {
-	struct signer s = { 0 };
-	uint8_t sig[CH_SIGN_BYTES];
+	struct ch_pubkey pub;
+	uint8_t id[32], sig[CH_SIGN_BYTES];
 	CH_AUTO_BUF struct ch_buf body = { 0 };
-	int code = signer_open(&s, c);
-	if (code < 0 && ch_sign_message(&s.key, canonical, sig) != CH_OK) {
-		cli_say("%s: the key does not sign", c->key);
+	int code = op_signer_pub(&c->signer, &pub);
+	if (code < 0)
+		code = op_signer_sign(&c->signer, canonical, sig);
+	if (code < 0 && ch_spki_sha256(&pub.pub, id) != CH_OK) {
+		cli_say("no SHA-256");
 		code = CLI_IO;
 	}
-	ch_sign_key_clear(&s.key);
 	if (code >= 0)
 		return code;
-	put_body(&body, canonical, payload, &s, sig);
+	put_body(&body, canonical, payload, id, sig);
 	code = op_post(c, "/api/v1/actions", ch_buf_span(&body), d);
 	if (code >= 0)
 		return code;

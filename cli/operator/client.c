@@ -21,6 +21,7 @@ static const struct ch_conf_key keys[] = {
 	{ "ca", CH_CONF_TEXT, CH_CONF_REQUIRED, .offset = offsetof(struct op_client, ca) },
 	{ "certificate", CH_CONF_TEXT, CH_CONF_REQUIRED, .offset = offsetof(struct op_client, certificate) },
 	{ "key", CH_CONF_TEXT, CH_CONF_REQUIRED, .offset = offsetof(struct op_client, key) },
+	{ "passphrase_file", CH_CONF_TEXT, CH_CONF_OPTIONAL, .offset = offsetof(struct op_client, passphrase_file) },
 	{ "log_key", CH_CONF_TEXT, CH_CONF_OPTIONAL, .offset = offsetof(struct op_client, log_key) },
 };
 
@@ -88,7 +89,10 @@ static int read_config(struct op_client *c)
 	}
 	c->ca = resolve(path, c->ca, c->path[0]);
 	c->certificate = resolve(path, c->certificate, c->path[1]);
-	c->key = resolve(path, c->key, c->path[2]);
+	if (!op_signer_is_token(c->key))
+		c->key = resolve(path, c->key, c->path[2]);
+	if (c->passphrase_file != NULL)
+		c->passphrase_file = resolve(path, c->passphrase_file, c->path[4]);
 	if (c->log_key != NULL)
 		c->log_key = resolve(path, c->log_key, c->path[3]);
 	return split(c);
@@ -102,7 +106,11 @@ int op_client_open(struct op_client *c)
 	if (code < 0)
 		code = cli_read(&c->cert_pem, c->certificate);
 	if (code < 0)
-		code = cli_read(&c->key_pem, c->key);
+		code = op_signer_open(&c->signer, c->key, c->passphrase_file);
+	if (code < 0 && !op_signer_of_cert(&c->signer, ch_buf_span(&c->cert_pem))) {
+		cli_say("%s: this certificate is not of the key in the token", c->certificate);
+		code = CLI_IO;
+	}
 	return code;
 }
 
@@ -119,10 +127,9 @@ void op_client_close(struct op_client *c)
 {
 	ch_net_close(c->conn);
 	ch_tls_client_free(c->tls);
-	ch_wipe(c->key_pem.p, c->key_pem.n);
+	op_signer_clear(&c->signer);
 	ch_buf_free(&c->ca_pem);
 	ch_buf_free(&c->cert_pem);
-	ch_buf_free(&c->key_pem);
 	ch_conf_clear(&c->conf);
 }
 
@@ -131,16 +138,15 @@ void op_client_close(struct op_client *c)
 static int connect_server(struct op_client *c)
 {
 	struct ch_net_why why = { "" };
-	const struct ch_tls_client_conf conf = { .ca_pem = ch_buf_span(&c->ca_pem),
-						 .cert_pem = ch_buf_span(&c->cert_pem),
-						 .key_pem = ch_buf_span(&c->key_pem) };
+	struct ch_tls_client_conf conf = { .ca_pem = ch_buf_span(&c->ca_pem), .cert_pem = ch_buf_span(&c->cert_pem) };
 	const struct ch_net_target target = { .host = c->host, .port = c->port };
 	if (c->conn != NULL && ch_net_usable(c->conn))
 		return -1;
 	ch_net_close(c->conn);
 	c->conn = NULL;
+	op_signer_tls(&c->signer, &conf);
 	if (c->tls == NULL && ch_tls_client_new(&c->tls, &conf, &why) != CH_OK) {
-		cli_say("%s, %s: %s", c->certificate, c->key, why.text);
+		cli_say("%s, %s: %s", c->certificate, c->signer.name, why.text);
 		return CLI_IO;
 	}
 	if (ch_net_connect(&c->conn, c->tls, &target, &why) != CH_OK) {

@@ -2,7 +2,8 @@
 #ifndef CH_OPERATOR_CLIENT_H
 #define CH_OPERATOR_CLIENT_H
 
-#include "cli/cmd.h"
+#include "cli/operator/signer.h"
+
 #include "core/trust/action.h"
 #include "host/net/http_client.h"
 #include "host/policy/conf.h"
@@ -17,10 +18,11 @@ extern const char *op_config_path;
 
 struct op_client {
 	struct ch_conf conf;
-	const char *server, *public, *ca, *certificate, *key,
+	const char *server, *public, *ca, *certificate, *key, *passphrase_file,
 		*log_key; /* of the configuration; paths as they are opened */
-	char path[4][4096];
-	struct ch_buf ca_pem, cert_pem, key_pem;
+	char path[5][4096];
+	struct ch_buf ca_pem, cert_pem;
+	struct op_signer signer;
 	struct ch_tls_client *tls;
 	struct ch_net_conn *conn;
 	char host[256], port[8];

@@ -90,6 +90,19 @@ static int cmd_operator_list(int argc, char **argv)
 	return list_page(argc, argv, "Lists operators, past ones too.", "/api/v1/operators", operators_page);
 }
 
+/* A public key as text: openssl pkey -pubin reads it. */
+static bool public_put(struct ch_wr *w, const struct ch_pub *pub)
+{
+	uint8_t der[CH_SPKI_MAX];
+	struct ch_wr d = ch_wr(der, sizeof(der));
+	if (!ch_spki_put(&d, pub))
+		return false;
+	ch_wr_str(w, "-----BEGIN PUBLIC KEY-----\n");
+	ch_base64_put(w, CH_BASE64_STD, ch_wr_span(&d));
+	ch_wr_str(w, "\n-----END PUBLIC KEY-----\n");
+	return true;
+}
+
 /* A new key of an operator, and its public half for whoever adds them. */
 static int cmd_operator_key(int argc, char **argv)
 {
@@ -107,25 +120,54 @@ static int cmd_operator_key(int argc, char **argv)
 		return code;
 	struct ch_sign_key key = { 0 };
 	struct ch_pubkey pub;
-	uint8_t der[CH_SPKI_MAX], text[2 * CH_SPKI_MAX];
-	struct ch_wr w = ch_wr(der, sizeof(der)), t = ch_wr(text, sizeof(text));
+	uint8_t text[2 * CH_SPKI_MAX];
+	struct ch_wr t = ch_wr(text, sizeof(text));
 	CH_AUTO_BUF struct ch_buf pem = { 0 };
 	(void)snprintf(public, sizeof(public), "%.4000s.pub", path);
 	if (ch_crypto_openssl_init() != CH_OK || ch_sign_key_make(&key, CH_KEY_P256) != CH_OK ||
-	    ch_sign_key_pem(&key, &pem) != CH_OK || ch_sign_key_pub(&key, &pub) != CH_OK ||
-	    !ch_spki_put(&w, &pub.pub)) {
+	    ch_sign_key_pem(&key, &pem) != CH_OK || ch_sign_key_pub(&key, &pub) != CH_OK || !public_put(&t, &pub.pub)) {
 		cli_say("OpenSSL cannot make a key");
 		return CLI_IO;
 	}
-	ch_wr_str(&t, "-----BEGIN PUBLIC KEY-----\n");
-	ch_base64_put(&t, CH_BASE64_STD, ch_wr_span(&w));
-	ch_wr_str(&t, "\n-----END PUBLIC KEY-----\n");
 	code = op_file_make(AT_FDCWD, path, OP_SECRET, ch_buf_span(&pem));
 	if (code < 0)
 		code = op_file_make(AT_FDCWD, public, OP_PUBLIC, ch_wr_span(&t));
 	ch_wipe(pem.p, pem.n);
 	ch_sign_key_clear(&key);
 	return code < 0 ? CLI_HOLDS : code;
+}
+
+/* The public half of a key that is there already: above all of one in a token, which no file shows. */
+static int cmd_operator_public(int argc, char **argv)
+{
+	const char *key = "", *passphrase = NULL;
+	const struct cli_opt opt[] = {
+		{ "passphrase-file", "FILE", "holds the passphrase of an encrypted key file", CLI_VALUE, &passphrase },
+	};
+	const struct cli_usage u = {
+		.args = "[--passphrase-file FILE] KEY",
+		.about =
+			"Prints the public half of a key for the administrator who adds you. KEY is a file, or the PKCS #11 URI\n"
+			"of a key in a token: 'pkcs11:token=NAME;object=NAME?module-path=/PATH/OF/MODULE.so'",
+		.opt = opt,
+		.opt_count = CH_COUNT_OF(opt),
+		.file = &key,
+		.file_min = 1,
+		.file_max = 1
+	};
+	struct op_signer signer = { 0 };
+	struct ch_pubkey pub;
+	int code = cli_parse(&u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	code = op_signer_open(&signer, key, passphrase);
+	if (code < 0)
+		code = op_signer_pub(&signer, &pub);
+	op_signer_clear(&signer);
+	if (code >= 0)
+		return code;
+	struct ch_wr *w = cli_out();
+	return cli_out_end(public_put(w, &pub.pub) ? CLI_HOLDS : CLI_FAILS);
 }
 
 /* role ‖ SubjectPublicKeyInfo */
@@ -213,6 +255,7 @@ static int cmd_operator_remove(int argc, char **argv)
 static const struct cli_cmd operator_command[] = {
 	{ "list", "list operators", cmd_operator_list },
 	{ "key", "make a key of your own", cmd_operator_key },
+	{ "public", "print the public half of a key, also of one in a token", cmd_operator_public },
 	{ "add", "add an operator", cmd_operator_add },
 	{ "remove", "remove an operator", cmd_operator_remove },
 };

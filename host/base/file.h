@@ -13,4 +13,11 @@
  */
 CH_MUST_USE enum ch_err ch_file_read(struct ch_buf *b, const char *path);
 
+/*
+ * Reads a file with a secret in it: a regular file, not a symbolic link, of this user or root, to which nobody else has any right; else
+ * CH_ERR_UNTRUSTED. At most `max` bytes: CH_ERR_LIMIT. The memory is never moved, so that wiping `b` (all its `cap`) before it is freed
+ * leaves nothing.
+ */
+CH_MUST_USE enum ch_err ch_file_read_private(struct ch_buf *b, const char *path, size_t max);
+
 #endif

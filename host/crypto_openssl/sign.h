@@ -7,8 +7,8 @@
 
 /*
  * Private keys and what they sign. A program that links this can sign: it is a library of its own (chainhold-sign), and a gate looks
- * at who links it. Private numbers stay inside OpenSSL's key object; nothing hands them out but ch_sign_key_pem, which is an object of
- * its own that the signer does not link.
+ * at who links it. Private numbers stay inside OpenSSL's key object; nothing hands them out but ch_sign_key_pem and ch_sign_pem_decrypt,
+ * which are in an object of their own that the signer does not link.
  */
 
 /* A key ready for many signatures: one thread at a time. Owned by the caller, who calls _clear. */
@@ -29,6 +29,11 @@ CH_MUST_USE enum ch_err ch_sign_key_from_pem(struct ch_sign_key *k, struct ch_sp
 void ch_sign_key_clear(struct ch_sign_key *k);
 /* Appends the key as such a text block: for the program that makes keys. The caller wipes it. */
 CH_MUST_USE enum ch_err ch_sign_key_pem(const struct ch_sign_key *k, struct ch_buf *pem);
+/*
+ * Opens the one "ENCRYPTED PRIVATE KEY" text block (PKCS #8, RFC 5958, 3) with its passphrase and appends the key as a "PRIVATE KEY" block,
+ * which the caller wipes. CH_ERR_NOTFOUND without one, CH_ERR_KEY if it is none, CH_ERR_UNTRUSTED if the passphrase does not open it.
+ */
+CH_MUST_USE enum ch_err ch_sign_pem_decrypt(struct ch_buf *to, struct ch_span pem, struct ch_span passphrase);
 /* Its public half. */
 CH_MUST_USE enum ch_err ch_sign_key_pub(const struct ch_sign_key *k, struct ch_pubkey *pub);
 

@@ -2,10 +2,13 @@
 #include "core/wire/base64.h"
 #include "host/crypto_openssl/sign_state.h"
 
+#include <limits.h>
 #include <openssl/err.h>
+#include <openssl/pkcs12.h>
 #include <openssl/x509.h>
 
-#define LINE 48 /* bytes of a line of 64 characters */
+#define PKCS8_MAX 4096
+#define LINE      48 /* bytes of a line of 64 characters */
 
 enum ch_err ch_sign_key_make(struct ch_sign_key *k, enum ch_key_type type)
 {
@@ -41,20 +44,47 @@ static void pem_append(struct ch_buf *pem, const char *label, struct ch_span der
 	ch_wipe(line, sizeof(line));
 }
 
-enum ch_err ch_sign_key_pem(const struct ch_sign_key *k, struct ch_buf *pem)
+static enum ch_err put_key(struct ch_buf *pem, const PKCS8_PRIV_KEY_INFO *info)
 {
-	const struct ch_sign_state *s = k->state;
 	unsigned char *der = NULL;
-	if (s == NULL)
-		return CH_ERR_KEY;
-	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(s->pkey);
 	int n = info == NULL ? -1 : i2d_PKCS8_PRIV_KEY_INFO(info, &der);
-	PKCS8_PRIV_KEY_INFO_free(info);
 	if (n > 0) {
 		pem_append(pem, "PRIVATE KEY", ch_span(der, (size_t)n));
 		ch_wipe(der, (size_t)n);
 	}
 	OPENSSL_free(der);
-	ERR_clear_error();
 	return n > 0 ? CH_OK : CH_ERR_CRYPTO;
+}
+
+enum ch_err ch_sign_key_pem(const struct ch_sign_key *k, struct ch_buf *pem)
+{
+	const struct ch_sign_state *s = k->state;
+	if (s == NULL)
+		return CH_ERR_KEY;
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(s->pkey);
+	enum ch_err err = put_key(pem, info);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	ERR_clear_error();
+	return err;
+}
+
+enum ch_err ch_sign_pem_decrypt(struct ch_buf *to, struct ch_span pem, struct ch_span passphrase)
+{
+	uint8_t der[PKCS8_MAX];
+	size_t off = 0, n = 0;
+	enum ch_err err = ch_pem_next(pem, &off, "ENCRYPTED PRIVATE KEY", der, sizeof(der), &n, NULL);
+	if (err != CH_OK)
+		return err == CH_ERR_NOTFOUND ? err : CH_ERR_KEY;
+	const unsigned char *p = der;
+	X509_SIG *sealed = d2i_X509_SIG(NULL, &p, (long)n);
+	bool whole = sealed != NULL && p == der + n && passphrase.n <= INT_MAX;
+	PKCS8_PRIV_KEY_INFO *info = whole ? PKCS8_decrypt(sealed, (const char *)passphrase.p, (int)passphrase.n) : NULL;
+	if (info == NULL)
+		err = whole ? CH_ERR_UNTRUSTED : CH_ERR_KEY;
+	else
+		err = put_key(to, info);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	X509_SIG_free(sealed);
+	ERR_clear_error();
+	return err;
 }

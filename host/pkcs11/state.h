@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_PKCS11_STATE_H
+#define CH_PKCS11_STATE_H
+
+#include "host/pkcs11/token.h"
+
+#include <p11-kit-1/p11-kit/pkcs11.h>
+
+/* Between token.c (module, token, session) and key.c (the key in it). */
+struct ch_p11_key {
+	void *module;
+	CK_FUNCTION_LIST_PTR call;
+	bool initialized;
+	CK_SESSION_HANDLE session; /* CK_INVALID_HANDLE: none */
+	char label[132];           /* of the token, escaped, for people */
+	CK_OBJECT_HANDLE object;
+	bool pin_each_time; /* CKA_ALWAYS_AUTHENTICATE: the PIN belongs to every signature */
+	struct ch_buf pin;  /* kept for that only; wiped */
+	struct ch_pubkey pub;
+	struct ch_verify_key verify;
+};
+
+/* Fills in the text of `why` (may be NULL) and returns `err`. */
+enum ch_err ch_p11_say(struct ch_p11_why *why, enum ch_err err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* "CKR_PIN_INCORRECT (0xa0)" for what modules return; static, or made in `to`. */
+const char *ch_p11_rv_str(CK_RV rv, char to[static 32]);
+
+/* Steps of ch_p11_key_open, in this order. What they began is ended by ch_p11_key_close. */
+CH_MUST_USE enum ch_err ch_p11_load(struct ch_p11_key *k, const struct ch_p11_uri *u, struct ch_p11_why *why);
+CH_MUST_USE enum ch_err ch_p11_session(struct ch_p11_key *k, const struct ch_p11_uri *u, ch_p11_pin_fn *ask, void *ctx,
+				       struct ch_p11_why *why);
+void ch_p11_unload(struct ch_p11_key *k);
+
+#endif
