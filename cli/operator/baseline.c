@@ -7,8 +7,11 @@
 #include "core/boot/reference.h"
 #include "core/trust/generation.h"
 
+#include "host/crypto_openssl/backend.h"
+
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 /* Reference values of a class, or of one device: made from a device that is known to be good, compared, approved. */
 
@@ -76,26 +79,33 @@ static int fetch(struct op_client *c, struct capture *k, size_t i, bool *there)
 	return *there ? op_file_make(k->folder.fd, part_row[i].part, OP_SECRET, ch_buf_span(&bytes)) : -1;
 }
 
-/* Writes the documents of a class in the generation in force to files doc-1.json, … and counts them. */
-static int fetch_references(struct op_client *c, const char *class, struct op_folder *f, unsigned *count)
+/* The generation in force; `g` borrows from `image`. */
+static int fetch_generation(struct op_client *c, struct ch_buf *image, struct ch_generation *g)
 {
-	char target[96], name[32];
+	char target[96];
 	OP_AUTO_DOC struct op_doc d = { 0 };
-	CH_AUTO_BUF struct ch_buf image = { 0 };
-	struct ch_generation g;
-	struct ch_generation_item item;
 	struct ch_diag diag;
 	int code = op_get(c, "/api/v1/status", &d);
 	(void)snprintf(target, sizeof(target), "/api/v1/generations/%llu",
 		       (unsigned long long)(code < 0 ? op_number(&d, 0, "generation") : 0));
 	if (code < 0)
-		code = op_get_bytes(c, target, &image);
+		code = op_get_bytes(c, target, image);
+	if (code >= 0 || ch_generation_parse(g, ch_buf_span(image), &diag) == CH_OK)
+		return code;
+	cli_say("the server's generation cannot be read: %s", diag.rule);
+	return CLI_IO;
+}
+
+/* Writes the documents of a class in the generation in force to files doc-1.json, … and counts them. */
+static int fetch_references(struct op_client *c, const char *class, struct op_folder *f, unsigned *count)
+{
+	char name[32];
+	CH_AUTO_BUF struct ch_buf image = { 0 };
+	struct ch_generation g;
+	struct ch_generation_item item;
+	int code = fetch_generation(c, &image, &g);
 	if (code >= 0)
 		return code;
-	if (ch_generation_parse(&g, ch_buf_span(&image), &diag) != CH_OK) {
-		cli_say("the server's generation cannot be read: %s", diag.rule);
-		return CLI_IO;
-	}
 	struct ch_rd items = ch_rd(g.items);
 	*count = 0;
 	while (code < 0 && *count < CH_REF_DOCS_MAX &&
@@ -297,6 +307,132 @@ static int cmd_approve(int argc, char **argv)
 	return code < 0 ? op_act(&c, &a, NULL) : code;
 }
 
+/* --- list, retire --- */
+
+static void list_rows(struct op_table *t, const struct op_doc *d, const char *wanted)
+{
+	char class[CH_NAME_MAX + 1], text[80];
+	size_t classes = op_at(d, 0, "classes");
+	uint64_t now = (uint64_t)time(NULL);
+	for (size_t i = ch_json_first(&d->j, classes); i != CH_JSON_NONE; i = ch_json_next(&d->j, classes, i)) {
+		size_t refs = op_at(d, i, "references");
+		(void)op_text(d, i, "class", class, sizeof(class));
+		if (wanted != NULL && strcmp(wanted, class) != 0)
+			continue;
+		for (size_t r = ch_json_first(&d->j, refs); r != CH_JSON_NONE; r = ch_json_next(&d->j, refs, r)) {
+			char ago[48] = "", retired[48] = "";
+			struct ch_wr a = ch_wr(ago, sizeof(ago) - 1), b = ch_wr(retired, sizeof(retired) - 1);
+			op_ago_put(&a, op_number(d, r, "time"), now);
+			if (!op_null(d, r, "retired"))
+				op_ago_put(&b, op_number(d, r, "retired"), now);
+			op_cell(t, class);
+			op_cell(t, op_text(d, r, "sha256", text, sizeof(text)));
+			op_cell(t, ago);
+			op_cell(t, retired);
+		}
+	}
+}
+
+static int cmd_list(int argc, char **argv)
+{
+	bool json = false;
+	const char *class = NULL;
+	const struct cli_opt opt[] = {
+		{ "class", "CLASS", "only those of a class", CLI_VALUE, &class },
+		{ "json", NULL, "print the document as the server sent it", CLI_FLAG, &json },
+	};
+	const struct cli_usage u = { .args = "[--class CLASS] [--json]",
+				     .about = "Lists the reference values of classes, retired ones too.",
+				     .opt = opt,
+				     .opt_count = CH_COUNT_OF(opt) };
+	int code = cli_parse(&u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	struct op_table t = { .columns = 4, .head = { "CLASS", "SHA256", "APPROVED", "RETIRED" } };
+	OP_AUTO_CLIENT struct op_client c = { 0 };
+	OP_AUTO_DOC struct op_doc d = { 0 };
+	code = op_client_open(&c);
+	if (code < 0)
+		code = op_get(&c, "/api/v1/classes", &d);
+	if (code >= 0)
+		return code;
+	if (json)
+		return op_print_json(&d);
+	list_rows(&t, &d, class);
+	op_table_end(&t, cli_out());
+	return cli_out_end(CLI_HOLDS);
+}
+
+/* The document in force whose SHA-256 begins so: it is what is signed, and sent. -1 to go on. */
+static int find_document(struct op_client *c, const char *class, const char *begin, struct ch_buf *document)
+{
+	CH_AUTO_BUF struct ch_buf image = { 0 };
+	struct ch_generation g;
+	struct ch_generation_item item;
+	size_t found = 0, n = strlen(begin);
+	int code = fetch_generation(c, &image, &g);
+	if (code >= 0)
+		return code;
+	struct ch_rd items = ch_rd(g.items);
+	while (ch_generation_find(&items, CH_GENERATION_REFERENCE, ch_span_str(class), &item)) {
+		struct ch_digest h;
+		char hex[65] = "";
+		struct ch_wr w = ch_wr(hex, sizeof(hex) - 1);
+		if (ch_hash_once(CH_HASH_SHA256, item.bytes, &h) != CH_OK)
+			return CLI_IO;
+		ch_wr_hex(&w, ch_digest_span(&h));
+		if (strncmp(hex, begin, n) != 0)
+			continue;
+		document->n = 0;
+		ch_buf_append(document, item.bytes);
+		found++;
+	}
+	if (found == 1)
+		return -1;
+	cli_say("%s reference values of the class '%s' begin with '%s': chainhold baseline list",
+		found == 0 ? "no" : "several", class, begin);
+	return CLI_FAILS;
+}
+
+static int cmd_retire(int argc, char **argv)
+{
+	struct op_act a = { .verb = CH_VERB_BASELINE_RETIRE };
+	const char *class = NULL, *begin = NULL;
+	const struct cli_opt opt[] = {
+		{ "class", "CLASS", "the class whose values they are", CLI_VALUE, &class },
+		{ "reason", "TEXT", "why: it is signed and logged", CLI_VALUE, &a.reason },
+		{ "json", NULL, "print the answer as the server sent it", CLI_FLAG, &a.json },
+	};
+	const struct cli_usage u = {
+		.args = "--class CLASS --reason TEXT [--json] SHA256",
+		.about =
+			"Retires reference values: every device of the class is asked to attest and judged without them.\n"
+			"SHA256 is that of the document, or at least 8 digits of its beginning: chainhold baseline list.",
+		.opt = opt,
+		.opt_count = CH_COUNT_OF(opt),
+		.file = &begin,
+		.file_min = 1,
+		.file_max = 1
+	};
+	int code = cli_parse(&u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	if (class == NULL || !ch_name_valid(ch_span_str(class)) || strlen(begin) < 8) {
+		cli_say("name the class with --class, and the values by at least 8 digits of their SHA-256");
+		return CLI_USAGE;
+	}
+	CH_AUTO_BUF struct ch_buf document = { 0 };
+	OP_AUTO_CLIENT struct op_client c = { 0 };
+	code = ch_crypto_openssl_init() == CH_OK ? op_client_open(&c) : CLI_IO;
+	if (code < 0)
+		code = find_document(&c, class, begin, &document);
+	a.subject = class;
+	a.payload = ch_buf_span(&document);
+	if (a.reason == NULL)
+		a.reason = "";
+	return code < 0 ? op_act(&c, &a, NULL) : code;
+}
+
 /* --- pin --- */
 
 static int pin(int argc, char **argv, struct op_act *a, const struct cli_usage *u, const char **name, const char **file)
@@ -366,6 +502,8 @@ static const struct cli_cmd baseline_command[] = {
 	{ "capture", "make reference values from a device's evidence", cmd_capture },
 	{ "diff", "compare them with those in force", cmd_diff },
 	{ "approve", "put them in force", cmd_approve },
+	{ "list", "list what was approved and retired", cmd_list },
+	{ "retire", "judge without some of them", cmd_retire },
 	{ "pin", "put values in force for one device", cmd_pin },
 	{ "unpin", "remove what is pinned for a device", cmd_unpin },
 };

@@ -312,8 +312,11 @@ static int check_action(struct ch_span canonical, struct ch_span payload)
 		return CLI_FAILS;
 	}
 	struct ch_wr *w = cli_out();
+	struct ch_span class;
 	ch_wr_str(w, "You sign:\n");
 	ch_wr_put(w, canonical);
+	if (a.verb == CH_VERB_EK_ALLOW && ch_ek_class_parse(&class, payload) == CH_OK && class.n > 0)
+		ch_wr_put(w, payload);
 	ch_wr_flush(w);
 	return -1;
 }
@@ -471,8 +474,8 @@ int cmd_token(int argc, char **argv)
 
 static int eks_page(const struct op_doc *d)
 {
-	struct op_table t = { .columns = 3, .head = { "EK", "VERDICT", "SINCE" } };
-	static const char *const name[] = { "ek", "verdict", "@time", NULL };
+	struct op_table t = { .columns = 4, .head = { "EK", "VERDICT", "CLASS", "SINCE" } };
+	static const char *const name[] = { "ek", "verdict", "class", "@time", NULL };
 	return table(d, "eks", &t, name);
 }
 
@@ -482,32 +485,54 @@ static int cmd_ek_list(int argc, char **argv)
 			 eks_page);
 }
 
-static int ek(int argc, char **argv, enum ch_verb verb, const char *about)
-{
-	struct op_act a = { .verb = verb };
-	const struct cli_opt opt[] = { DECIDE_OPTIONS(&a) };
-	const struct cli_usage u = { .args = "--reason TEXT [--json] SHA256",
-				     .about = about,
-				     .opt = opt,
-				     .opt_count = CH_COUNT_OF(opt),
-				     .file = &a.subject,
-				     .file_min = 1,
-				     .file_max = 1 };
-	int code = cli_parse(&u, argc, argv, NULL);
-	return code < 0 ? send_action(&a, NULL) : code;
-}
-
 static int cmd_ek_allow(int argc, char **argv)
 {
-	return ek(argc, argv, CH_VERB_EK_ALLOW,
-		  "Allows an endorsement key to enrol. SHA256 is that of its SubjectPublicKeyInfo:\n"
-		  "openssl x509 -in EK.pem -pubkey -noout | openssl pkey -pubin -outform der | sha256sum");
+	struct op_act a = { .verb = CH_VERB_EK_ALLOW };
+	const char *class = NULL;
+	char payload[CH_NAME_MAX + 16];
+	const struct cli_opt opt[] = {
+		{ "class", "CLASS", "the only class that the device with it may be of", CLI_VALUE, &class },
+		DECIDE_OPTIONS(&a),
+	};
+	const struct cli_usage u = {
+		.args = "[--class CLASS] --reason TEXT [--json] SHA256",
+		.about = "Allows an endorsement key to enrol. SHA256 is that of its SubjectPublicKeyInfo:\n"
+			 "openssl x509 -in EK.pem -pubkey -noout | openssl pkey -pubin -outform der | sha256sum",
+		.opt = opt,
+		.opt_count = CH_COUNT_OF(opt),
+		.file = &a.subject,
+		.file_min = 1,
+		.file_max = 1
+	};
+	int code = cli_parse(&u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	if (class != NULL && !ch_name_valid(ch_span_str(class))) {
+		cli_say("'%s' is no name of a class", class);
+		return CLI_USAGE;
+	}
+	if (class != NULL) {
+		(void)snprintf(payload, sizeof(payload), "class: %s\n", class);
+		a.payload = ch_span_str(payload);
+	}
+	return send_action(&a, NULL);
 }
 
 static int cmd_ek_deny(int argc, char **argv)
 {
-	return ek(argc, argv, CH_VERB_EK_DENY,
-		  "Denies an endorsement key: no device with it enrols, whatever its class allows.");
+	struct op_act a = { .verb = CH_VERB_EK_DENY };
+	const struct cli_opt opt[] = { DECIDE_OPTIONS(&a) };
+	const struct cli_usage u = {
+		.args = "--reason TEXT [--json] SHA256",
+		.about = "Denies an endorsement key: no device with it enrols, whatever its class allows.",
+		.opt = opt,
+		.opt_count = CH_COUNT_OF(opt),
+		.file = &a.subject,
+		.file_min = 1,
+		.file_max = 1
+	};
+	int code = cli_parse(&u, argc, argv, NULL);
+	return code < 0 ? send_action(&a, NULL) : code;
 }
 
 static const struct cli_cmd ek_command[] = {

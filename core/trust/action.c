@@ -134,6 +134,22 @@ static bool reason_fits(struct ch_span s)
 	return true;
 }
 
+enum ch_err ch_ek_class_parse(struct ch_span *class, struct ch_span payload)
+{
+	static const struct ch_span label = CH_SPAN_LIT("class: ");
+	*class = CH_SPAN_EMPTY;
+	if (!ch_span_starts(payload, label))
+		return CH_OK;
+	struct ch_span name = ch_span_sub(payload, label.n, payload.n - label.n);
+	if (name.n == 0 || name.p[name.n - 1] != '\n')
+		return CH_ERR_MALFORMED;
+	name = ch_span_sub(name, 0, name.n - 1);
+	if (!ch_name_valid(name))
+		return CH_ERR_MALFORMED;
+	*class = name;
+	return CH_OK;
+}
+
 /* --- reading --- */
 
 #define HEAD "chainhold-action/v1"

@@ -26,7 +26,8 @@
 	X(OPERATOR_ADD, "operator.add", NAME, NEEDED, 0)                                      \
 	X(OPERATOR_REMOVE, "operator.remove", NAME, NONE, 0)                                  \
 	X(DEVICE_PIN, "device.pin", DEVICE, NEEDED, CH_OPERATOR_BIT_RELEASER)                 \
-	X(DEVICE_UNPIN, "device.unpin", DEVICE, NONE, CH_OPERATOR_BIT_RELEASER)
+	X(DEVICE_UNPIN, "device.unpin", DEVICE, NONE, CH_OPERATOR_BIT_RELEASER)               \
+	X(BASELINE_RETIRE, "baseline.retire", NAME, NEEDED, CH_OPERATOR_BIT_RELEASER)
 
 #define CH_VERB_ENUM(name, text, subject, payload, roles) CH_VERB_##name,
 enum ch_verb { CH_VERBS(CH_VERB_ENUM) CH_VERB_COUNT };
@@ -58,6 +59,12 @@ const char *ch_operator_role_str(enum ch_operator_role role);
 CH_MUST_USE enum ch_err ch_operator_role_by_name(struct ch_span name, enum ch_operator_role *role);
 /* True if an operator of this role may sign this verb; an admin may sign all. */
 bool ch_operator_may(enum ch_operator_role role, enum ch_verb verb);
+
+/*
+ * What is sent with ek.allow: "class: NAME\n" binds the class that the device with this EK gets, which `class` then names; anything else
+ * binds none (empty). CH_ERR_MALFORMED if it begins so and is not of this form. `class` borrows from the payload.
+ */
+CH_MUST_USE enum ch_err ch_ek_class_parse(struct ch_span *class, struct ch_span payload);
 
 /* A name that we give (class, operator): 1 to CH_NAME_MAX of a-z 0-9 - _ . with a letter or digit first. */
 bool ch_name_valid(struct ch_span name);

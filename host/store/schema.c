@@ -151,9 +151,17 @@ static const struct step pinned[] = {
 	{ "ALTER TABLE evidence ADD COLUMN pinned BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
 };
 
+/* `retired` 0: in force; a document that operators retired stays, for whoever judges again by the generations it was in. */
+static const struct step retired[] = {
+	{ "ALTER TABLE reference ADD COLUMN retired BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "ALTER TABLE reference ADD COLUMN retired_by BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "CREATE INDEX ak_public ON ak (tenant, public)", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
+	{ 3, "retired reference values, devices by their attestation key", retired, CH_COUNT_OF(retired) },
 };
 
 int64_t ch_schema_newest(void)

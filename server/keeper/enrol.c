@@ -89,12 +89,23 @@ static struct listed listed_as(struct ch_keeper *k, const uint8_t ek_sha256[stat
 	return l;
 }
 
-/* The device that has this EK, or had it. */
-static bool device_of_ek(struct ch_keeper *k, const uint8_t ek_sha256[static 32], struct ch_device *d)
+bool ch_kp_device_of_keys(struct ch_keeper *k, const uint8_t ek_sha256[static 32], struct ch_span ak_public,
+			  struct ch_device *d)
 {
 	int64_t seq = ch_sql_number(k->st, CH_SQL_EK_DEVICE,
 				    CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(ch_span(ek_sha256, 32))), -1);
+	/* The AK certified the device's key for this EK: whose AK it was, its TPM is the same. */
+	if (seq < 0)
+		seq = ch_sql_number(k->st, CH_SQL_AK_DEVICE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(ak_public)),
+				    -1);
 	return seq >= 0 && ch_kp_device_by_seq(k, seq, d);
+}
+
+/* A denied EK denies its TPM, whichever EK that comes with. */
+static bool denied(struct ch_keeper *k, const struct ch_device *d)
+{
+	return ch_sql_number(k->st, CH_SQL_EK_DENIED_OF_DEVICE,
+			     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_EK_DENY)), 1) > 0;
 }
 
 /* The operator's list decides, then what the device was, then what it says, then the only class there is. */
@@ -110,10 +121,14 @@ static struct ch_span class_of(const struct ch_keeper *k, const struct listed *l
 	return k->class[0].policy.class;
 }
 
-/* NULL if the EK may enrol; else the code of the refusal, with its rule. */
+/* NULL if the EK may enrol as what its device says to be; else the code of the refusal, with its rule. */
 static const char *ek_refused(const struct ch_policy *p, const struct listed *l, enum ch_tier platform,
-			      const char **rule)
+			      struct ch_span said, const char **rule)
 {
+	if (l->class[0] != '\0' && said.n > 0 && !ch_span_eq(said, ch_span_str(l->class))) {
+		*rule = "an operator allowed this EK for another class than the device claims (ek.allow)";
+		return "ek-class";
+	}
 	if (l->verdict == CH_EK_ALLOW)
 		return NULL;
 	if (platform != CH_TIER_AFFIRMING) {
@@ -160,17 +175,17 @@ void ch_kp_enrol_pending(struct ch_keeper *k, const struct ch_who *who, const st
 	struct ch_device known;
 	const char *rule = NULL;
 	struct listed l = listed_as(k, m->ek_sha256);
-	bool is_known = device_of_ek(k, m->ek_sha256, &known);
+	bool is_known = ch_kp_device_of_keys(k, m->ek_sha256, m->ak_public, &known);
 	struct ch_span class_name = class_of(k, &l, is_known ? &known : NULL, m->class_name);
 	const struct ch_policy *p = ch_kp_policy(k, class_name);
 	enum ch_tier platform = m->platform_tier == CH_TIER_AFFIRMING ? CH_TIER_AFFIRMING : CH_TIER_WARNING;
-	if (l.verdict == CH_EK_DENY) {
-		ch_kp_refuse(k, who, 403, "ek-denied", "an operator denied this EK");
+	if (l.verdict == CH_EK_DENY || (is_known && denied(k, &known))) {
+		ch_kp_refuse(k, who, 403, "ek-denied", "an operator denied this EK, or another one of this TPM");
 		return;
 	}
 	if (is_known && known.state == CH_STATE_DECOMMISSIONED) {
 		ch_kp_refuse(k, who, 403, "decommissioned",
-			     "the device with this EK was decommissioned, which is final");
+			     "the device with this EK, or with this AK, was decommissioned, which is final");
 		return;
 	}
 	if (is_known && certified_enough(k, &known)) {
@@ -181,7 +196,7 @@ void ch_kp_enrol_pending(struct ch_keeper *k, const struct ch_who *who, const st
 		ch_kp_refuse(k, who, 400, "class", "there is no policy for this device class");
 		return;
 	}
-	const char *code = ek_refused(p, &l, platform, &rule);
+	const char *code = ek_refused(p, &l, platform, m->class_name, &rule);
 	if (code != NULL) {
 		ch_kp_refuse(k, who, 403, code, rule);
 		return;
@@ -211,15 +226,19 @@ void ch_kp_enrol_finish(struct ch_keeper *k, const struct ch_who *who, const str
 			     "no such enrolment is waiting, or this is not its secret: begin again");
 		return;
 	}
-	/* Meanwhile an operator may have denied it. */
-	if (listed_as(k, g->ek_sha256).verdict == CH_EK_DENY) {
+	/* Meanwhile an operator may have denied it, or bound it to another class. */
+	struct listed l = listed_as(k, g->ek_sha256);
+	bool other = l.class[0] != '\0' && !ch_span_eq(ch_span_str(l.class), ch_buf_span(&g->class_name));
+	if (l.verdict == CH_EK_DENY || other) {
 		ch_kp_grant_free(g);
-		ch_kp_refuse(k, who, 403, "ek-denied", "an operator denied this EK");
+		ch_kp_refuse(k, who, 403, other ? "ek-class" : "ek-denied",
+			     other ? "an operator allowed this EK for another class meanwhile"
+				   : "an operator denied this EK");
 		return;
 	}
 	struct ch_device known;
 	g->who = *who;
-	if (device_of_ek(k, g->ek_sha256, &known))
+	if (ch_kp_device_of_keys(k, g->ek_sha256, ch_buf_span(&g->ak_public), &known))
 		(void)ch_span_copy(g->device, sizeof(g->device), CH_SPAN_OF(known.id));
 	else
 		ch_kp_random(g->device, sizeof(g->device));

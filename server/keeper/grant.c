@@ -182,11 +182,14 @@ static void enrol_record(struct ch_keeper *k, const struct ch_grant *g, const st
 
 static bool returning(struct ch_keeper *k, const struct ch_grant *g, struct ch_device *d)
 {
-	if (g->kind != CH_GRANT_ENROL)
-		return false;
-	int64_t seq = ch_sql_number(k->st, CH_SQL_EK_DEVICE,
-				    CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(CH_SPAN_OF(g->ek_sha256))), -1);
-	return seq >= 0 && ch_kp_device_by_seq(k, seq, d);
+	return g->kind == CH_GRANT_ENROL && ch_kp_device_of_keys(k, g->ek_sha256, ch_buf_span(&g->ak_public), d);
+}
+
+static bool ek_stands(struct ch_keeper *k, const struct ch_device *d, const struct ch_grant *g)
+{
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_EK_OF_DEVICE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq)));
+	bool stands = ch_sql_next(&q) && ch_span_eq(ch_sql_bytes(&q, 1), CH_SPAN_OF(g->ek_sha256));
+	return ch_sql_end(&q) == CH_OK && stands;
 }
 
 static void ek_add(struct ch_keeper *k, const struct ch_device *d, const struct ch_grant *g)
@@ -238,7 +241,8 @@ static void enrol(struct ch_keeper *k, struct ch_grant *g, struct ch_span der, u
 	if (!returns)
 		device_add(k, &d, g);
 	if (g->kind == CH_GRANT_ENROL) {
-		if (!returns)
+		/* A device that is known by its AK comes with another EK of its TPM: that one stands now. */
+		if (!ek_stands(k, &d, g))
 			ek_add(k, &d, g);
 		(void)ak_set(k, d.seq, ch_buf_span(&g->ak_public));
 	} else {

@@ -41,6 +41,8 @@
 	  "SELECT seq FROM device WHERE tenant = $1 AND stale_at > 0 AND stale_at <= $2 ORDER BY stale_at LIMIT 100")      \
 	X(DEVICE_OF_CLASS, "SELECT seq FROM device WHERE tenant = $1 AND class = $2 ORDER BY seq")                         \
 	X(DEVICE_ASK_ALL, "UPDATE device SET reattest = 1 WHERE tenant = $1")                                              \
+	X(DEVICE_CLASS_ASK,                                                                                                \
+	  "UPDATE device SET reattest = 1, stale_at = $3 WHERE tenant = $1 AND class = $2 AND state IN ($4, $5, $6)")      \
 	X(DEVICE_CLASS_DUE, "UPDATE device SET stale_at = $3 WHERE tenant = $1 AND class = $2")                            \
 	X(ALIAS_ADD,                                                                                                       \
 	  "INSERT INTO alias (tenant, seq, device, kind, value, since, until) VALUES ($1, $2, $3, $4, $5, $6, 0)")         \
@@ -49,9 +51,12 @@
 		  "VALUES ($1, $2, $3, $4, $5, $6, $7, 0)")                                                                \
 	X(EK_DEVICE, "SELECT device FROM ek WHERE tenant = $1 AND sha256 = $2 ORDER BY seq DESC LIMIT 1")                  \
 	X(EK_OF_DEVICE,                                                                                                    \
-	  "SELECT public FROM ek WHERE tenant = $1 AND device = $2 AND until = 0 ORDER BY seq DESC LIMIT 1")               \
+	  "SELECT public, sha256 FROM ek WHERE tenant = $1 AND device = $2 AND until = 0 ORDER BY seq DESC LIMIT 1")       \
+	X(EK_DENIED_OF_DEVICE, "SELECT count(*) FROM ek e JOIN ek_list l ON l.tenant = e.tenant AND "                      \
+			       "l.fingerprint = e.sha256 WHERE e.tenant = $1 AND e.device = $2 AND l.verdict = $3")        \
 	X(AK_ADD, "INSERT INTO ak (tenant, seq, device, type, key_a, key_b, public, since, until) "                        \
 		  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)")                                                            \
+	X(AK_DEVICE, "SELECT device FROM ak WHERE tenant = $1 AND public = $2 ORDER BY seq DESC LIMIT 1")                  \
 	X(AK_END, "UPDATE ak SET until = $3 WHERE tenant = $1 AND device = $2 AND until = 0")                              \
 	X(AK_OF_DEVICE, "SELECT type, key_a, key_b, public FROM ak WHERE tenant = $1 AND device = $2 AND until = 0 "       \
 			"ORDER BY seq DESC LIMIT 1")                                                                       \
@@ -179,11 +184,14 @@
 		     "action = excluded.action")                                                                           \
 	X(CLASS_GET, "SELECT policy, action FROM class WHERE tenant = $1 AND name = $2")                                   \
 	X(CLASS_ALL, "SELECT name, policy FROM class WHERE tenant = $1 ORDER BY name")                                     \
-	X(REFERENCE_FIND, "SELECT count(*) FROM reference WHERE tenant = $1 AND class = $2 AND sha256 = $3")               \
-	X(REFERENCE_COUNT, "SELECT count(*) FROM reference WHERE tenant = $1 AND class = $2")                              \
+	X(REFERENCE_FIND,                                                                                                  \
+	  "SELECT count(*) FROM reference WHERE tenant = $1 AND class = $2 AND sha256 = $3 AND retired = 0")               \
+	X(REFERENCE_COUNT, "SELECT count(*) FROM reference WHERE tenant = $1 AND class = $2 AND retired = 0")              \
+	X(REFERENCE_RETIRE, "UPDATE reference SET retired = $4, retired_by = $5 WHERE tenant = $1 AND class = $2 "         \
+			    "AND sha256 = $3 AND retired = 0")                                                             \
 	X(REFERENCE_ADD, "INSERT INTO reference (tenant, seq, class, sha256, document, time, action) "                     \
 			 "VALUES ($1, $2, $3, $4, $5, $6, $7)")                                                            \
-	X(REFERENCE_ALL, "SELECT class, document FROM reference WHERE tenant = $1 ORDER BY seq")                           \
+	X(REFERENCE_ALL, "SELECT class, document FROM reference WHERE tenant = $1 AND retired = 0 ORDER BY seq")           \
 	X(PINNED_ADD, "INSERT INTO pinned (tenant, seq, device, sha256, document, since, until, action) "                  \
 		      "VALUES ($1, $2, $3, $4, $5, $6, 0, $7)")                                                            \
 	X(PINNED_END, "UPDATE pinned SET until = $3 WHERE tenant = $1 AND device = $2 AND until = 0")                      \

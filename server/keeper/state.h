@@ -243,6 +243,9 @@ void ch_kp_links_put(struct ch_json_wr *j, const struct ch_link_result r[static 
 
 /* --- enrol.c, grant.c --- */
 
+/* The device that has this EK or had it; else the one that has this AK or had it: a TPM may have two EKs. */
+bool ch_kp_device_of_keys(struct ch_keeper *k, const uint8_t ek_sha256[static 32], struct ch_span ak_public,
+			  struct ch_device *d);
 void ch_kp_enrol_pending(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_pending *m);
 void ch_kp_enrol_finish(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_finish *m);
 void ch_kp_enrol_token(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_token *m);

@@ -104,6 +104,25 @@ static void baseline_run(struct ch_keeper *k, struct ch_act *a)
 	ch_kp_generation_compose(k);
 }
 
+static const char *retire_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status)
+{
+	*status = 404;
+	a->class_name = a->action.subject;
+	return reference_known(k, a) > 0 ? NULL : "the class has no such reference values in force";
+}
+
+/* Every device of the class is asked for evidence, and judged without them; the ticks tell the view. */
+static void retire_run(struct ch_keeper *k, struct ch_act *a)
+{
+	ch_sql_do(k->st, CH_SQL_REFERENCE_RETIRE,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_text(a->class_name), ch_bytes(CH_SPAN_OF(a->action.payload)),
+			  ch_int((int64_t)k->now), ch_int(a->seq)));
+	ch_sql_do(k->st, CH_SQL_DEVICE_CLASS_ASK,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_text(a->class_name), ch_int((int64_t)k->now),
+			  ch_int(CH_STATE_ENROLLED), ch_int(CH_STATE_TRUSTED), ch_int(CH_STATE_QUARANTINED)));
+	ch_kp_generation_compose(k);
+}
+
 /* --- what one device is judged by --- */
 
 static const char *pin_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status)
@@ -176,10 +195,16 @@ static void policy_run(struct ch_keeper *k, struct ch_act *a)
 
 static const char *ek_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status)
 {
-	(void)k;
 	uint8_t digest[32];
 	*status = 400;
-	return ch_hex_decode(digest, sizeof(digest), a->action.subject) == CH_OK ? NULL : "the subject is no digest";
+	if (ch_hex_decode(digest, sizeof(digest), a->action.subject) != CH_OK)
+		return "the subject is no digest";
+	if (ch_ek_class_parse(&a->class_name, a->payload) != CH_OK)
+		return "the payload of ek.allow is a class, a certificate, or nothing";
+	*status = 404;
+	return a->class_name.n == 0 || ch_kp_policy(k, a->class_name) != NULL
+		       ? NULL
+		       : "there is no policy for this device class";
 }
 
 static void ek_run(struct ch_keeper *k, struct ch_act *a)
@@ -189,7 +214,7 @@ static void ek_run(struct ch_keeper *k, struct ch_act *a)
 	(void)!ch_hex_decode(digest, sizeof(digest), a->action.subject);
 	ch_sql_do(k->st, CH_SQL_EK_LIST_SET,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(CH_SPAN_OF(digest)), ch_int(verdict),
-			  ch_text(CH_SPAN_EMPTY), ch_int((int64_t)k->now), ch_int(a->seq)));
+			  ch_text(a->class_name), ch_int((int64_t)k->now), ch_int(a->seq)));
 }
 
 static uint64_t token_expires(const struct ch_act *a)
@@ -371,6 +396,7 @@ static const struct verb verbs[CH_VERB_COUNT] = {
 	[CH_VERB_OPERATOR_REMOVE] = { operator_remove_refused, operator_remove_run, CH_LIFE_COUNT, false },
 	[CH_VERB_DEVICE_PIN] = { pin_refused, pin_run, CH_LIFE_COUNT, false },
 	[CH_VERB_DEVICE_UNPIN] = { unpin_refused, pin_changed, CH_LIFE_COUNT, false },
+	[CH_VERB_BASELINE_RETIRE] = { retire_refused, retire_run, CH_LIFE_COUNT, false },
 };
 
 static const struct verb *verb_of(const struct ch_act *a)

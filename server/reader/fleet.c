@@ -147,6 +147,8 @@ static void put_references(struct ch_ask *a, struct ch_span class)
 		ch_json_named_hex(j, "sha256", ch_sql_bytes(&q, 1));
 		ch_json_named_time(j, "time", ch_seconds(ch_sql_int(&q, 2)));
 		ch_json_named_u64(j, "action", (uint64_t)ch_sql_int(&q, 3));
+		ch_json_named_time(j, "retired", ch_seconds(ch_sql_int(&q, 4)));
+		ch_json_named_time(j, "retired_by", (uint64_t)ch_sql_int(&q, 5));
 		ch_json_object_end(j);
 	}
 	(void)ch_sql_end(&q);
@@ -336,6 +338,12 @@ void ch_page_eks(struct ch_ask *a)
 		ch_json_object_begin(j);
 		ch_json_named_hex(j, "ek", ch_sql_bytes(&q, 0));
 		ch_json_named_str(j, "verdict", ch_sql_int(&q, 1) == 1 ? "allow" : "deny");
+		struct ch_span class = ch_sql_bytes(&q, 2);
+		ch_json_name(j, "class");
+		if (class.n > 0)
+			ch_json_put_span(j, class);
+		else
+			ch_json_put_null(j);
 		ch_json_named_time(j, "time", ch_seconds(ch_sql_int(&q, 3)));
 		ch_json_object_end(j);
 	}

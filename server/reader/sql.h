@@ -66,8 +66,9 @@
 	X(CLASSES, "SELECT name, policy, time FROM class WHERE tenant = $1 ORDER BY name LIMIT 256")                  \
 	X(CLASS, "SELECT policy FROM class WHERE tenant = $1 AND name = $2")                                          \
 	X(CLASS_DEVICES, "SELECT count(*) FROM device WHERE tenant = $1 AND class = $2")                              \
-	X(REFERENCES, "SELECT seq, sha256, time, action FROM reference WHERE tenant = $1 AND class = $2 "             \
-		      "ORDER BY seq LIMIT 256")                                                                       \
+	X(REFERENCES,                                                                                                 \
+	  "SELECT seq, sha256, time, action, retired, retired_by FROM reference WHERE tenant = $1 AND class = $2 "    \
+	  "ORDER BY seq LIMIT 256")                                                                                   \
 	/* the log */                                                                                                 \
 	X(CHECKPOINT, "SELECT size, note FROM checkpoint WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")                \
 	X(TILE, "SELECT bytes FROM tile WHERE tenant = $1 AND level = $2 AND number = $3")                            \

@@ -93,8 +93,11 @@ static enum ch_err baseline_check(const struct ch_action *a, struct ch_span payl
 static enum ch_err ek_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)
 {
 	(void)a;
+	struct ch_span class_name;
 	CH_AUTO_FREE struct ch_ek_cert *cert = ch_calloc(1, sizeof(*cert));
-	return payload.n == 0 ? CH_OK : ch_ek_cert_parse(cert, payload, d);
+	if (ch_ek_class_parse(&class_name, payload) != CH_OK)
+		return ch_fail(d, CH_ERR_MALFORMED, 0, "a class is bound by one line: \"class: \" and its name");
+	return payload.n == 0 || class_name.n > 0 ? CH_OK : ch_ek_cert_parse(cert, payload, d);
 }
 
 static const struct {

@@ -102,3 +102,37 @@ def test_what_was_pinned_is_removed_and_old_verdicts_still_come_out(pair):
     server.get(f"/api/v1/devices/{other}/pinned", status=404)
     said = audit(server)
     assert said["faults"] == [] and said["agree"] == said["verdicts"] >= 6
+
+
+def test_retired_values_judge_nobody_and_their_verdicts_still_come_out(pair):
+    server, first, _ = pair
+    ident = first.attest()["device"]
+    (row,) = [r for c in server.get("/api/v1/classes")["classes"] for r in c["references"]]
+    assert row["retired"] is None and row["sha256"] in server.cli("baseline", "list", "--class", "gateway")
+    server.cli("baseline", "retire", "--class", "gateway", "--reason", "no", "0" * 64, code=1)
+    server.cli("baseline", "retire", "--class", "gateway", "--reason", "recalled", row["sha256"][:12])
+    server.wait(f"/api/v1/devices/{ident}", lambda d: d["reattest"])
+    first.attest()
+    shown = server.get(f"/api/v1/devices/{ident}")
+    assert (shown["chain"], shown["links"]["boot"]["tier"]) == ("contraindicated", "none")
+    (row,) = [r for c in server.get("/api/v1/classes")["classes"] for r in c["references"]]
+    assert row["retired"] is not None and row["retired_by"] is not None
+    said = audit(server)
+    assert said["faults"] == [] and said["agree"] == said["verdicts"] >= 7
+
+
+def test_an_ek_that_is_bound_to_a_class_is_of_no_other(pair):
+    server, first, _ = pair
+    (server.folder / "camera.yaml").write_text((server.folder / "policies/gateway.yaml").read_text().replace("class: gateway", "class: camera"))
+    server.cli("policy", "apply", "--reason", "another class", server.folder / "camera.yaml")
+    device = server.get(f"/api/v1/devices/{first.attest()['device']}")
+    (ek,) = [a["value"] for a in device["aliases"] if a["kind"] == "ek"]
+    assert "no policy" in server.cli("ek", "allow", "--class", "toaster", "--reason", "no", ek, code=1)
+    server.cli("ek", "allow", "--class", "gateway", "--reason", "of the first lot", ek)
+    (row,) = server.get("/api/v1/eks")["eks"]
+    assert row["class"] == "gateway" and "gateway" in server.cli("ek", "list")
+    first.config["class"], first.config["state_dir"] = "camera", first.folder / "state-2"
+    first.attest(code=1)
+    assert server.get(f"/api/v1/devices/{device['device']}")["class"] == "gateway"
+    first.config["class"] = "gateway"
+    assert first.attest()["device"] == device["device"]

@@ -318,6 +318,32 @@ static void a_baseline_makes_a_generation_and_a_restart_none(void **state)
 	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf WHERE type = 5"), 2);
 }
 
+static void retired_values_leave_the_generation_and_everybody_is_asked(void **state)
+{
+	(void)state;
+	struct boss *by[] = { &admin };
+	const struct ch_span document = CH_SPAN_LIT("{\"values\":1}");
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	(void)boss_say(&w, CH_VERB_BASELINE_APPROVE, "gateway", document, by, 1);
+	world_turn(&w);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	uint64_t other_one = boss_say(&w, CH_VERB_BASELINE_RETIRE, "gateway", CH_SPAN_LIT("{\"values\":2}"), by, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, other_one, NULL), 404);
+	uint64_t id = boss_say(&w, CH_VERB_BASELINE_RETIRE, "gateway", document, by, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+	assert_int_equal(generation_sent(), 3);
+	world_pass(&w, 2000);
+	assert_int_equal(seen(a.cert).pending, CH_VIEW_PENDING_REATTEST);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM reference WHERE retired > 0 AND retired_by = 2"), 1);
+	/* Approved again, it is another row. */
+	(void)boss_say(&w, CH_VERB_BASELINE_APPROVE, "gateway", document, by, 1);
+	world_turn(&w);
+	assert_int_equal(generation_sent(), 4);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM reference"), 2);
+}
+
 static void a_stricter_policy_is_applied_to_those_that_are_there(void **state)
 {
 	(void)state;
@@ -350,6 +376,7 @@ int main(void)
 		TEST(what_is_pinned_is_told_and_the_device_is_asked),
 		TEST(a_verdict_by_values_that_changed_meanwhile_does_not_count),
 		TEST(a_baseline_makes_a_generation_and_a_restart_none),
+		TEST(retired_values_leave_the_generation_and_everybody_is_asked),
 		TEST(a_stricter_policy_is_applied_to_those_that_are_there),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

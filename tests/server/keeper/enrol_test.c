@@ -90,6 +90,67 @@ static void an_operator_may_vouch_for_it_or_deny_it(void **state)
 	assert_has(body, "ek-denied");
 }
 
+static uint64_t bind_class(const char *line, struct boss *const *by)
+{
+	uint64_t act = boss_say(&w, CH_VERB_EK_ALLOW, ek_one, ch_span_str(line), by, 1);
+	world_turn(&w);
+	return act;
+}
+
+static void an_allowed_ek_binds_its_class(void **state)
+{
+	(void)state;
+	uint8_t secret[32] = { 1 };
+	struct ch_span body;
+	struct boss *by[] = { &other };
+	const struct ch_policy camera = world_policy("camera");
+	world_policy_add(&w, &camera);
+	restart();
+	assert_int_equal(world_answer(&w, bind_class("class: toaster\n", by), NULL), 404);
+	assert_int_equal(world_answer(&w, bind_class("class: gateway", by), NULL), 400);
+	assert_int_equal(world_answer(&w, bind_class("class: gateway\nclass: camera\n", by), NULL), 400);
+	assert_int_equal(world_answer(&w, bind_class("class: gateway\n", by), NULL), 200);
+	(void)strcpy(a.class, "camera");
+	uint64_t id = unit_pending(&w, &a, CH_TIER_AFFIRMING, secret);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 403);
+	assert_has(body, "ek-class");
+	assert_has(body, "for another class");
+	/* Who claims nothing gets the class that was bound. */
+	a.class[0] = '\0';
+	assert_int_equal(unit_enrol(&w, &a, &body), 201);
+	assert_has(body, "\"class\":\"gateway\"");
+	/* Bound otherwise while the secret is out. */
+	id = unit_pending(&w, &a, CH_TIER_AFFIRMING, secret);
+	assert_int_equal(world_answer(&w, bind_class("class: camera\n", by), NULL), 200);
+	id = unit_finish(&w, &a, secret);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 403);
+	assert_has(body, "ek-class");
+}
+
+static void another_ek_of_a_tpm_is_its_device(void **state)
+{
+	(void)state;
+	uint8_t id[16], second[32];
+	struct ch_span body;
+	struct boss *by[] = { &other };
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	memcpy(id, a.id, sizeof(id));
+	memset(a.ek_sha256, 0x77, sizeof(a.ek_sha256));
+	memcpy(second, a.ek_sha256, sizeof(second));
+	assert_int_equal(unit_enrol(&w, &a, &body), 201);
+	assert_memory_equal(a.id, id, sizeof(id));
+	assert_has(body, "\"device\"");
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM device"), 1);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM ek"), 2);
+	/* Denied is the TPM, whichever of its keys comes. */
+	(void)boss_say(&w, CH_VERB_EK_DENY, ek_one, CH_SPAN_EMPTY, by, 1);
+	world_turn(&w);
+	assert_int_equal(unit_enrol(&w, &a, &body), 403);
+	assert_has(body, "ek-denied");
+}
+
 static void a_class_without_a_policy_is_refused(void **state)
 {
 	(void)state;
@@ -175,6 +236,8 @@ int main(void)
 		TEST(one_enrolment_waits_for_an_ek),
 		TEST(an_ek_that_nobody_vouches_for_is_refused),
 		TEST(an_operator_may_vouch_for_it_or_deny_it),
+		TEST(an_allowed_ek_binds_its_class),
+		TEST(another_ek_of_a_tpm_is_its_device),
 		TEST(a_class_without_a_policy_is_refused),
 		TEST(a_returning_ek_is_the_same_device),
 		TEST(without_the_signer_enrolment_waits_for_another_time),
