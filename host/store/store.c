@@ -21,6 +21,7 @@ struct ch_store {
 	enum ch_err err;
 	char why[CH_STORE_WHY];
 	bool open; /* a transaction */
+	bool held; /* it has not written yet, and may not */
 	bool (*late)(void *ctx);
 	void *late_ctx;
 };
@@ -185,9 +186,21 @@ enum ch_err ch_store_check(struct ch_store *st)
 	return st->err;
 }
 
+void ch_store_hold(struct ch_store *st)
+{
+	if (!st->open && !st->held && st->err == CH_OK)
+		st->held = good(st, sqlite3_exec(st->db, "BEGIN", NULL, NULL, NULL));
+}
+
 void ch_store_begin(struct ch_store *st)
 {
 	assert(!st->open && st->mode == CH_STORE_WRITE);
+	/* What is held becomes the one that writes: there is no other writer that it could be too late for. */
+	if (st->held) {
+		st->held = false;
+		st->open = true;
+		return;
+	}
 	st->err = CH_OK;
 	st->open = good(st, sqlite3_exec(st->db, "BEGIN IMMEDIATE", NULL, NULL, NULL));
 }
@@ -195,18 +208,18 @@ void ch_store_begin(struct ch_store *st)
 void ch_store_rollback(struct ch_store *st)
 {
 	/* Some failures have rolled back by themselves. */
-	if (st->open && sqlite3_get_autocommit(st->db) == 0)
+	if ((st->open || st->held) && sqlite3_get_autocommit(st->db) == 0)
 		(void)sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
-	st->open = false;
+	st->open = st->held = false;
 }
 
 enum ch_err ch_store_commit(struct ch_store *st)
 {
-	if (st->open && st->err == CH_OK)
+	if ((st->open || st->held) && st->err == CH_OK)
 		(void)good(st, sqlite3_exec(st->db, "COMMIT", NULL, NULL, NULL));
 	if (st->err != CH_OK)
 		ch_store_rollback(st);
-	st->open = false;
+	st->open = st->held = false;
 	return st->err;
 }
 

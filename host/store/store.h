@@ -43,7 +43,7 @@ void ch_store_close(struct ch_store *st);
 /* The first failure since the last ch_store_begin(), and its text (static or of the store, valid until the next call). */
 enum ch_err ch_store_err(const struct ch_store *st);
 const char *ch_store_why(const struct ch_store *st);
-/* True if a transaction is open. */
+/* True if a transaction is open that may write. */
 bool ch_store_busy(const struct ch_store *st);
 
 /* True if the store has the table. */
@@ -52,9 +52,14 @@ bool ch_store_has_table(struct ch_store *st, const char *name);
 /* Prepares every statement of the table: a start-up check that the schema has what the program wants. */
 CH_MUST_USE enum ch_err ch_store_check(struct ch_store *st);
 
-/* Starts a transaction that may write; clears the sticky failure. */
+/*
+ * What the writer reads from here to its commit is read under one lock instead of one a query, and is one state. Nothing if that is so
+ * already, or a transaction is open.
+ */
+void ch_store_hold(struct ch_store *st);
+/* Starts a transaction that may write; clears the sticky failure, unless what is held goes on as this. */
 void ch_store_begin(struct ch_store *st);
-/* Makes it durable (one fdatasync), or rolls back if anything failed since ch_store_begin(). */
+/* Makes it durable (one fdatasync), or rolls back if anything failed since ch_store_begin(). Ends what is held. */
 CH_MUST_USE enum ch_err ch_store_commit(struct ch_store *st);
 void ch_store_rollback(struct ch_store *st);
 

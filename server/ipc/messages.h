@@ -75,13 +75,15 @@ const char *ch_role_str(enum ch_role role);
 /* --- verify and keeper --- */
 
 /* What must be known of a device to judge its evidence. */
-#define CH_FIELDS_CONTEXT_ASK(F) F(FIX, device, 16)
+/* `log_from` and `ima_from`: how many bytes of the logs that were accepted last are wanted. */
+#define CH_FIELDS_CONTEXT_ASK(F) F(FIX, device, 16) F(U64, log_from, 0) F(U64, ima_from, 0)
 /*
- * `status` is 0 if the device is there. Logs are those that were accepted last. `pinned`: reference values of this device alone,
- * and their number; 0 and empty if there are none.
+ * `status` is 0 if the device is there. `evidence` is the piece that was accepted last; the logs are the beginnings of its logs, as far as
+ * they were asked for: fewer bytes if it has not so many. `pinned`: reference values of this device alone, and their number; 0 and empty
+ * if there are none.
  */
 #define CH_FIELDS_CONTEXT(F) \
-	F(U8, status, 0) F(U8, state, 0) F(U8, platform_tier, 0) F(U64, generation, 0) F(SPAN, class_name, 64) \
+	F(U8, status, 0) F(U8, state, 0) F(U8, platform_tier, 0) F(U64, generation, 0) F(U64, evidence, 0) F(SPAN, class_name, 64) \
 	F(SPAN, ak_public, CH_IPC_TPM_MAX) F(SPAN, ek_public, CH_IPC_TPM_MAX) F(U8, has_last, 0) \
 	F(U64, last_clock, 0) F(U32, last_reset, 0) F(U32, last_restart, 0) F(U64, last_firmware, 0) \
 	F(U64, pinned_number, 0) F(SPAN, pinned, CH_IPC_JSON_MAX) F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
@@ -97,15 +99,17 @@ const char *ch_role_str(enum ch_role role);
 	F(FIX, token_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) F(SPAN, hostname, 255)
 /*
  * Appraised evidence. `msg`, `sig` and `nonce` are what the keeper checks again itself: TPMS_ATTEST, and the signature as
- * TPMT_SIGNATURE. `generation` and `pinned` are what judged it. `result` is the EAR claims set, `reasons` a JSON array. The logs are whole; `log_from` and `ima_from` say
- * how many bytes of them the server already had.
+ * TPMT_SIGNATURE. `generation` and `pinned` are what judged it. `result` is the EAR claims set, `reasons` a JSON array. The logs that were
+ * judged are the first `log_from` and `ima_from` bytes of those of the piece `after`, which CONTEXT named, and then what is here.
+ * `ima_sha256`, of the whole list, counts where `ima_from` is not 0.
  */
 #define CH_FIELDS_COMMIT(F) \
 	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(U8, history, 0) F(U64, collected, 0) F(U64, generation, 0) F(U64, pinned, 0) \
 	F(FIX, links, CH_IPC_LINKS) F(FIX, nonce, 32) F(U64, clock, 0) F(U32, reset, 0) F(U32, restart, 0) \
 	F(U64, firmware, 0) F(SPAN, idempotency_key, 64) F(SPAN, msg, CH_IPC_TPM_MAX) \
 	F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX) F(SPAN, reasons, CH_IPC_JSON_MAX) \
-	F(U64, log_from, 0) F(U64, ima_from, 0) F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
+	F(U64, after, 0) F(U64, log_from, 0) F(U64, ima_from, 0) F(FIX, ima_sha256, 32) \
+	F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
 /* A new key of an enrolled device; that its AK certified it was verified, and is told by `certify`/`certify_sig`. */
 #define CH_FIELDS_RENEW(F) \
 	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) \

@@ -99,26 +99,93 @@ static void ima_put(struct ch_keeper *k, int64_t device, int64_t start, struct c
 			  ch_int(epoch), ch_int(start), ch_int((int64_t)tail.n), ch_int(blob)));
 }
 
-void ch_kp_logs_put(struct ch_keeper *k, int64_t device, int64_t evidence, const struct ch_msg_commit *m,
-		    const struct ch_logs *last, struct ch_logs *logs)
+/* A log of a piece of evidence, put together from what the last piece had and what is new. */
+struct whole {
+	bool goes_on; /* from the very end of the last one, which need not be read for it */
+	struct ch_buf joined;
+	struct ch_span all;
+};
+
+/* `joined` holds the last one: false if that is shorter than what is continued. */
+static bool join(struct whole *w, uint64_t from, struct ch_span tail)
 {
-	*logs = (struct ch_logs){ .epoch = evidence, .kept = !k->tight };
-	sha256(k, m->eventlog, logs->eventlog_sha256);
-	sha256(k, m->ima, logs->ima_sha256);
-	logs->eventlog_size = (int64_t)m->eventlog.n;
-	logs->ima_size = (int64_t)m->ima.n;
+	if (from > w->joined.n)
+		return false;
+	w->joined.n = (size_t)from;
+	ch_buf_append(&w->joined, tail);
+	w->all = ch_buf_span(&w->joined);
+	return true;
+}
+
+static bool eventlog_join(struct ch_keeper *k, const struct ch_msg_commit *m, const struct ch_logs *last,
+			  struct whole *w)
+{
+	w->all = m->eventlog;
+	w->goes_on =
+		last->kept && m->log_from > 0 && m->log_from == (uint64_t)last->eventlog_size && m->eventlog.n == 0;
+	if (w->goes_on || m->log_from == 0)
+		return true;
+	return ch_kp_eventlog_get(k, last, &w->joined) && join(w, m->log_from, m->eventlog);
+}
+
+static bool list_join(struct ch_keeper *k, int64_t device, const struct ch_msg_commit *m, bool fresh,
+		      const struct ch_logs *last, struct whole *w)
+{
+	w->all = m->ima;
+	w->goes_on = fresh && last->kept && m->ima_from > 0 && m->ima_from == (uint64_t)last->ima_size;
+	if (w->goes_on || m->ima_from == 0)
+		return true;
+	return ch_kp_ima_get(k, device, last, &w->joined) && join(w, m->ima_from, m->ima);
+}
+
+static void eventlog_put(struct ch_keeper *k, const struct whole *w, const struct ch_logs *last, struct ch_logs *logs)
+{
+	if (w->goes_on) {
+		(void)ch_span_copy(logs->eventlog_sha256, 32, CH_SPAN_OF(last->eventlog_sha256));
+		logs->eventlog_size = last->eventlog_size;
+		return;
+	}
+	sha256(k, w->all, logs->eventlog_sha256);
+	logs->eventlog_size = (int64_t)w->all.n;
+	if (logs->kept && w->all.n > 0)
+		(void)blob_put(k, logs->eventlog_sha256, w->all);
+}
+
+/*
+ * A list that goes on adds a chunk to its epoch. Its digest is verify's word then: a wrong one makes the list unreadable, never another.
+ * Anything else begins an epoch of its own.
+ */
+static void list_put(struct ch_keeper *k, int64_t device, const struct whole *w, const struct ch_logs *last,
+		     struct ch_logs *logs)
+{
+	int64_t start = w->goes_on ? last->ima_size : 0;
+	logs->ima_size = start + (int64_t)w->all.n;
+	if (!w->goes_on)
+		sha256(k, w->all, logs->ima_sha256);
 	if (!logs->kept)
 		return;
-	if (m->eventlog.n > 0)
-		(void)blob_put(k, logs->eventlog_sha256, m->eventlog);
-	/*
-	 * The list goes on from the last one only if verify says that its beginning is what the server gave it, to the byte; anything
-	 * else begins an epoch of its own.
-	 */
-	bool on = last != NULL && last->kept && last->ima_size > 0 && m->ima_from == (uint64_t)last->ima_size &&
-		  m->ima_from <= m->ima.n;
-	if (on)
+	if (w->goes_on)
 		logs->epoch = last->epoch;
-	size_t from = on ? (size_t)m->ima_from : 0;
-	ima_put(k, device, (int64_t)from, ch_span_sub(m->ima, from, m->ima.n - from), logs->epoch);
+	ima_put(k, device, start, w->all, logs->epoch);
+}
+
+bool ch_kp_logs_put(struct ch_keeper *k, const struct ch_device *d, const struct ch_msg_commit *m, bool fresh,
+		    struct ch_logs *logs)
+{
+	struct ch_logs last = { 0 };
+	struct whole log = { 0 }, list = { 0 };
+	*logs = (struct ch_logs){ .epoch = k->n.evidence, .kept = !k->tight };
+	(void)ch_span_copy(logs->ima_sha256, 32, CH_SPAN_OF(m->ima_sha256));
+	if (m->log_from > 0 || m->ima_from > 0)
+		(void)ch_kp_logs_of(k, d->evidence, &last);
+	bool joined = eventlog_join(k, m, &last, &log) && list_join(k, d->seq, m, fresh, &last, &list);
+	if (joined) {
+		ch_kp_write(k);
+		eventlog_put(k, &log, &last, logs);
+		list_put(k, d->seq, &list, &last, logs);
+	}
+	ch_buf_free(&last.quote);
+	ch_buf_free(&log.joined);
+	ch_buf_free(&list.joined);
+	return joined;
 }

@@ -94,6 +94,11 @@ static uint64_t pinned_of(struct ch_keeper *k, int64_t device, struct ch_buf *to
 	return number;
 }
 
+static struct ch_span beginning(const struct ch_buf *log, uint64_t n)
+{
+	return ch_span_sub(ch_buf_span(log), 0, n < log->n ? (size_t)n : log->n);
+}
+
 void ch_kp_context(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_context_ask *m)
 {
 	struct ch_device d;
@@ -119,22 +124,23 @@ void ch_kp_context(struct ch_keeper *k, const struct ch_who *who, const struct c
 	(void)ch_sql_end(&q);
 	if (ch_kp_logs_of(k, d.evidence, &logs)) {
 		/* What is not all there is not given: the device is then told to send it whole. */
-		if (!ch_kp_eventlog_get(k, &logs, &eventlog))
+		if (m->log_from > 0 && !ch_kp_eventlog_get(k, &logs, &eventlog))
 			eventlog.n = 0;
-		if (!ch_kp_ima_get(k, d.seq, &logs, &ima))
+		if (m->ima_from > 0 && !ch_kp_ima_get(k, d.seq, &logs, &ima))
 			ima.n = 0;
 	}
 	c = (struct ch_msg_context){
 		.state = (uint8_t)d.state,
 		.platform_tier = (uint8_t)d.platform,
 		.generation = k->generation,
+		.evidence = (uint64_t)d.evidence,
 		.class_name = ch_span_str(d.class),
 		.ak_public = ch_buf_span(&ak),
 		.ek_public = ch_buf_span(&ek),
 		.pinned_number = pinned_number,
 		.pinned = ch_buf_span(&pinned),
-		.eventlog = ch_buf_span(&eventlog),
-		.ima = ch_buf_span(&ima),
+		.eventlog = beginning(&eventlog, m->log_from),
+		.ima = beginning(&ima, m->ima_from),
 	};
 	last_counters(&c, ch_buf_span(&logs.quote));
 	ch_kp_send(k, who->role, who->index, CH_MSG_CONTEXT, who->id, &c);
@@ -347,15 +353,16 @@ static bool answered_before(struct ch_keeper *k, const struct ch_who *who, const
 static void take(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_commit *m, struct ch_device *d,
 		 enum standing how, struct ch_span extra)
 {
-	int64_t seq = k->n.evidence++;
 	enum ch_tier tier[CH_LINK_COUNT];
 	struct ch_link_result r[CH_LINK_COUNT];
-	struct ch_logs last, logs;
-	bool has_last = how == FRESH && ch_kp_logs_of(k, d->evidence, &last);
-	ch_kp_write(k);
-	ch_kp_logs_put(k, d->seq, seq, m, has_last ? &last : NULL, &logs);
-	if (has_last)
-		ch_buf_free(&last.quote);
+	struct ch_logs logs;
+	int64_t seq = k->n.evidence;
+	if (!ch_kp_logs_put(k, d, m, how == FRESH, &logs)) {
+		ch_kp_refuse(k, who, 409, "log-join",
+			     "the logs that this one continues are not there any more: send it from 0");
+		return;
+	}
+	k->n.evidence++;
 	tiers_of(d, m, how, tier);
 	ch_kp_results(k, d->seq, r);
 	struct ch_judgement judged = {
@@ -402,6 +409,10 @@ void ch_kp_commit(struct ch_keeper *k, const struct ch_who *who, const struct ch
 	if (m->pinned != pinned_of(k, d.seq, NULL)) {
 		ch_kp_refuse(k, who, 503, "pinned",
 			     "the values pinned for this device changed meanwhile: send it again");
+		return;
+	}
+	if ((m->log_from > 0 || m->ima_from > 0) && m->after != (uint64_t)d.evidence) {
+		ch_kp_refuse(k, who, 409, "log-join", "other evidence of this device came in between: send it from 0");
 		return;
 	}
 	enum standing how = standing_of(k, &d, m, quote.extra_data);

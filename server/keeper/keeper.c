@@ -79,6 +79,7 @@ void ch_keeper_message(struct ch_keeper *k, enum ch_role from, unsigned index, e
 {
 	const struct ch_who who = { from, index, id };
 	clock_read(k);
+	ch_store_hold(k->st);
 	for (size_t i = 0; i < CH_COUNT_OF(handlers); i++) {
 		if (handlers[i].type != type)
 			continue;
@@ -129,7 +130,7 @@ void ch_keeper_peer(struct ch_keeper *k, enum ch_role role, unsigned index, bool
 
 static bool commit(struct ch_keeper *k)
 {
-	enum ch_err err = ch_store_busy(k->st) ? ch_store_commit(k->st) : ch_store_err(k->st);
+	enum ch_err err = ch_store_commit(k->st);
 	if (err == CH_OK) {
 		k->metric_commits += k->turn_writes > 0;
 		k->turn_writes = 0;

@@ -283,9 +283,11 @@ bool ch_kp_logs_of(struct ch_keeper *k, int64_t evidence, struct ch_logs *logs);
 /* Reads a log or list back; false if it is not all there. */
 bool ch_kp_eventlog_get(struct ch_keeper *k, const struct ch_logs *logs, struct ch_buf *to);
 bool ch_kp_ima_get(struct ch_keeper *k, int64_t device, const struct ch_logs *logs, struct ch_buf *to);
-/* Stores what is new of them; fills `logs`. `last` are those of the evidence before it, or NULL. */
-void ch_kp_logs_put(struct ch_keeper *k, int64_t device, int64_t evidence, const struct ch_msg_commit *m,
-		    const struct ch_logs *last, struct ch_logs *logs);
+/*
+ * Stores what is new of those of the next piece of evidence; fills `logs`. False, and nothing is stored, if what they continue is not there.
+ */
+CH_MUST_USE bool ch_kp_logs_put(struct ch_keeper *k, const struct ch_device *d, const struct ch_msg_commit *m,
+				bool fresh, struct ch_logs *logs);
 
 /* --- intent.c --- */
 

@@ -7,7 +7,7 @@
 
 size_t ch_body_arena_size(size_t n)
 {
-	return CH_BODY_NODES_MAX * (sizeof(struct ch_json_node) + 16) + n + ALIGN_SLACK;
+	return (size_t)CH_BODY_NODES_MAX * 16 + n + ALIGN_SLACK;
 }
 
 static enum ch_err fails(struct ch_body_fault *fault, enum ch_err err, const char *member, size_t off, const char *rule)
@@ -19,12 +19,9 @@ static enum ch_err fails(struct ch_body_fault *fault, enum ch_err err, const cha
 enum ch_err ch_body_parse(struct ch_body *b, struct ch_span body, struct ch_arena *arena, struct ch_body_fault *fault)
 {
 	struct ch_diag d;
-	struct ch_json_node *node = ch_arena_take(arena, CH_BODY_NODES_MAX, sizeof(*node));
 	*fault = (struct ch_body_fault){ NULL, NULL, 0 };
 	b->arena = arena;
-	if (node == NULL)
-		return fails(fault, CH_ERR_NOSPACE, NULL, 0, "the body is too large");
-	enum ch_err err = ch_json_parse(&b->json, body, node, CH_BODY_NODES_MAX, &d);
+	enum ch_err err = ch_json_parse(&b->json, body, b->node, CH_BODY_NODES_MAX, &d);
 	if (err == CH_ERR_NOSPACE)
 		return fails(fault, CH_ERR_LIMIT, NULL, d.off, "the body has more values than any body of this API");
 	if (err != CH_OK)

@@ -34,13 +34,16 @@ struct ch_body_fault {
 	size_t off;         /* in the body */
 };
 
+/* Nodes of a body: far more than any body of ours has, far fewer than a hostile one could. */
+#define CH_BODY_NODES_MAX 1024
+
+/* A body while it is read; what is read of it outlives it. */
 struct ch_body {
 	struct ch_json json;
 	struct ch_arena *arena; /* decoded bytes and text live here */
+	struct ch_json_node node[CH_BODY_NODES_MAX];
 };
 
-/* Nodes of a body: far more than any body of ours has, far fewer than a hostile one could. */
-#define CH_BODY_NODES_MAX 1024
 /* Bytes of arena that always suffice for a body of n bytes and a table of structures. */
 size_t ch_body_arena_size(size_t n);
 

@@ -93,12 +93,24 @@ static bool join(struct ch_buf *whole, const struct part *p, struct ch_span have
 	       ch_span_eq(ch_digest_span(&digest), CH_SPAN_OF(p->sha256));
 }
 
+/* SHA-256 of a list that was joined, which the device told or not. */
+static bool digest_of(uint8_t to[static 32], const struct part *p, struct ch_span whole)
+{
+	struct ch_digest digest;
+	if (p->has_digest)
+		return ch_span_copy(to, 32, CH_SPAN_OF(p->sha256)) == 32;
+	return ch_hash_once(CH_HASH_SHA256, whole, &digest) == CH_OK &&
+	       ch_span_copy(to, 32, ch_digest_span(&digest)) == 32;
+}
+
 /* --- the result --- */
 
 struct ch_vf_work {
 	struct ch_evidence_verdict verdict;
 	struct ch_boot_last last;
 	struct ch_buf eventlog, ima;
+	uint8_t ima_sha256[32];
+	uint64_t after;       /* the piece of evidence that they continue */
 	struct ch_buf memory; /* of the judge's arena */
 	uint8_t *result, *reasons;
 	struct ch_span result_span, reasons_span;
@@ -179,11 +191,13 @@ static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct ch
 		.sig = e->signature,
 		.result = j->result_span,
 		.reasons = j->reasons_span,
+		.after = j->after,
 		.log_from = e->log_part.from,
 		.ima_from = e->ima_part.from,
-		.eventlog = ch_buf_span(&j->eventlog),
-		.ima = ch_buf_span(&j->ima),
+		.eventlog = e->log_part.data,
+		.ima = e->ima_part.data,
 	};
+	(void)ch_span_copy(m.ima_sha256, sizeof(m.ima_sha256), CH_SPAN_OF(j->ima_sha256));
 	(void)ch_span_copy(m.device, sizeof(m.device), CH_SPAN_OF(r->device));
 	(void)ch_span_copy(m.cert_sha256, sizeof(m.cert_sha256), CH_SPAN_OF(r->cert_sha256));
 	for (size_t i = 0; i < CH_LINK_COUNT; i++)
@@ -239,9 +253,11 @@ static void evidence_judge(struct ch_verify *v, struct ch_vf_request *r, const s
 		return;
 	}
 	struct ch_vf_work *j = work_of(v);
+	j->after = c.evidence;
 	j->last = (struct ch_boot_last){ c.last_clock, c.last_reset, c.last_restart, c.last_firmware };
 	if (!joins(&e->log_part, c.eventlog) || !joins(&e->ima_part, c.ima) ||
-	    !join(&j->eventlog, &e->log_part, c.eventlog) || !join(&j->ima, &e->ima_part, c.ima)) {
+	    !join(&j->eventlog, &e->log_part, c.eventlog) || !join(&j->ima, &e->ima_part, c.ima) ||
+	    !digest_of(j->ima_sha256, &e->ima_part, ch_buf_span(&j->ima))) {
 		ch_vf_refuse(v, r, 409, "log-join",
 			     "the part of the log does not continue what the server has: send it from 0",
 			     CH_SPAN_EMPTY);
@@ -286,6 +302,8 @@ void ch_vf_evidence(struct ch_verify *v, struct ch_vf_request *r, struct ch_span
 		return;
 	}
 	r->data = e;
+	m.log_from = e->log_part.from;
+	m.ima_from = e->ima_part.from;
 	(void)ch_span_copy(m.device, sizeof(m.device), CH_SPAN_OF(r->device));
 	ch_vf_ask(v, r, CH_MSG_CONTEXT_ASK, &m, evidence_judge);
 }

@@ -293,7 +293,7 @@ def judge(server, device, body, **more):
     """Evidence through verify: what it wants committed, with its reasons."""
     server.request("EVIDENCE", body, idempotency_key=b"once")
     asked, reply = server.asked("CONTEXT_ASK")
-    assert asked["device"] == DEVICE
+    assert asked["device"] == DEVICE and asked["log_from"] == body["eventlog"]["from"]
     reply("CONTEXT", **context(device, **more))
     commit, reply = server.asked("COMMIT")
     server.ok(reply, 200, b'{"evidence":1}')
@@ -321,8 +321,8 @@ def test_a_good_boot_is_affirmed(server, maker, booted):
 def test_a_tail_is_joined_to_what_the_server_has(server, maker, booted):
     hold(server, maker, booted)
     for start in (len(LOG), 1000, 0):
-        got = judge(server, booted, evidence(booted, start=start), eventlog=LOG)
-        assert got["eventlog"] == LOG and got["log_from"] == start and got["tiers"]["boot"] == "affirming"
+        got = judge(server, booted, evidence(booted, start=start), eventlog=LOG[:start], evidence=7)
+        assert got["eventlog"] == LOG[start:] and got["log_from"] == start and got["after"] == 7 and got["tiers"]["boot"] == "affirming"
 
 
 def refused_evidence(server, device, body, **more):

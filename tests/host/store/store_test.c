@@ -160,6 +160,39 @@ static void what_was_not_committed_is_gone(void **state)
 	ch_store_close(st);
 }
 
+static void what_is_held_is_one_state_and_can_go_on_to_write(void **state)
+{
+	(void)state;
+	struct ch_store *st = open_new();
+	struct ch_store *reader = open_at(path, CH_STORE_READ);
+	ch_store_hold(st);
+	ch_store_hold(st);
+	assert_false(ch_store_busy(st));
+	assert_int_equal(count(st), 0);
+	assert_int_equal(ch_store_commit(st), CH_OK);
+	ch_store_hold(st);
+	assert_int_equal(count(st), 0);
+	ch_store_begin(st);
+	assert_true(ch_store_busy(st));
+	put(st, 1, "one");
+	assert_int_equal(count(reader), 0);
+	assert_int_equal(ch_store_commit(st), CH_OK);
+	assert_false(ch_store_busy(st));
+	assert_int_equal(count(reader), 1);
+	/* A failure undoes it all, the next one goes on from there. */
+	ch_store_hold(st);
+	ch_store_begin(st);
+	put(st, 2, "two");
+	put(st, 2, "again");
+	assert_int_equal(ch_store_commit(st), CH_ERR_DUPLICATE);
+	ch_store_begin(st);
+	assert_int_equal(count(st), 1);
+	assert_int_equal(ch_store_commit(st), CH_OK);
+	ch_store_hold(st);
+	ch_store_close(st);
+	ch_store_close(reader);
+}
+
 static void a_reader_reads_and_cannot_write(void **state)
 {
 	(void)state;
@@ -338,6 +371,7 @@ int main(void)
 		TEST(null_is_refused_where_the_schema_says_so),
 		TEST(a_failure_sticks_and_nothing_of_the_transaction_stays),
 		TEST(what_was_not_committed_is_gone),
+		TEST(what_is_held_is_one_state_and_can_go_on_to_write),
 		TEST(a_reader_reads_and_cannot_write),
 		TEST(a_reader_makes_no_file),
 		TEST(a_file_that_is_no_store_is_refused),

@@ -195,43 +195,132 @@ static void a_device_that_never_attests_is_cut_too(void **state)
 	assert_int_equal(seen(a.cert).state, CH_STATE_QUARANTINED);
 }
 
-static void only_the_tail_of_a_list_is_stored(void **state)
+/* What the keeper has of the device's logs. */
+static struct ch_msg_context context(uint64_t log_from, uint64_t ima_from)
 {
-	(void)state;
-	uint8_t nonce[32];
 	struct ch_msg_context c;
-	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
-	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING, .eventlog = CH_SPAN_LIT("boot one") };
-	e.ima = CH_SPAN_LIT("one two ");
-	assert_true(unit_challenge(&w, &a, nonce));
-	(void)unit_say(&w, &a, &e);
-	assert_true(unit_challenge(&w, &a, nonce));
-	e.ima = CH_SPAN_LIT("one two three ");
-	e.ima_from = 8;
-	(void)unit_say(&w, &a, &e);
-	assert_true(unit_challenge(&w, &a, nonce));
-	e.ima_from = 14;
-	(void)unit_say(&w, &a, &e);
-	world_turn(&w);
-	assert_int_equal(world_number(&w, "SELECT count(*) FROM chunk"), 2);
-	assert_int_equal(world_number(&w, "SELECT size FROM chunk WHERE start = 8"), 6);
-	assert_int_equal(world_number(&w, "SELECT count(*) FROM blob"), 3);
-	restart();
-	struct ch_msg_context_ask ask;
-	memcpy(ask.device, a.id, sizeof(ask.device));
+	struct ch_msg_context_ask ask = { .log_from = log_from, .ima_from = ima_from };
+	(void)ch_span_copy(ask.device, sizeof(ask.device), CH_SPAN_OF(a.id));
 	(void)world_say(&w, CH_ROLE_VERIFY, CH_MSG_CONTEXT_ASK, &ask);
 	world_turn(&w);
 	const struct sent *s = world_last(&w, CH_ROLE_VERIFY, CH_MSG_CONTEXT);
 	assert_non_null(s);
 	assert_int_equal(ch_msg_parse(CH_MSG_CONTEXT, &c, ch_buf_span(&s->payload), NULL), CH_OK);
 	assert_int_equal(c.status, 0);
+	return c;
+}
+
+/* A fresh challenge, and the evidence with it. */
+static unsigned say(struct evidence *e)
+{
+	uint8_t nonce[32];
+	e->nonce = nonce;
+	assert_true(unit_challenge(&w, &a, nonce));
+	uint64_t id = unit_say(&w, &a, e);
+	world_turn(&w);
+	return world_answer(&w, id, NULL);
+}
+
+static void only_the_tail_of_a_list_is_stored(void **state)
+{
+	(void)state;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	struct evidence e = { .boot = CH_TIER_AFFIRMING, .eventlog = CH_SPAN_LIT("boot one") };
+	e.ima = CH_SPAN_LIT("one two ");
+	assert_int_equal(say(&e), 200);
+	e.after = 1;
+	e.ima = CH_SPAN_LIT("one two three ");
+	e.ima_from = 8;
+	assert_int_equal(say(&e), 200);
+	e.after = 2;
+	e.ima_from = 14;
+	e.log_from = 8;
+	assert_int_equal(say(&e), 200);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM chunk"), 2);
+	assert_int_equal(world_number(&w, "SELECT size FROM chunk WHERE start = 8"), 6);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM blob"), 3);
+	assert_int_equal(world_number(&w, "SELECT count(DISTINCT eventlog) FROM evidence"), 1);
+	restart();
+	struct ch_msg_context c = context(1000, 1000);
 	assert_int_equal(c.state, CH_STATE_TRUSTED);
+	assert_int_equal(c.evidence, 3);
 	assert_span_equal(c.class_name, "gateway", 7);
 	assert_span_equal(c.eventlog, "boot one", 8);
 	assert_span_equal(c.ima, "one two three ", 14);
 	assert_span_equal(c.ak_public, a.ak_public, a.ak_public_n);
 	assert_int_equal(c.has_last, 1);
 	assert_int_equal(c.last_clock, a.clock);
+}
+
+static void no_more_of_a_log_is_given_than_was_asked_for(void **state)
+{
+	(void)state;
+	struct ch_msg_context c;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	struct evidence e = { .boot = CH_TIER_AFFIRMING, .eventlog = CH_SPAN_LIT("boot one") };
+	e.ima = CH_SPAN_LIT("one two ");
+	assert_int_equal(say(&e), 200);
+	c = context(0, 0);
+	assert_int_equal(c.eventlog.n + c.ima.n, 0);
+	c = context(4, 3);
+	assert_span_equal(c.eventlog, "boot", 4);
+	assert_span_equal(c.ima, "one", 3);
+}
+
+static void a_log_that_goes_on_otherwise_is_put_together(void **state)
+{
+	(void)state;
+	struct ch_msg_context c;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	struct evidence e = { .boot = CH_TIER_AFFIRMING, .eventlog = CH_SPAN_LIT("boot one") };
+	e.ima = CH_SPAN_LIT("one two ");
+	assert_int_equal(say(&e), 200);
+	/* The event log grew; the list is another from its middle on. */
+	e = (struct evidence){ .boot = CH_TIER_AFFIRMING, .after = 1, .log_from = 8, .ima_from = 4 };
+	e.eventlog = CH_SPAN_LIT("boot one, kexec two");
+	e.ima = CH_SPAN_LIT("one other ");
+	assert_int_equal(say(&e), 200);
+	c = context(1000, 1000);
+	assert_span_equal(c.eventlog, "boot one, kexec two", 19);
+	assert_span_equal(c.ima, "one other ", 10);
+	/* History goes beside it, and what comes afterwards goes on from what was fresh. */
+	e.history = true;
+	e.after = 2;
+	e.ima_from = 10;
+	e.ima = CH_SPAN_LIT("one other history ");
+	assert_int_equal(say(&e), 200);
+	e.history = false;
+	e.ima = CH_SPAN_LIT("one other three ");
+	assert_int_equal(say(&e), 200);
+	c = context(0, 1000);
+	assert_int_equal(c.evidence, 4);
+	assert_span_equal(c.ima, "one other three ", 16);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM evidence WHERE length(ima) = 32"), 4);
+}
+
+static void what_other_evidence_came_before_does_not_continue(void **state)
+{
+	(void)state;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	struct evidence e = { .boot = CH_TIER_AFFIRMING, .eventlog = CH_SPAN_LIT("boot one") };
+	assert_int_equal(say(&e), 200);
+	assert_int_equal(say(&e), 200);
+	e.log_from = 8;
+	e.after = 1;
+	assert_int_equal(say(&e), 409);
+	/* More than there is. */
+	e.after = 2;
+	e.eventlog = CH_SPAN_LIT("boot one two");
+	e.log_from = 9;
+	assert_int_equal(say(&e), 409);
+	e.log_from = 0;
+	e.ima = CH_SPAN_LIT("one");
+	e.ima_from = 1;
+	assert_int_equal(say(&e), 409);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM evidence"), 2);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM blob"), 1);
+	e.ima_from = 0;
+	assert_int_equal(say(&e), 200);
 }
 
 static void a_full_disk_keeps_verdicts_and_drops_logs(void **state)
@@ -392,6 +481,9 @@ int main(void)
 		TEST(evidence_that_grows_old_breaks_the_chain),
 		TEST(a_device_that_never_attests_is_cut_too),
 		TEST(only_the_tail_of_a_list_is_stored),
+		TEST(no_more_of_a_log_is_given_than_was_asked_for),
+		TEST(a_log_that_goes_on_otherwise_is_put_together),
+		TEST(what_other_evidence_came_before_does_not_continue),
 		TEST(a_full_disk_keeps_verdicts_and_drops_logs),
 		TEST(a_broken_boot_is_cut_and_mended_by_a_new_key),
 		TEST(a_healthy_renewal_leaves_the_old_key_until_the_new_is_seen),

@@ -530,6 +530,8 @@ uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e)
 	uint8_t quote[256], sig[128];
 	size_t quote_n = quote_make(u, e->nonce, quote, sizeof(quote));
 	size_t sig_n = sign(e->other_ak != NULL ? e->other_ak : u->ak, ch_span(quote, quote_n), sig, sizeof(sig));
+	struct ch_digest list = { 0 };
+	NEED(ch_hash_once(CH_HASH_SHA256, e->ima, &list) == CH_OK);
 	struct ch_msg_commit m = {
 		.history = e->history,
 		.collected = w->wall / 1000,
@@ -541,10 +543,13 @@ uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e)
 		.sig = ch_span(sig, sig_n),
 		.result = CH_SPAN_LIT("{}"),
 		.reasons = ch_span_str(e->reasons != NULL ? e->reasons : "[]"),
-		.eventlog = e->eventlog,
-		.ima = e->ima,
+		.after = e->after,
+		.eventlog = ch_span_sub(e->eventlog, (size_t)e->log_from, e->eventlog.n - (size_t)e->log_from),
+		.log_from = e->log_from,
+		.ima = ch_span_sub(e->ima, (size_t)e->ima_from, e->ima.n - (size_t)e->ima_from),
 		.ima_from = e->ima_from,
 	};
+	(void)ch_span_copy(m.ima_sha256, 32, ch_digest_span(&list));
 	m.links[CH_LINK_BOOT] = (uint8_t)e->boot;
 	m.links[CH_LINK_OS] = (uint8_t)e->os;
 	m.links[CH_LINK_PLATFORM] = CH_TIER_AFFIRMING;

@@ -123,8 +123,8 @@ struct evidence {
 	const char *key;    /* Idempotency-Key; NULL: none */
 	EVP_PKEY *other_ak; /* signs instead; NULL: the unit's */
 	struct ch_span eventlog, ima;
-	uint64_t ima_from;
-	uint64_t pinned; /* values of the device that judged it */
+	uint64_t after, log_from, ima_from; /* only what comes after these bytes of the logs of that evidence is sent */
+	uint64_t pinned;                    /* values of the device that judged it */
 	const char *reasons;
 };
 /* Sends it to the keeper; the id of the message. */
