@@ -167,7 +167,8 @@ bool sim_device_enrol(struct sim_device *d, struct sim_maker *m)
 {
 	struct sim_bytes attest, sig;
 	struct ch_http_answer a;
-	if (!sim_tpm_make(&d->tpm, m) || !sim_tpm_certify(&d->tpm, &attest, &sig))
+	/* One that begins again, because it had no answer, is still the device that it was. */
+	if ((d->tpm.ek_cert.n == 0 && !sim_tpm_make(&d->tpm, m)) || !sim_tpm_certify(&d->tpm, &attest, &sig))
 		return fail(d, "no TPM", NULL);
 	CH_AUTO_FREE uint8_t *body = ch_calloc(1, 16384);
 	struct ch_wr w = ch_wr(body, 16384);

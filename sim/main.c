@@ -180,7 +180,6 @@ static void enrol(struct sim_device *d)
 	(void)pthread_mutex_unlock(&sim.lock);
 	while (!done && !stopped) {
 		uint64_t from = now_us();
-		sim_tpm_clear(&d->tpm);
 		done = sim_device_enrol(d, &sim.maker);
 		note(&sim.enrol, done, now_us() - from, d);
 		if (!done && !sim.o.forgive)

@@ -86,9 +86,9 @@ def test_nothing_acknowledged_is_lost(tmp_path):
     told = acknowledged(tmp_path)
     assert len(told) >= before + 24, f"seed {SEED}: the fleet did not go on: {output}{errors}"
     status = server.get("/api/v1/status")
-    final = watcher.verify()
     watcher.stop.set()
     watcher.join()
+    final = watcher.verify()
     assert server.stop() == 0
     assert final.returncode == 0, final.stdout + final.stderr
     assert watcher.forks == [], f"seed {SEED}"
