@@ -230,6 +230,7 @@ static struct ch_span policy_line(uint8_t *text, size_t cap)
 		.interval = 600,
 		.lifetime = 30 * 86400,
 		.ek = CH_EK_ANY_ROOT,
+		.daily_mib = CH_POLICY_DAILY_MAX,
 	};
 	for (size_t i = 0; i < CH_LINK_COUNT; i++) {
 		p.on_break[i] = CH_RESPONSE_ALERT;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/operator/audit.h"
+#include "cli/operator/client.h"
 
 #include "core/trust/checkpoint.h"
 #include "core/trust/generation.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define TENANT        ch_int(AUDIT_TENANT)
 #define FILE_PATH_MAX 4096
@@ -27,6 +29,7 @@ struct audit {
 	struct ch_json_wr j;
 	/* what was found */
 	uint64_t entries, open, erased, checkpoints; /* entries whose record is there; whose record was erased */
+	uint64_t erased_newest;                      /* ms since 1970; 0: none */
 	uint64_t verdicts, agree, differ, not_kept;
 	uint64_t faults;
 };
@@ -71,6 +74,13 @@ static void check_checkpoint(struct audit *a, const struct ch_query *q, const st
 		fault(a, "checkpoint", seq, "the note is not signed by the log's key");
 }
 
+static void erased(struct audit *a, const struct ch_leaf *leaf)
+{
+	a->erased++;
+	if (leaf->time > a->erased_newest)
+		a->erased_newest = leaf->time;
+}
+
 /* One entry: that it is what its record says, and its hash what the tree is made of. */
 static void check_entry(struct audit *a, const struct ch_query *q, struct ch_frontier *tree)
 {
@@ -84,8 +94,10 @@ static void check_entry(struct audit *a, const struct ch_query *q, struct ch_fro
 		fault(a, "entry", seq, "its hash is not the one that is stored");
 	if (ch_leaf_parse(&leaf, entry, NULL) != CH_OK || (int64_t)leaf.type != ch_sql_int(q, 1))
 		fault(a, "entry", seq, "it is no leaf of its type");
-	else if (ch_sql_is_null(q, 4) || ch_sql_is_null(q, 5))
-		a->erased++;
+	else if (ch_sql_is_null(q, 4) != ch_sql_is_null(q, 5))
+		fault(a, "entry", seq, "its record, or its salt alone, is gone: retention erases both");
+	else if (ch_sql_is_null(q, 4))
+		erased(a, &leaf);
 	else if (ch_sql_bytes(q, 4).n != CH_LEAF_SALT ||
 		 ch_leaf_check(&leaf, ch_sql_bytes(q, 4).p, ch_sql_bytes(q, 5)) != CH_OK)
 		fault(a, "entry", seq, "it does not commit to the record that is stored");
@@ -193,9 +205,15 @@ static void named_counts(struct audit *a)
 	const struct {
 		const char *name;
 		uint64_t n;
-	} row[] = { { "entries", a->entries },         { "records", a->open },      { "erased", a->erased },
-		    { "checkpoints", a->checkpoints }, { "verdicts", a->verdicts }, { "agree", a->agree },
-		    { "differ", a->differ },           { "not_kept", a->not_kept } };
+	} row[] = { { "entries", a->entries },
+		    { "records", a->open },
+		    { "erased", a->erased },
+		    { "erased_newest_ms", a->erased_newest },
+		    { "checkpoints", a->checkpoints },
+		    { "verdicts", a->verdicts },
+		    { "agree", a->agree },
+		    { "differ", a->differ },
+		    { "not_kept", a->not_kept } };
 	for (size_t i = 0; i < CH_COUNT_OF(row); i++)
 		ch_json_named_u64(&a->j, row[i].name, row[i].n);
 	ch_json_named_bool(&a->j, "signatures_checked", a->has_key);
@@ -212,7 +230,12 @@ static void summary(struct audit *a)
 {
 	count(a->w, a->entries, " entries, ");
 	count(a->w, a->open, " open to their records, ");
-	count(a->w, a->erased, " whose record was erased\n");
+	count(a->w, a->erased, " whose record was erased");
+	if (a->erased > 0) {
+		ch_wr_str(a->w, ", the newest of ");
+		op_ago_put(a->w, a->erased_newest / 1000, (uint64_t)time(NULL));
+	}
+	ch_wr_str(a->w, "\n");
 	count(a->w, a->checkpoints, " checkpoints lead to the root of their entries, ");
 	ch_wr_str(a->w, a->has_key ? "signed by the log's key\n" : "signatures not checked (no --key)\n");
 	count(a->w, a->verdicts, " verdicts on evidence: ");

@@ -239,6 +239,22 @@ static void show_cuts(struct ch_wr *w, const struct op_doc *d)
 	}
 }
 
+static void show_quota(struct ch_wr *w, const struct op_doc *d)
+{
+	size_t quota = op_at(d, 0, "quota");
+	uint64_t used = op_number(d, quota, "used"), limit = op_number(d, quota, "limit");
+	char text[96] = "";
+	struct ch_wr t = ch_wr(text, sizeof(text) - 1);
+	if (quota == CH_JSON_NONE || op_null(d, 0, "quota"))
+		return;
+	ch_wr_dec(&t, used / 1024);
+	ch_wr_str(&t, " KiB of ");
+	ch_wr_dec(&t, limit / 1024);
+	ch_wr_str(&t, " KiB, anew ");
+	op_ago_put(&t, op_number(d, quota, "until"), op_number(d, 0, "time"));
+	cli_field(w, "sent today", used < limit ? CLI_PLAIN : CLI_WARN, text);
+}
+
 static void show(const struct op_doc *d)
 {
 	struct ch_wr *w = cli_out();
@@ -252,6 +268,7 @@ static void show(const struct op_doc *d)
 	show_time(w, "chain since", d, "chain_since");
 	show_time(w, "enrolled", d, "enrolled");
 	show_time(w, "attested", d, "attested");
+	show_quota(w, d);
 	show_links(w, d);
 	show_reasons(w, d);
 	show_pinned(w, d);

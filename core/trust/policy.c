@@ -3,8 +3,9 @@
 
 #include "core/base/rd.h"
 
-#define MAGIC   "chpolicy"
-#define VERSION 1
+#define MAGIC     "chpolicy"
+#define VERSION   2
+#define VERSION_1 1 /* without a daily amount of evidence */
 
 #define TOKEN_REFUSED 1
 #define TOKEN_ALLOWED 2
@@ -58,6 +59,8 @@ static const char *broken_rule(const struct ch_policy *p)
 		return "two signatures are asked for a verb that is none";
 	if (p->ek != CH_EK_LISTED && p->ek != CH_EK_ANY_ROOT)
 		return "the rule for EKs is 1 (listed) or 2 (any trusted root)";
+	if (p->daily_mib == 0 || p->daily_mib > CH_POLICY_DAILY_MAX)
+		return "the evidence of a day is 1 to 65536 MiB";
 	return NULL;
 }
 
@@ -88,10 +91,11 @@ enum ch_err ch_policy_parse(struct ch_policy *p, struct ch_span image, struct ch
 	if (!r.bad && !ch_span_eq(magic, CH_SPAN_LIT(MAGIC)))
 		return ch_fail(d, CH_ERR_MALFORMED, 0, "not a policy image: it does not begin with chpolicy");
 	uint16_t version = ch_rd_be16(&r);
-	if (!r.bad && version != VERSION)
-		return ch_fail(d, CH_ERR_UNSUPPORTED, sizeof(MAGIC) - 1, "the version of the image is not 1");
+	if (!r.bad && version != VERSION && version != VERSION_1)
+		return ch_fail(d, CH_ERR_UNSUPPORTED, sizeof(MAGIC) - 1, "the version of the image is neither 1 nor 2");
 	body_parse(&r, &out);
 	uint8_t token = ch_rd_u8(&r);
+	out.daily_mib = version == VERSION_1 ? CH_POLICY_DAILY_DEFAULT : ch_rd_be32(&r);
 	size_t name = ch_rd_u8(&r);
 	out.class = ch_rd_take(&r, name);
 	if (r.bad)
@@ -126,6 +130,7 @@ enum ch_err ch_policy_put(struct ch_wr *w, const struct ch_policy *p)
 	ch_wr_be32(w, p->two_signatures);
 	ch_wr_u8(w, (uint8_t)p->ek);
 	ch_wr_u8(w, p->token ? TOKEN_ALLOWED : TOKEN_REFUSED);
+	ch_wr_be32(w, p->daily_mib);
 	ch_wr_u8(w, (uint8_t)p->class.n);
 	ch_wr_put(w, p->class);
 	return w->bad ? CH_ERR_NOSPACE : CH_OK;

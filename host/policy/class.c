@@ -20,6 +20,7 @@ struct file {
 	uint32_t two_signatures;
 	uint32_t ek;
 	uint32_t token;
+	uint32_t daily_mib;
 };
 
 #define AT(member) .offset = offsetof(struct file, member)
@@ -90,6 +91,7 @@ static const struct ch_conf_key evidence_keys[] = {
 	{ "interval", CH_CONF_DURATION, CH_CONF_REQUIRED, AT(interval), .min = CH_POLICY_AGE_MIN,
 	  .max = CH_POLICY_AGE_MAX },
 	{ "max_age_of", CH_CONF_MAP, CH_CONF_OPTIONAL, .keys = age_keys, .key_count = CH_COUNT_OF(age_keys) },
+	{ "daily_mib", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(daily_mib), .min = 1, .max = CH_POLICY_DAILY_MAX },
 };
 static const struct ch_conf_key certificate_keys[] = {
 	{ "lifetime", CH_CONF_DURATION, CH_CONF_REQUIRED, AT(lifetime), CH_POLICY_LIFETIME_MIN,
@@ -157,6 +159,7 @@ static struct ch_policy policy_of(const struct file *f)
 		.two_signatures = f->two_signatures,
 		.ek = (enum ch_ek_rule)f->ek,
 		.token = f->token == 1,
+		.daily_mib = f->daily_mib,
 	};
 	for (size_t i = 0; i < CH_LINK_COUNT; i++) {
 		p.on_break[i] = (enum ch_response)f->on_break[i];
@@ -168,7 +171,7 @@ static struct ch_policy policy_of(const struct file *f)
 enum ch_err ch_class_read(struct ch_class_image *image, struct ch_span yaml, struct ch_yaml_error *e)
 {
 	*image = (struct ch_class_image){ 0 };
-	struct file f = { .on_stale = CH_RESPONSE_ALERT };
+	struct file f = { .on_stale = CH_RESPONSE_ALERT, .daily_mib = CH_POLICY_DAILY_DEFAULT };
 	for (size_t i = 0; i < CH_LINK_COUNT; i++)
 		f.on_break[i] = CH_RESPONSE_OBSERVE;
 	CH_AUTO_CONF struct ch_conf c = { 0 };
@@ -247,7 +250,9 @@ void ch_class_put(struct ch_wr *w, const struct ch_policy *p)
 		duration_line(w, ": ", p->max_age[i]);
 		ages = true;
 	}
-	ch_wr_str(w, "on_break:\n");
+	ch_wr_str(w, "  daily_mib: ");
+	ch_wr_dec(w, p->daily_mib);
+	ch_wr_str(w, "\non_break:\n");
 	for (size_t i = 0; i < CH_LINK_COUNT; i++) {
 		ch_wr_str(w, "  ");
 		ch_wr_str(w, ch_link_str((enum ch_link)i));

@@ -158,10 +158,18 @@ static const struct step retired[] = {
 	{ "CREATE INDEX ak_public ON ak (tenant, public)", STEP_PLAIN },
 };
 
+/* What a device sent since when (a window of a day), and the leaf up to which its records were erased. */
+static const struct step quota[] = {
+	{ "ALTER TABLE device ADD COLUMN quota_since BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "ALTER TABLE device ADD COLUMN quota_bytes BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "ALTER TABLE device ADD COLUMN erased_to BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
 	{ 3, "retired reference values, devices by their attestation key", retired, CH_COUNT_OF(retired) },
+	{ 4, "evidence of a day, records erased", quota, CH_COUNT_OF(quota) },
 };
 
 int64_t ch_schema_newest(void)

@@ -32,8 +32,14 @@ struct ch_store {
 #define WAL_PAGES 4096
 
 static const char *const pragmas_write[] = {
-	"PRAGMA journal_mode=WAL",   "PRAGMA synchronous=FULL",   "PRAGMA temp_store=memory",
-	"PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "PRAGMA cache_size=-16384",
+	"PRAGMA journal_mode=WAL",
+	"PRAGMA synchronous=FULL",
+	"PRAGMA temp_store=memory",
+	"PRAGMA trusted_schema=OFF",
+	"PRAGMA cell_size_check=ON",
+	"PRAGMA cache_size=-16384",
+	/* What is erased under retention must not lie about in free pages. */
+	"PRAGMA secure_delete=ON",
 };
 static const char *const pragmas_read[] = {
 	"PRAGMA query_only=ON",

@@ -19,6 +19,8 @@ static bool device_take(struct ch_query *q, struct ch_device *d)
 	d->reattest = ch_sql_int(q, 8) != 0;
 	d->chain_time = ch_sql_int(q, 9);
 	d->stale_at = ch_sql_int(q, 10);
+	d->quota_since = ch_sql_int(q, 11);
+	d->quota_bytes = ch_sql_int(q, 12);
 	return true;
 }
 
@@ -43,7 +45,8 @@ void ch_kp_device_save(struct ch_keeper *k, const struct ch_device *d)
 	ch_sql_do(k->st, CH_SQL_DEVICE_SAVE,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_text_str(d->class), ch_int(d->state),
 			  ch_int(d->chain), ch_int(d->chain_time), ch_int(d->platform), ch_int(d->evidence),
-			  ch_int(d->fresh_time), ch_int(d->reattest), ch_int(d->stale_at)));
+			  ch_int(d->fresh_time), ch_int(d->reattest), ch_int(d->stale_at), ch_int(d->quota_since),
+			  ch_int(d->quota_bytes)));
 }
 
 const struct ch_policy *ch_kp_policy(const struct ch_keeper *k, struct ch_span class_name)

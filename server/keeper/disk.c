@@ -39,11 +39,42 @@ void ch_kp_disk_check(struct ch_keeper *k)
 		(void)k->env.reserve(k->env.ctx, available > MAKE_BYTES);
 }
 
+/* --- what a device may send --- */
+
+#define MIB ((uint64_t)1 << 20)
+
+static bool quota_over(const struct ch_keeper *k, const struct ch_device *d)
+{
+	return (int64_t)k->now >= d->quota_since + DAY_MS;
+}
+
+uint32_t ch_kp_quota_wait(const struct ch_keeper *k, const struct ch_device *d, uint64_t bytes, bool history)
+{
+	const struct ch_policy *p = ch_kp_policy(k, ch_span_str(d->class));
+	uint64_t limit = (p != NULL ? p->daily_mib : CH_POLICY_DAILY_DEFAULT) * MIB;
+	/* What a device kept while it was away must not take the place of what it shows now. */
+	if (history)
+		limit /= 2;
+	uint64_t used = quota_over(k, d) ? 0 : (uint64_t)d->quota_bytes;
+	if (used == 0 || (used < limit && bytes <= limit - used))
+		return 0;
+	return (uint32_t)((uint64_t)(d->quota_since + DAY_MS - (int64_t)k->now) / 1000 + 1);
+}
+
+void ch_kp_quota_take(const struct ch_keeper *k, struct ch_device *d, uint64_t bytes)
+{
+	if (quota_over(k, d)) {
+		d->quota_since = (int64_t)k->now;
+		d->quota_bytes = 0;
+	}
+	d->quota_bytes += (int64_t)bytes;
+}
+
 /* --- retention --- */
 
 static const struct ch_retention *retention_of(const struct ch_keeper *k, const char *class_name)
 {
-	static const struct ch_retention otherwise = { "*", 90, 2000 };
+	static const struct ch_retention otherwise = { "*", 90, 2000, CH_KEEPER_RECORD_DAYS };
 	const struct ch_retention *any = &otherwise;
 	for (size_t i = 0; i < k->retention_count; i++) {
 		const struct ch_retention *r = &k->retention[i];
@@ -89,6 +120,47 @@ static void device_sweep(struct ch_keeper *k, const struct ch_device *d)
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(INT64_MAX)));
 }
 
+/*
+ * Records of a device's leaves past their days: salt and record go, and what is left of a leaf is what the log is made of, which says
+ * nothing of the device. That a life ended stays provable.
+ */
+static void records_sweep(struct ch_keeper *k, const struct ch_device *d)
+{
+	int64_t before = (int64_t)k->now - (int64_t)retention_of(k, d->class)->record_days * DAY_MS;
+	int64_t from =
+		ch_sql_number(k->st, CH_SQL_DEVICE_ERASED_GET, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq)), 0);
+	int64_t seq[100], to = from;
+	size_t n = 0;
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_LEAF_OF_DEVICE,
+					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(from)));
+	while (n < CH_COUNT_OF(seq) && ch_sql_next(&q) && ch_sql_int(&q, 1) < before) {
+		to = ch_sql_int(&q, 0) + 1;
+		if (ch_sql_int(&q, 2) != CH_LEAF_DECOMMISSION)
+			seq[n++] = ch_sql_int(&q, 0);
+	}
+	(void)ch_sql_end(&q);
+	if (to == from)
+		return;
+	ch_kp_write(k);
+	for (size_t i = 0; i < n; i++)
+		ch_sql_do(k->st, CH_SQL_LEAF_ERASE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq[i])));
+	ch_sql_do(k->st, CH_SQL_DEVICE_ERASED_SET, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(to)));
+	k->metric_erased += n;
+}
+
+/* Events say what records say: they go when the first of those would, whichever class they are of. */
+static void events_sweep(struct ch_keeper *k)
+{
+	uint32_t days = retention_of(k, "*")->record_days;
+	for (size_t i = 0; i < k->retention_count; i++)
+		days = k->retention[i].record_days < days ? k->retention[i].record_days : days;
+	const struct ch_val past = ch_int((int64_t)k->now - (int64_t)days * DAY_MS);
+	if (ch_sql_number(k->st, CH_SQL_EVENT_FIRST, CH_ARGS(ch_int(CH_KEEPER_TENANT), past), 0) == 0)
+		return;
+	ch_kp_write(k);
+	ch_sql_do(k->st, CH_SQL_EVENT_PAST, CH_ARGS(ch_int(CH_KEEPER_TENANT), past));
+}
+
 static void blobs_sweep(struct ch_keeper *k)
 {
 	int64_t seq[100];
@@ -112,8 +184,10 @@ void ch_kp_retain(struct ch_keeper *k)
 	for (size_t i = 0; i < DEVICES_A_SWEEP; i++) {
 		struct ch_device d;
 		if (++k->retention_device < k->n.device) {
-			if (ch_kp_device_by_seq(k, k->retention_device, &d))
-				device_sweep(k, &d);
+			if (!ch_kp_device_by_seq(k, k->retention_device, &d))
+				continue;
+			device_sweep(k, &d);
+			records_sweep(k, &d);
 			continue;
 		}
 		/* Once around: what no device has for itself. Then a rest, so that an idle server does nothing. */
@@ -126,6 +200,7 @@ void ch_kp_retain(struct ch_keeper *k)
 				  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int((int64_t)k->now - ANSWERS_MS)));
 		}
 		blobs_sweep(k);
+		events_sweep(k);
 		return;
 	}
 }

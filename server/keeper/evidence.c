@@ -35,6 +35,18 @@ static void have_put(struct ch_json_wr *j, const char *name, int64_t size, const
 	ch_json_object_end(j);
 }
 
+/* True, and it is told when to come again, if the device sent too much today. */
+static bool over_quota(struct ch_keeper *k, const struct ch_who *who, const struct ch_device *d, uint64_t bytes,
+		       bool history)
+{
+	uint32_t wait = ch_kp_quota_wait(k, d, bytes, history);
+	if (wait == 0)
+		return false;
+	k->metric_quota++;
+	ch_kp_refuse_until(k, who, "quota", "this device sent as much evidence as its class may in a day", wait);
+	return true;
+}
+
 void ch_kp_challenge(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_request *m)
 {
 	struct ch_device d;
@@ -42,6 +54,8 @@ void ch_kp_challenge(struct ch_keeper *k, const struct ch_who *who, const struct
 		ch_kp_refuse(k, who, 403, "state", "this device may not attest");
 		return;
 	}
+	if (over_quota(k, who, &d, 0, false))
+		return;
 	struct ch_logs logs;
 	(void)ch_kp_logs_of(k, d.evidence, &logs);
 	ch_buf_free(&logs.quote);
@@ -336,6 +350,12 @@ static void supersede(struct ch_keeper *k, const struct ch_device *d, const uint
 		ch_kp_certificates_end(k, d, CH_CERT_SUPERSEDED, cert, "superseded");
 }
 
+/* What this piece brought, and what is kept of what was made of it. */
+static uint64_t sent_bytes(const struct ch_msg_commit *m)
+{
+	return m->eventlog.n + m->ima.n + m->msg.n + m->sig.n + m->result.n + m->reasons.n;
+}
+
 /* The first answer, if this key was used before. */
 static bool answered_before(struct ch_keeper *k, const struct ch_who *who, const struct ch_device *d,
 			    struct ch_span key)
@@ -371,6 +391,7 @@ static void take(struct ch_keeper *k, const struct ch_who *who, const struct ch_
 		.fresh = how == FRESH,
 		.cause = standing_row[how].cause,
 	};
+	ch_kp_quota_take(k, d, sent_bytes(m));
 	judged.moved = results_merge(k, d, how, tier, &judged, r);
 	if (how == FRESH) {
 		d->evidence = seq;
@@ -406,6 +427,8 @@ void ch_kp_commit(struct ch_keeper *k, const struct ch_who *who, const struct ch
 		ch_kp_refuse(k, who, 503, "generation", "the evidence was judged by a generation that is not in force");
 		return;
 	}
+	if (over_quota(k, who, &d, sent_bytes(m), m->history != 0))
+		return;
 	if (m->pinned != pinned_of(k, d.seq, NULL)) {
 		ch_kp_refuse(k, who, 503, "pinned",
 			     "the values pinned for this device changed meanwhile: send it again");

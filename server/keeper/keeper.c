@@ -285,6 +285,8 @@ void ch_keeper_metrics(const struct ch_keeper *k, struct ch_wr *w)
 		{ "chainhold_keeper_log_signed", "gauge", k->log.signed_size },
 		{ "chainhold_keeper_log_behind", "gauge", k->log.behind },
 		{ "chainhold_keeper_disk_tight", "gauge", k->tight },
+		{ "chainhold_keeper_quota_refused_total", "counter", k->metric_quota },
+		{ "chainhold_keeper_records_erased_total", "counter", k->metric_erased },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
 		ch_wr_str(w, "# TYPE ");

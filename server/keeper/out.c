@@ -44,11 +44,14 @@ void ch_kp_flush(struct ch_keeper *k)
 	k->out_bytes.n = 0;
 }
 
-void ch_kp_answer(struct ch_keeper *k, const struct ch_who *who, unsigned status, struct ch_span json)
+#define RETRY_AFTER 5 /* seconds: what is in the way now may soon be gone */
+
+static void answer(struct ch_keeper *k, const struct ch_who *who, unsigned status, struct ch_span json,
+		   uint32_t retry_after)
 {
 	const struct ch_msg_answer m = {
 		.status = (uint16_t)status,
-		.retry_after = status == 503 || status == 429 ? 5 : 0,
+		.retry_after = retry_after,
 		.type = CH_SPAN_LIT("application/json"),
 		.body = json,
 	};
@@ -56,7 +59,18 @@ void ch_kp_answer(struct ch_keeper *k, const struct ch_who *who, unsigned status
 	ch_kp_send(k, who->role, who->index, CH_MSG_ANSWER, who->id, &m);
 }
 
-void ch_kp_refuse(struct ch_keeper *k, const struct ch_who *who, unsigned status, const char *code, const char *rule)
+static uint32_t retry_after(unsigned status)
+{
+	return status == 503 || status == 429 ? RETRY_AFTER : 0;
+}
+
+void ch_kp_answer(struct ch_keeper *k, const struct ch_who *who, unsigned status, struct ch_span json)
+{
+	answer(k, who, status, json, retry_after(status));
+}
+
+static void refuse(struct ch_keeper *k, const struct ch_who *who, unsigned status, const char *code, const char *rule,
+		   uint32_t seconds)
 {
 	uint8_t text[512];
 	struct ch_wr w = ch_wr(text, sizeof(text));
@@ -68,7 +82,18 @@ void ch_kp_refuse(struct ch_keeper *k, const struct ch_who *who, unsigned status
 	ch_json_named_str(&j, "rule", rule);
 	ch_json_object_end(&j);
 	ch_json_object_end(&j);
-	ch_kp_answer(k, who, status, ch_wr_span(&w));
+	answer(k, who, status, ch_wr_span(&w), seconds);
+}
+
+void ch_kp_refuse(struct ch_keeper *k, const struct ch_who *who, unsigned status, const char *code, const char *rule)
+{
+	refuse(k, who, status, code, rule, retry_after(status));
+}
+
+void ch_kp_refuse_until(struct ch_keeper *k, const struct ch_who *who, const char *code, const char *rule,
+			uint32_t seconds)
+{
+	refuse(k, who, 429, code, rule, seconds);
 }
 
 void ch_kp_event(struct ch_keeper *k, int64_t device, const char *kind, struct ch_span body)

@@ -30,12 +30,13 @@
 	  "INSERT INTO device (tenant, seq, id, class, hostname, state, chain, chain_time, platform, enrolled, "           \
 	  "evidence, fresh_time, reattest, stale_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8, 0, 0, 0, 0)")           \
 	X(DEVICE_BY_ID, "SELECT seq, id, class, state, chain, platform, evidence, fresh_time, reattest, chain_time, "      \
-			"stale_at FROM device WHERE tenant = $1 AND id = $2")                                              \
+			"stale_at, quota_since, quota_bytes FROM device WHERE tenant = $1 AND id = $2")                    \
 	X(DEVICE_BY_SEQ, "SELECT seq, id, class, state, chain, platform, evidence, fresh_time, reattest, chain_time, "     \
-			 "stale_at FROM device WHERE tenant = $1 AND seq = $2")                                            \
+			 "stale_at, quota_since, quota_bytes FROM device WHERE tenant = $1 AND seq = $2")                  \
 	X(DEVICE_SAVE,                                                                                                     \
 	  "UPDATE device SET class = $3, state = $4, chain = $5, chain_time = $6, platform = $7, evidence = $8, "          \
-	  "fresh_time = $9, reattest = $10, stale_at = $11 WHERE tenant = $1 AND seq = $2")                                \
+	  "fresh_time = $9, reattest = $10, stale_at = $11, quota_since = $12, quota_bytes = $13 "                         \
+	  "WHERE tenant = $1 AND seq = $2")                                                                                \
 	X(DEVICE_HOSTNAME, "UPDATE device SET hostname = $3 WHERE tenant = $1 AND seq = $2")                               \
 	X(DEVICE_STALE,                                                                                                    \
 	  "SELECT seq FROM device WHERE tenant = $1 AND stale_at > 0 AND stale_at <= $2 ORDER BY stale_at LIMIT 100")      \
@@ -136,6 +137,11 @@
 	  "UPDATE intent SET done = $3, tries = $4, sessions = $5 WHERE tenant = $1 AND seq = $2 AND done = 0")            \
 	X(LEAF_ADD, "INSERT INTO leaf (tenant, seq, type, time, device, salt, record, entry, hash) "                       \
 		    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")                                                         \
+	X(LEAF_OF_DEVICE,                                                                                                  \
+	  "SELECT seq, time, type FROM leaf WHERE tenant = $1 AND device = $2 AND seq >= $3 ORDER BY seq LIMIT 100")       \
+	X(LEAF_ERASE, "UPDATE leaf SET salt = NULL, record = NULL WHERE tenant = $1 AND seq = $2")                         \
+	X(DEVICE_ERASED_GET, "SELECT erased_to FROM device WHERE tenant = $1 AND seq = $2")                                \
+	X(DEVICE_ERASED_SET, "UPDATE device SET erased_to = $3 WHERE tenant = $1 AND seq = $2")                            \
 	X(LEAF_HASHES, "SELECT hash FROM leaf WHERE tenant = $1 AND seq >= $2 AND seq < $3 ORDER BY seq")                  \
 	X(TILE_SET,                                                                                                        \
 	  "INSERT INTO tile (tenant, level, number, width, bytes) VALUES ($1, $2, $3, $4, $5) "                            \
@@ -145,6 +151,9 @@
 	  "INSERT INTO checkpoint (tenant, seq, size, root, note, time) VALUES ($1, $2, $3, $4, $5, $6)")                  \
 	X(CHECKPOINT_LAST, "SELECT size, root FROM checkpoint WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")                \
 	X(EVENT_ADD, "INSERT INTO event (tenant, seq, time, device, kind, body) VALUES ($1, $2, $3, $4, $5, $6)")          \
+	X(EVENT_FIRST, "SELECT count(*) FROM event WHERE tenant = $1 AND seq = (SELECT min(seq) FROM event WHERE "         \
+		       "tenant = $1) AND time < $2")                                                                       \
+	X(EVENT_PAST, "DELETE FROM event WHERE tenant = $1 AND time < $2")                                                 \
 	X(EVENT_OLD, "DELETE FROM event WHERE tenant = $1 AND seq < $2")                                                   \
 	/* operators and what they decide */                                                                               \
 	X(ACTION_FIND, "SELECT seq, state, answer FROM action WHERE tenant = $1 AND sha256 = $2")                          \

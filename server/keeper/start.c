@@ -196,7 +196,7 @@ static uint32_t number(struct ch_span text)
 	return v;
 }
 
-/* "class days evidence-per-device" */
+/* "class days evidence-per-device", and the days of records if they are others than most want */
 static enum ch_err retention_load(struct ch_keeper *k, struct ch_span config)
 {
 	for (unsigned i = 0;; i++) {
@@ -210,7 +210,9 @@ static enum ch_err retention_load(struct ch_keeper *k, struct ch_span config)
 		(void)ch_span_copy(r->class, sizeof(r->class) - 1, name);
 		r->days = number(word(&line));
 		r->count = number(word(&line));
-		if (name.n == 0 || name.n >= sizeof(r->class) || r->days == 0 || r->count == 0 || line.n > 0)
+		r->record_days = line.n > 0 ? number(word(&line)) : CH_KEEPER_RECORD_DAYS;
+		if (name.n == 0 || name.n >= sizeof(r->class) || r->days == 0 || r->count == 0 || r->record_days == 0 ||
+		    line.n > 0)
 			return CH_ERR_MALFORMED;
 	}
 }

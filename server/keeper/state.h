@@ -27,7 +27,8 @@
 #define CH_KEEPER_LEAVES_MAX   4096 /* leaves of one batch: CH_IPC_HASHES_MAX */
 #define CH_KEEPER_TILE_LEVELS  8
 #define CH_KEEPER_CUT_RETRY_MS 1000u
-#define CH_KEEPER_SIGNERS_MAX  4 /* signatures of one action */
+#define CH_KEEPER_SIGNERS_MAX  4    /* signatures of one action */
+#define CH_KEEPER_RECORD_DAYS  1096 /* records of leaves are kept, unless `retention` says otherwise */
 
 /* Who asked, and gets the answer. */
 struct ch_who {
@@ -54,7 +55,8 @@ struct ch_device {
 	int64_t evidence;   /* the last that was fresh; 0: none */
 	int64_t fresh_time; /* when that was, ms */
 	bool reattest;
-	int64_t stale_at; /* ms; 0: never */
+	int64_t stale_at;                 /* ms; 0: never */
+	int64_t quota_since, quota_bytes; /* what it sent since then (ms), at most a day ago */
 };
 
 /* What an AK is called in table alias. */
@@ -143,6 +145,7 @@ struct ch_retention {
 	char class[CH_GENERATION_NAME_MAX + 1]; /* "*": every other */
 	uint32_t days;
 	uint32_t count;
+	uint32_t record_days; /* how long the records of its leaves */
 };
 
 struct ch_keeper {
@@ -176,7 +179,7 @@ struct ch_keeper {
 	bool tight; /* 90 % of the disk is used: bulk is not kept */
 	uint64_t disk_due, retention_due, stale_due;
 	int64_t retention_device; /* where the sweep is */
-	uint64_t metric_commits, metric_requests, metric_cuts, metric_cut_ms;
+	uint64_t metric_commits, metric_requests, metric_cuts, metric_cut_ms, metric_quota, metric_erased;
 	uint64_t turn_writes;
 };
 
@@ -188,6 +191,9 @@ void ch_kp_send(struct ch_keeper *k, enum ch_role to, unsigned index, enum ch_ms
 void ch_kp_answer(struct ch_keeper *k, const struct ch_who *who, unsigned status, struct ch_span json);
 /* {"error":{"code","rule","detail"}}; `rule` is static text. 503 and 429 carry a Retry-After. */
 void ch_kp_refuse(struct ch_keeper *k, const struct ch_who *who, unsigned status, const char *code, const char *rule);
+/* The same with 429 and the seconds after which it may be asked again. */
+void ch_kp_refuse_until(struct ch_keeper *k, const struct ch_who *who, const char *code, const char *rule,
+			uint32_t seconds);
 /* Tells the edges, and keeps it for those who come later. `body` is JSON. */
 void ch_kp_event(struct ch_keeper *k, int64_t device, const char *kind, struct ch_span body);
 void ch_kp_flush(struct ch_keeper *k);
@@ -329,6 +335,13 @@ void ch_kp_generation_send(struct ch_keeper *k, unsigned verify);
 /* --- disk.c --- */
 
 void ch_kp_disk_check(struct ch_keeper *k);
+/*
+ * Seconds until the device may send so many bytes of evidence, by the policy of its class; 0: now. With 0 bytes: whether it may send
+ * at all. The first piece of a day is always taken, or a device whose logs are larger could never be judged.
+ */
+uint32_t ch_kp_quota_wait(const struct ch_keeper *k, const struct ch_device *d, uint64_t bytes, bool history);
+/* Counts them; the caller saves the device. */
+void ch_kp_quota_take(const struct ch_keeper *k, struct ch_device *d, uint64_t bytes);
 void ch_kp_retain(struct ch_keeper *k);
 
 /* --- start.c --- */

@@ -4,6 +4,7 @@
 #include "core/base/text.h"
 
 #define TENANT ch_int(CH_READER_TENANT)
+#define DAY_S  86400u
 
 /* --- rows --- */
 
@@ -352,6 +353,26 @@ static void put_pinned(struct ch_ask *a, const struct ch_device_row *d)
 	(void)ch_sql_end(&q);
 }
 
+/* What it sent today, and how much it may; null before the first piece of a day. */
+static void put_quota(struct ch_ask *a, const struct ch_device_row *d, const struct ch_policy *p)
+{
+	struct ch_json_wr *j = &a->j;
+	struct ch_query q = ch_sql_query(a->st, CH_READ_QUOTA, CH_ARGS(TENANT, ch_int(d->seq)));
+	bool there = ch_sql_next(&q);
+	uint64_t until = there ? ch_seconds(ch_sql_int(&q, 0)) + DAY_S : 0;
+	ch_json_name(j, "quota");
+	if (until > a->now) {
+		ch_json_object_begin(j);
+		ch_json_named_u64(j, "used", (uint64_t)ch_sql_int(&q, 1));
+		ch_json_named_u64(j, "limit", (uint64_t)p->daily_mib << 20);
+		ch_json_named_time(j, "until", until);
+		ch_json_object_end(j);
+	} else {
+		ch_json_put_null(j);
+	}
+	(void)ch_sql_end(&q);
+}
+
 void ch_page_pinned(struct ch_ask *a)
 {
 	struct ch_device_row d;
@@ -405,6 +426,7 @@ void ch_page_device(struct ch_ask *a)
 	ch_json_named_stored(&a->j, "reasons", any ? ch_sql_bytes(&q, 2) : CH_SPAN_LIT("[]"));
 	(void)ch_sql_end(&q);
 	put_pinned(a, &d);
+	put_quota(a, &d, &p);
 	put_cuts(a, &d);
 	put_certificates(a, &d);
 	put_aliases(a, &d);

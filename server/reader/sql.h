@@ -33,6 +33,7 @@
 		   "ORDER BY seq DESC LIMIT 50")                                                                      \
 	X(HISTORY, "SELECT seq, type, time, record FROM leaf WHERE tenant = $1 AND device = $2 "                      \
 		   "ORDER BY seq DESC LIMIT 20")                                                                      \
+	X(QUOTA, "SELECT quota_since, quota_bytes FROM device WHERE tenant = $1 AND seq = $2")                        \
 	X(PINNED, "SELECT seq, sha256, document, since, action FROM pinned WHERE tenant = $1 AND device = $2 "        \
 		  "AND until = 0 ORDER BY seq DESC LIMIT 1")                                                          \
 	/* evidence */                                                                                                \

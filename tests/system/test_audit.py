@@ -133,7 +133,7 @@ def fixture_store(tmp_path, good_reference):
 def test_a_store_that_is_what_it_says_holds(store):
     code, said = store.audit()
     assert said["faults"] == [] and code == 0
-    assert said == {"faults": [], "entries": 4, "records": 4, "erased": 0, "checkpoints": 3, "verdicts": 2, "agree": 2, "differ": 0,
+    assert said == {"faults": [], "entries": 4, "records": 4, "erased": 0, "erased_newest_ms": 0, "checkpoints": 3, "verdicts": 2, "agree": 2, "differ": 0,
                     "not_kept": 0, "signatures_checked": True, "holds": True}
     store.db.commit()
     code, out, _ = audit(store.path)
@@ -152,6 +152,7 @@ def test_a_store_that_is_what_it_says_holds(store):
     ("UPDATE leaf SET salt = zeroblob(32) WHERE seq = 1", "does not commit"),
     ("UPDATE leaf SET entry = zeroblob(42) WHERE seq = 1", "no leaf"),
     ("UPDATE leaf SET type = 3 WHERE seq = 3", "no leaf of its type"),
+    ("UPDATE leaf SET salt = NULL WHERE seq = 3", "retention erases both"),
     ("UPDATE leaf SET hash = zeroblob(32) WHERE seq = 3", "hash"),
     ("DELETE FROM leaf WHERE seq = 3", "more entries than there are"),
     ("DELETE FROM leaf WHERE seq = 1", "missing"),
@@ -195,6 +196,7 @@ def test_what_was_erased_under_retention_is_counted_and_no_fault(store):
     store.db.execute("UPDATE leaf SET salt = NULL, record = NULL WHERE seq = 3")
     code, said = store.audit()
     assert (code, said["not_kept"], said["erased"], said["agree"]) == (0, 2, 1, 0)
+    assert said["erased_newest_ms"] > 0
 
 
 def test_a_replay_is_what_the_server_called_it(store):

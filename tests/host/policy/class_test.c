@@ -56,6 +56,15 @@ static void the_example_becomes_its_image(void **state)
 	assert_int_equal(p.release, CH_RELEASE_AUTOMATIC);
 	assert_int_equal(p.ek, CH_EK_ANY_ROOT);
 	assert_true(p.token);
+	assert_int_equal(p.daily_mib, CH_POLICY_DAILY_DEFAULT);
+}
+
+static void the_evidence_of_a_day_has_bounds(void **state)
+{
+	(void)state;
+	refused_with("interval: 10m", "interval: 10m, daily_mib: 0", 3, "1");
+	refused_with("interval: 10m", "interval: 10m, daily_mib: 65537", 3, "65536");
+	refused_with("interval: 10m", "interval: 10m, daily_mib: 64MiB", 3, "number");
 }
 
 static void an_image_goes_back_to_a_file_of_the_same_image(void **state)
@@ -125,6 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_becomes_its_image),
+		cmocka_unit_test(the_evidence_of_a_day_has_bounds),
 		cmocka_unit_test(an_image_goes_back_to_a_file_of_the_same_image),
 		cmocka_unit_test(it_fails_closed),
 		cmocka_unit_test(times_go_together),

@@ -351,6 +351,138 @@ static void a_full_disk_keeps_verdicts_and_drops_logs(void **state)
 	assert_true(w.reserve);
 }
 
+/* --- what a device may send --- */
+
+static uint32_t retry_after(uint64_t id)
+{
+	struct ch_msg_answer m = { 0 };
+	for (size_t i = 0; i < w.sent_count; i++) {
+		const struct sent *s = &w.sent[i];
+		if (s->type == CH_MSG_ANSWER && s->id == id)
+			assert_int_equal(ch_msg_parse(CH_MSG_ANSWER, &m, ch_buf_span(&s->payload), NULL), CH_OK);
+	}
+	return m.retry_after;
+}
+
+static uint64_t say_challenge(struct unit *u)
+{
+	struct ch_msg_request m = { .route = 0, .path = CH_SPAN_LIT("/v1/challenge") };
+	memcpy(m.device, u->id, sizeof(m.device));
+	uint64_t id = world_say(&w, CH_ROLE_EDGE, CH_MSG_REQUEST, &m);
+	world_turn(&w);
+	return id;
+}
+
+#define MIB ((size_t)1 << 20)
+
+static void a_device_has_a_daily_amount_of_evidence(void **state)
+{
+	(void)state;
+	static uint8_t log[2 * MIB];
+	uint8_t nonce[32], image[CH_POLICY_IMAGE_MAX];
+	struct ch_span body;
+	struct boss *by[] = { &admin };
+	struct ch_policy p = world_policy("gateway");
+	p.daily_mib = 1;
+	p.on_stale = CH_RESPONSE_ALERT;
+	struct ch_wr t = ch_wr(image, sizeof(image));
+	assert_int_equal(ch_policy_put(&t, &p), CH_OK);
+	(void)boss_say(&w, CH_VERB_POLICY_APPLY, "gateway", ch_wr_span(&t), by, 1);
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_enrol(&w, &b, NULL), 201);
+	/* The first piece of a day is taken, however large. */
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING, .key = "one" };
+	e.eventlog = ch_span(log, sizeof(log));
+	assert_true(unit_challenge(&w, &a, nonce));
+	uint64_t id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+	/* What was acknowledged stays so. */
+	id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+	id = say_challenge(&a);
+	assert_int_equal(world_answer(&w, id, &body), 429);
+	assert_has(body, "\"code\":\"quota\"");
+	assert_in_range(retry_after(id), 86000, 86401);
+	restart();
+	id = say_challenge(&a);
+	assert_int_equal(world_answer(&w, id, NULL), 429);
+	/* Nobody else pays for it. */
+	assert_int_equal(unit_attest(&w, &b, CH_TIER_AFFIRMING, NULL), 200);
+	world_pass(&w, 86400 * 1000);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM evidence"), 3);
+}
+
+static void what_comes_between_challenge_and_evidence_counts(void **state)
+{
+	(void)state;
+	static uint8_t log[65 * MIB / 4];
+	uint8_t nonce[32];
+	struct ch_span body;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING };
+	e.eventlog = ch_span(log, sizeof(log));
+	for (unsigned i = 0; i < 4; i++) {
+		log[0] = (uint8_t)i;
+		assert_true(unit_challenge(&w, &a, nonce));
+		uint64_t id = unit_say(&w, &a, &e);
+		world_turn(&w);
+		assert_int_equal(world_answer(&w, id, &body), i < 3 ? 200 : 429);
+	}
+	assert_has(body, "\"code\":\"quota\"");
+	/* The challenge was not used up: something smaller answers it. */
+	e.eventlog = CH_SPAN_LIT("boot");
+	uint64_t id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+	/* History may take half of it. */
+	e.history = true;
+	e.eventlog = ch_span(log, MIB);
+	id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 429);
+}
+
+static void records_past_their_days_are_erased_and_their_leaves_stay(void **state)
+{
+	(void)state;
+	char hex[33];
+	struct boss *by[] = { &admin };
+	world_line_add(&w, "retention gateway 1 10 3");
+	restart();
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(unit_enrol(&w, &b, NULL), 201);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	for (size_t i = 0; i < 16; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", b.id[i]);
+	(void)boss_say(&w, CH_VERB_DEVICE_DECOMMISSION, hex, CH_SPAN_EMPTY, by, 1);
+	world_turn(&w);
+	int64_t leaves = world_number(&w, "SELECT count(*) FROM leaf");
+	for (unsigned hour = 0; hour < 49; hour++)
+		world_pass(&w, 3600 * 1000);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf WHERE record IS NULL"), 0);
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+	int64_t late = world_number(&w, "SELECT count(*) FROM leaf");
+	assert_true(late > leaves);
+	for (unsigned hour = 0; hour < 25; hour++)
+		world_pass(&w, 3600 * 1000);
+	/* Those of devices, but for the statement that one's life ended; what came later is not due yet. */
+	assert_int_equal(world_number(&w,
+				      "SELECT count(*) FROM leaf WHERE device > 0 AND seq < 7 AND record IS NOT NULL "
+				      "AND type <> 6"),
+			 0);
+	assert_true(world_number(&w, "SELECT count(*) FROM leaf WHERE record IS NULL") >= 5);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf WHERE (record IS NULL) <> (salt IS NULL)"), 0);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf WHERE type = 6 AND record IS NOT NULL"), 1);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf WHERE device = 0 AND record IS NULL"), 0);
+	assert_true(world_number(&w, "SELECT count(*) FROM leaf WHERE type = 2 AND record IS NOT NULL") >= 1);
+	/* The log is what it was. */
+	restart();
+	assert_int_equal(unit_attest(&w, &a, CH_TIER_AFFIRMING, NULL), 200);
+}
+
 /* --- quarantine and its end --- */
 
 static void a_broken_boot_is_cut_and_mended_by_a_new_key(void **state)
@@ -485,6 +617,9 @@ int main(void)
 		TEST(a_log_that_goes_on_otherwise_is_put_together),
 		TEST(what_other_evidence_came_before_does_not_continue),
 		TEST(a_full_disk_keeps_verdicts_and_drops_logs),
+		TEST(a_device_has_a_daily_amount_of_evidence),
+		TEST(what_comes_between_challenge_and_evidence_counts),
+		TEST(records_past_their_days_are_erased_and_their_leaves_stay),
 		TEST(a_broken_boot_is_cut_and_mended_by_a_new_key),
 		TEST(a_healthy_renewal_leaves_the_old_key_until_the_new_is_seen),
 		TEST(a_key_that_the_ak_did_not_certify_is_refused),

@@ -270,7 +270,7 @@ static void each_class_keeps_its_evidence_as_long_as_it_is_told(void **state)
 {
 	(void)state;
 	static const char *const wrong[] = { "retention gateway", "retention gateway 0 5", "retention gateway 5 x",
-					     "retention gateway 5 5 5" };
+					     "retention gateway 5 5 0", "retention gateway 5 5 5 5" };
 	size_t n = w.config.n;
 	for (size_t i = 0; i < CH_COUNT_OF(wrong); i++) {
 		world_kill(&w);

@@ -175,6 +175,7 @@ struct ch_policy world_policy(const char *name)
 		.lifetime = 30 * 86400,
 		.ek = CH_EK_ANY_ROOT,
 		.token = true,
+		.daily_mib = 64,
 	};
 	for (size_t i = 0; i < CH_LINK_COUNT; i++) {
 		p.on_break[i] = CH_RESPONSE_ALERT;
