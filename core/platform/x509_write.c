@@ -9,9 +9,14 @@
 #define OID_SAN         "\x55\x1d\x11"
 #define OID_BASIC       "\x55\x1d\x13"
 #define OID_AKI         "\x55\x1d\x23"
+#define OID_CDP         "\x55\x1d\x1f"
 #define OID_EKU         "\x55\x1d\x25"
+#define OID_AIA         "\x2b\x06\x01\x05\x05\x07\x01\x01"
 #define OID_SERVER_AUTH "\x2b\x06\x01\x05\x05\x07\x03\x01"
 #define OID_CLIENT_AUTH "\x2b\x06\x01\x05\x05\x07\x03\x02"
+#define OID_OCSP_SIGN   "\x2b\x06\x01\x05\x05\x07\x03\x09"
+#define OID_OCSP        "\x2b\x06\x01\x05\x05\x07\x30\x01"
+#define OID_NOCHECK     "\x2b\x06\x01\x05\x05\x07\x30\x01\x05"
 
 #define COMMON_NAME_MAX 64
 
@@ -78,14 +83,54 @@ static void put_basic(struct ch_der_wr *d, bool ca)
 
 static void put_eku(struct ch_der_wr *d, enum ch_cert_eku eku)
 {
+	static const struct {
+		const char *oid;
+		size_t n;
+	} purpose[] = {
+		[CH_CERT_EKU_CLIENT] = { OID_CLIENT_AUTH, sizeof(OID_CLIENT_AUTH) - 1 },
+		[CH_CERT_EKU_SERVER] = { OID_SERVER_AUTH, sizeof(OID_SERVER_AUTH) - 1 },
+		[CH_CERT_EKU_OCSP] = { OID_OCSP_SIGN, sizeof(OID_OCSP_SIGN) - 1 },
+	};
 	if (eku == CH_CERT_EKU_NONE)
 		return;
 	extension_begin(d, CH_SPAN_LIT(OID_EKU), false);
 	ch_der_put_begin(d, CH_DER_SEQUENCE);
-	ch_der_put(d, CH_DER_OID,
-		   eku == CH_CERT_EKU_CLIENT ? CH_SPAN_LIT(OID_CLIENT_AUTH) : CH_SPAN_LIT(OID_SERVER_AUTH));
+	ch_der_put(d, CH_DER_OID, ch_span(purpose[eku].oid, purpose[eku].n));
 	ch_der_put_end(d);
 	extension_end(d);
+	if (eku != CH_CERT_EKU_OCSP)
+		return;
+	extension_begin(d, CH_SPAN_LIT(OID_NOCHECK), false);
+	ch_der_put(d, CH_DER_NULL, CH_SPAN_EMPTY);
+	extension_end(d);
+}
+
+/* Where it is told whether the certificate is revoked: CRLDistributionPoints (4.2.1.13), AuthorityInfoAccess (4.2.2.1). */
+static void put_revocation(struct ch_der_wr *d, const struct ch_cert_new *c)
+{
+	if (c->crl_url.n > 0) {
+		extension_begin(d, CH_SPAN_LIT(OID_CDP), false);
+		ch_der_put_begin(d, CH_DER_SEQUENCE);
+		ch_der_put_begin(d, CH_DER_SEQUENCE);
+		ch_der_put_begin(d, CH_DER_CONTEXT_IN(0)); /* distributionPoint */
+		ch_der_put_begin(d, CH_DER_CONTEXT_IN(0)); /* fullName */
+		ch_der_put(d, CH_DER_CONTEXT(6), c->crl_url);
+		ch_der_put_end(d);
+		ch_der_put_end(d);
+		ch_der_put_end(d);
+		ch_der_put_end(d);
+		extension_end(d);
+	}
+	if (c->ocsp_url.n > 0) {
+		extension_begin(d, CH_SPAN_LIT(OID_AIA), false);
+		ch_der_put_begin(d, CH_DER_SEQUENCE);
+		ch_der_put_begin(d, CH_DER_SEQUENCE);
+		ch_der_put(d, CH_DER_OID, CH_SPAN_LIT(OID_OCSP));
+		ch_der_put(d, CH_DER_CONTEXT(6), c->ocsp_url);
+		ch_der_put_end(d);
+		ch_der_put_end(d);
+		extension_end(d);
+	}
 }
 
 static void put_san(struct ch_der_wr *d, const struct ch_cert_new *c)
@@ -122,6 +167,7 @@ static void put_extensions(struct ch_der_wr *d, const struct ch_cert_new *c)
 	ch_der_put_end(d);
 	extension_end(d);
 	put_san(d, c);
+	put_revocation(d, c);
 	ch_der_put_end(d);
 	ch_der_put_end(d);
 }
@@ -152,7 +198,8 @@ static bool fits(const struct ch_cert_new *c)
 	return c->serial.n > 0 && c->serial.n <= 20 && !ch_span_all(c->serial, 0) &&
 	       (c->serial.n < 20 || c->serial.p[0] < 0x80) && c->subject_cn.n > 0 &&
 	       c->subject_cn.n <= COMMON_NAME_MAX && ch_utf8_valid(c->subject_cn) && c->not_before < c->not_after &&
-	       c->spki.n > 0 && c->subject_kid.n > 0 && c->issuer_kid.n > 0 && c->key_usage != 0 && sans_fit(c);
+	       c->spki.n > 0 && c->subject_kid.n > 0 && c->issuer_kid.n > 0 && c->key_usage != 0 && sans_fit(c) &&
+	       (c->crl_url.n == 0 || ascii(c->crl_url)) && (c->ocsp_url.n == 0 || ascii(c->ocsp_url));
 }
 
 enum ch_err ch_cert_tbs_put(struct ch_wr *w, const struct ch_cert_new *c)

@@ -10,7 +10,12 @@
  * the few extensions below, in one order. There is no template language: who calls decides every field.
  */
 
-enum ch_cert_eku { CH_CERT_EKU_NONE = 0, CH_CERT_EKU_CLIENT, CH_CERT_EKU_SERVER };
+enum ch_cert_eku {
+	CH_CERT_EKU_NONE = 0,
+	CH_CERT_EKU_CLIENT,
+	CH_CERT_EKU_SERVER,
+	CH_CERT_EKU_OCSP, /* signs answers of OCSP; with id-pkix-ocsp-nocheck (RFC 6960, 4.2.2.2.1): it is not asked about itself */
+};
 
 #define CH_CERT_SAN_MAX  16
 #define CH_CERT_TEXT_MAX 256 /* one name */
@@ -36,6 +41,8 @@ struct ch_cert_new {
 	bool ca; /* basicConstraints cA, path length 0 */
 	struct ch_cert_san san[CH_CERT_SAN_MAX];
 	size_t san_count;
+	struct ch_span crl_url;  /* cRLDistributionPoints; ASCII; empty: none */
+	struct ch_span ocsp_url; /* authorityInfoAccess, id-ad-ocsp; the same */
 };
 
 /*

@@ -119,22 +119,38 @@ void ch_der_put_named_bits(struct ch_der_wr *d, uint16_t bits)
 	ch_der_put(d, CH_DER_BIT_STRING, ch_span(out, 1 + bytes));
 }
 
-void ch_der_put_time(struct ch_der_wr *d, int64_t seconds)
+/* "YYYYMMDDHHMMSSZ" */
+static bool general_time(uint8_t digits[static 15], int64_t seconds)
 {
 	uint8_t text[32];
 	struct ch_wr w = ch_wr(text, sizeof(text));
-	uint8_t digits[15];
 	size_t n = 0;
 	ch_time_put(&w, seconds);
 	for (size_t i = 0; i < w.len && n < 14; i++) {
 		if (text[i] >= '0' && text[i] <= '9')
 			digits[n++] = text[i];
 	}
-	if (n != 14) {
+	digits[14] = 'Z';
+	return n == 14;
+}
+
+void ch_der_put_time(struct ch_der_wr *d, int64_t seconds)
+{
+	uint8_t digits[15];
+	if (!general_time(digits, seconds)) {
 		d->w->bad = true;
 		return;
 	}
-	digits[n] = 'Z';
 	bool utc = seconds >= UTC_FIRST && seconds < UTC_END;
 	ch_der_put(d, utc ? CH_DER_UTC_TIME : CH_DER_GENERAL_TIME, utc ? ch_span(digits + 2, 13) : CH_SPAN_OF(digits));
+}
+
+void ch_der_put_general_time(struct ch_der_wr *d, int64_t seconds)
+{
+	uint8_t digits[15];
+	if (!general_time(digits, seconds)) {
+		d->w->bad = true;
+		return;
+	}
+	ch_der_put(d, CH_DER_GENERAL_TIME, CH_SPAN_OF(digits));
 }

@@ -43,5 +43,7 @@ void ch_der_put_named_bits(struct ch_der_wr *d, uint16_t bits);
  * is a failure.
  */
 void ch_der_put_time(struct ch_der_wr *d, int64_t seconds);
+/* The same as GeneralizedTime whatever the year, which OCSP has (RFC 6960, 4.2.2.1). */
+void ch_der_put_general_time(struct ch_der_wr *d, int64_t seconds);
 
 #endif
