@@ -278,9 +278,9 @@ static int hex_value(uint8_t c)
 
 /*
  * A segment between slashes: dot segments (RFC 3986, 5.2.4), written plainly or encoded, are refused, and so are the encodings of
- * '/', '\', NUL and other controls: what a file system or a proxy behind us would take apart differently.
+ * '\', NUL and other controls: what a file system or a proxy behind us would take apart differently. That of '/' is noted.
  */
-static bool segment_ok(struct ch_span s)
+static bool segment_ok(struct ch_span s, bool *opaque)
 {
 	size_t n = 0;
 	size_t dots = 0;
@@ -292,8 +292,9 @@ static bool segment_ok(struct ch_span s)
 			if (hi < 0 || lo < 0)
 				return false;
 			c = (uint8_t)(hi << 4 | lo);
-			if (c < 0x20 || c == 0x7f || c == '/' || c == '\\')
+			if (c < 0x20 || c == 0x7f || c == '\\')
 				return false;
+			*opaque = *opaque || c == '/';
 			i += 2;
 		}
 		dots += c == '.';
@@ -301,14 +302,15 @@ static bool segment_ok(struct ch_span s)
 	return !(dots == n && (n == 1 || n == 2));
 }
 
-static enum ch_err path_check(struct ch_span path)
+static enum ch_err path_check(struct ch_span path, bool *opaque)
 {
 	for (size_t i = 1;;) {
 		size_t end = i;
 		while (end < path.n && path.p[end] != '/')
 			end++;
-		if (!segment_ok(ch_span_sub(path, i, end - i)) || (end == i && end < path.n))
+		if (!segment_ok(ch_span_sub(path, i, end - i), opaque))
 			return CH_ERR_MALFORMED;
+		*opaque = *opaque || (end == i && end < path.n);
 		if (end >= path.n)
 			return CH_OK;
 		i = end + 1;
@@ -327,21 +329,22 @@ static enum ch_err target_parse(struct ch_http_request *r, struct ch_span t, siz
 		q++;
 	r->path = ch_span(t.p, q);
 	r->query = q < t.n ? ch_span(t.p + q + 1, t.n - q - 1) : CH_SPAN_EMPTY;
-	if (path_check(r->path) != CH_OK)
+	if (path_check(r->path, &r->opaque) != CH_OK)
 		return ch_fail(d, CH_ERR_MALFORMED, off,
-			       "a path has no dot segment, empty segment or encoded separator (RFC 3986, 6.2.2)");
+			       "a path has no dot segment, encoded control or backslash (RFC 3986, 6.2.2)");
 	return CH_OK;
 }
 
 /* HTTP-version is case-sensitive, one digit, a dot, one digit (RFC 9112, 2.3). */
-static enum ch_err version_check(struct ch_span v, size_t off, struct ch_diag *d)
+static enum ch_err version_check(struct ch_http_request *r, struct ch_span v, size_t off, struct ch_diag *d)
 {
 	if (v.n != 8 || !ch_span_starts(v, CH_SPAN_LIT("HTTP/")) || v.p[5] < '0' || v.p[5] > '9' || v.p[6] != '.' ||
 	    v.p[7] < '0' || v.p[7] > '9')
 		return ch_fail(d, CH_ERR_MALFORMED, off,
 			       "a request line is method, target, version, single spaces (RFC 9112, 3)");
-	if (!ch_span_eq(v, CH_SPAN_LIT("HTTP/1.1")))
-		return ch_fail(d, CH_ERR_RANGE, off, "HTTP/1.1 only (RFC 9112, 2.3)");
+	r->old = ch_span_eq(v, CH_SPAN_LIT("HTTP/1.0"));
+	if (!r->old && !ch_span_eq(v, CH_SPAN_LIT("HTTP/1.1")))
+		return ch_fail(d, CH_ERR_RANGE, off, "HTTP/1.1, or 1.0 (RFC 9112, 2.3)");
 	return CH_OK;
 }
 
@@ -357,7 +360,7 @@ static enum ch_err request_line(struct ch_http_request *r, struct ch_span line, 
 		t++;
 	if (t == line.n)
 		return ch_fail(d, CH_ERR_MALFORMED, t, "a request line ends with its version (RFC 9112, 3)");
-	enum ch_err err = version_check(ch_span(line.p + t + 1, line.n - t - 1), t + 1, d);
+	enum ch_err err = version_check(r, ch_span(line.p + t + 1, line.n - t - 1), t + 1, d);
 	if (err != CH_OK)
 		return err;
 	r->method_name = ch_span(line.p, m);
@@ -382,6 +385,12 @@ static enum ch_err request_parse(struct ch_http_request *r, struct ch_span head,
 		return err;
 	if (!r->fields.has_host)
 		return ch_fail(d, CH_ERR_MISSING, 0, "a request names its host (RFC 9112, 3.2)");
+	if (r->old && r->fields.framing == CH_HTTP_CHUNKED)
+		return ch_fail(d, CH_ERR_MALFORMED, 0, "HTTP/1.0 has no transfer coding (RFC 9112, 6.1)");
+	if (r->old) {
+		r->fields.close = true;
+		r->fields.expect_continue = false; /* RFC 9110, 10.1.1 */
+	}
 	(void)ch_http_field_get(&r->fields, "host", &r->host);
 	return CH_OK;
 }

@@ -37,7 +37,9 @@ struct ch_http_fields {
 struct ch_http_request {
 	enum ch_http_method method;
 	struct ch_span method_name;
-	struct ch_span path;  /* as sent; begins with '/'; no dot segments, no empty segment but the last */
+	bool old;            /* HTTP/1.0: fields.close is true then; who does not serve it answers 505 */
+	struct ch_span path; /* as sent; begins with '/'; no dot segments, no encoded control or '\\' */
+	bool opaque; /* it has an empty segment before the last, or an encoded '/': 400, but for who reads a path as text (OCSP) */
 	struct ch_span query; /* without '?'; empty if there is none */
 	struct ch_span host;
 	struct ch_http_fields fields;
