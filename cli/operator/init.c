@@ -155,7 +155,9 @@ static int make_keys(struct made *m, const struct ask *a)
 		code = make_leaf(m, &operator, path);
 	if (code < 0)
 		code = make_log_key(m->dir, a->names.v[0]);
-	return code < 0 ? make_key(m->dir, OP_KEY_P256, "state/signer/ear.key", "ear.pub") : code;
+	if (code < 0)
+		code = make_key(m->dir, OP_KEY_P256, "state/signer/ear.key", "ear.pub");
+	return code < 0 ? make_key(m->dir, OP_KEY_P256, "state/signer/ocsp.key", NULL) : code;
 }
 
 /* --- text --- */
@@ -178,7 +180,9 @@ static const char server_text[] =
 	"policies: policies\n"
 	"# The first operator, taken when the server knows none.\n"
 	"operator: {name: %s, certificate: operators/%s.crt}\n"
-	"processes: {edges: 1, verifiers: 1, readers: 1}\n";
+	"processes: {edges: 1, verifiers: 1, readers: 1}\n"
+	"# Where others reach the public listener: certificates then say where their revocation is told.\n"
+	"# revocation: {url: \"http://%s\"}\n";
 
 static const char command_text[] =
 	"# How chainhold reaches the server; chainhold(1). Paths are relative to this file.\n"
@@ -220,12 +224,13 @@ static void endpoint(char to[static 300], const char *address, const char *port)
 static int make_texts(int dir, const struct ask *a)
 {
 	char text[CONFIG_MAX];
-	char devices[300], operators[300], public[300], local[300];
+	char devices[300], operators[300], public[300], local[300], reach[300];
 	endpoint(devices, a->listen, a->devices_port);
 	endpoint(operators, a->listen, a->operators_port);
 	endpoint(public, a->listen, a->public_port);
+	endpoint(reach, a->names.v[0], a->public_port);
 	int n = snprintf(text, sizeof(text), server_text, a->names.v[0], devices, operators, public, a->operator,
-			 a->operator);
+			 a->operator, reach);
 	int code = put_text(dir, "chainholdd.yaml", text, n);
 	/* The command goes to the first name: that is what the certificate says. */
 	endpoint(local, a->names.v[0], a->operators_port);

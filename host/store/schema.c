@@ -165,11 +165,28 @@ static const struct step quota[] = {
 	{ "ALTER TABLE device ADD COLUMN erased_to BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
 };
 
+/* What lists and OCSP say. `issued`: certificates of the CA that are no device's. */
+static const struct step revocation[] = {
+	{ "CREATE TABLE revocation (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, serial BYTEA NOT NULL, "
+	  "time BIGINT NOT NULL, reason BIGINT NOT NULL, expires BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "INSERT INTO revocation (tenant, seq, serial, time, reason, expires) SELECT tenant, seq, serial, ended, 0, "
+	  "not_after FROM certificate WHERE state = 2",
+	  STEP_PLAIN },
+	{ "CREATE TABLE issued (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, serial BYTEA NOT NULL, "
+	  "sha256 BYTEA NOT NULL, not_after BIGINT NOT NULL, time BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX issued_serial ON issued (tenant, serial)", STEP_PLAIN },
+	{ "CREATE UNIQUE INDEX issued_sha256 ON issued (tenant, sha256)", STEP_PLAIN },
+	{ "CREATE INDEX certificate_serial ON certificate (tenant, serial)", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
 	{ 3, "retired reference values, devices by their attestation key", retired, CH_COUNT_OF(retired) },
 	{ 4, "evidence of a day, records erased", quota, CH_COUNT_OF(quota) },
+	{ 5, "revocation", revocation, CH_COUNT_OF(revocation) },
 };
 
 int64_t ch_schema_newest(void)

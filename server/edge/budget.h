@@ -25,6 +25,8 @@ struct budgets {
 	size_t devices;
 	struct bucket stranger[BUDGET_ADDRESSES];
 	struct bucket reader[BUDGET_ADDRESSES];
+	struct bucket asker[BUDGET_ADDRESSES]; /* of answers that must be signed */
+	struct bucket askers;
 };
 
 /* Takes `cost` tokens; false, and none is taken, if they are not there. A rate of 0 has no limit. */

@@ -6,6 +6,7 @@
 #include "host/net/proxy_protocol.h"
 #include "host/net/tls_server.h"
 #include "server/edge/budget.h"
+#include "server/edge/revocation.h"
 #include "server/ipc/hub.h"
 #include "server/ipc/routes.h"
 #include "server/ipc/view.h"
@@ -80,12 +81,16 @@ struct listener {
 	int fd;
 };
 
+/* How a request of OCSP was answered. */
+enum ocsp_way { OCSP_KEPT, OCSP_ASKED, OCSP_OVER_LIMIT, OCSP_REFUSED, OCSP_WAYS };
+
 /* What an operator may see on /metrics. */
 struct edge_counters {
 	uint64_t accepted, refused_full, evicted, handshakes, resumed, handshake_failed, timeouts, bad_requests,
 		over_budget;
 	uint64_t cuts, sessions_cut, events, subscribers_dropped, peers_lost, late_answers, bytes_in, bytes_out;
 	uint64_t requests[CH_ROUTE_COUNT][6]; /* by the first digit of the status */
+	uint64_t ocsp[OCSP_WAYS];
 };
 
 struct edge_conf {
@@ -94,7 +99,8 @@ struct edge_conf {
 	size_t waiting_max; /* requests under way at one peer */
 	uint64_t handshake_ms, idle_ms, head_ms, request_ms, grace_ms;
 	struct budget_rate device, stranger,
-		reader; /* a device's requests; enrolments, and public reads, of an address */
+		reader;                    /* a device's requests; enrolments, and public reads, of an address */
+	struct budget_rate ocsp, ocsp_all; /* answers of OCSP that must be signed: for an address, for all */
 	struct ch_prefix balancer[EDGE_BALANCERS_MAX];
 	size_t balancers;
 };
@@ -126,6 +132,7 @@ struct edge {
 	struct conn *bucket[EDGE_BUCKETS];
 	size_t memory;
 	struct budgets budgets;
+	struct revocation revocation;
 	struct event *event; /* ring of the last events */
 	size_t event_at, event_count, event_bytes;
 	struct ch_loop_timer heartbeat;
@@ -158,6 +165,14 @@ void request_expired(struct conn *c);
 void request_refuse(struct conn *c, unsigned status, const char *code, const char *rule);
 void request_respond(struct conn *c, unsigned status, uint32_t retry_after, struct ch_span type, struct ch_span body);
 void request_answer(struct conn *c, const struct ch_msg_answer *a);
+/* The same as request_respond for what caches may keep (RFC 9111). */
+struct cached {
+	uint64_t max_age; /* seconds */
+	const char *tag;
+	uint64_t modified, expires; /* seconds since 1970 */
+	bool fresh;                 /* the client has it: 304 */
+};
+void request_respond_cached(struct conn *c, struct ch_span type, struct ch_span body, const struct cached *how);
 
 /* admit.c: may it? */
 struct refusal {
@@ -201,7 +216,14 @@ void metrics_own(void *ctx, struct ch_wr *w);
 /* Keeps the lines of another process. */
 void metrics_take(void *ctx, const struct ch_child_news *news);
 
+/* ocsp.c: revocation lists and OCSP */
+void ocsp_answer_list(struct conn *c, const struct ch_http_request *r);
+void ocsp_answer_get(struct conn *c, const struct ch_http_request *r);
+void ocsp_answer_post(struct conn *c, const struct ch_http_request *r);
+/* The answer that was asked of the keeper. */
+void ocsp_answered(struct conn *c, const struct ch_msg_ocsp *m);
+
 /* local.c: what the edge answers by itself */
-void local_answer(struct conn *c);
+void local_answer(struct conn *c, const struct ch_http_request *r);
 
 #endif

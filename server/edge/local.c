@@ -9,8 +9,9 @@
 #define METRICS_MAX 131072
 
 /* A device asks whether anything is wanted of it: the cheapest question there is, answered from the view. */
-static void answer_poll(struct conn *c)
+static void answer_poll(struct conn *c, const struct ch_http_request *r)
 {
+	(void)r;
 	uint8_t text[512];
 	struct ch_wr w = ch_wr(text, sizeof(text));
 	struct ch_json_wr j = ch_json_wr(&w, false);
@@ -26,16 +27,18 @@ static void answer_poll(struct conn *c)
 	request_respond(c, 200, 0, CH_SPAN_EMPTY, ch_wr_span(&w));
 }
 
-static void answer_health(struct conn *c)
+static void answer_health(struct conn *c, const struct ch_http_request *r)
 {
+	(void)r;
 	/* Serving is more than listening: without the keeper no evidence can be taken. */
 	bool well = ch_hub_peer(&c->edge->hub, CH_ROLE_KEEPER, 0) != NULL && !c->edge->stopping;
 	request_respond(c, well ? 200 : 503, 0, CH_SPAN_LIT("text/plain; charset=utf-8"),
 			well ? CH_SPAN_LIT("ok\n") : CH_SPAN_LIT("not serving\n"));
 }
 
-static void answer_metrics(struct conn *c)
+static void answer_metrics(struct conn *c, const struct ch_http_request *r)
 {
+	(void)r;
 	uint8_t *text = ch_calloc(1, METRICS_MAX);
 	struct ch_wr w = ch_wr(text, METRICS_MAX);
 	metrics_put(c->edge, &w);
@@ -43,19 +46,19 @@ static void answer_metrics(struct conn *c)
 	ch_free(text);
 }
 
-void local_answer(struct conn *c)
+void local_answer(struct conn *c, const struct ch_http_request *r)
 {
 	static const struct {
 		uint16_t route;
-		void (*answer)(struct conn *c);
+		void (*answer)(struct conn *c, const struct ch_http_request *r);
 	} answers[] = {
-		{ CH_ROUTE_POLL, answer_poll },
-		{ CH_ROUTE_HEALTH, answer_health },
-		{ CH_ROUTE_METRICS, answer_metrics },
+		{ CH_ROUTE_POLL, answer_poll },       { CH_ROUTE_HEALTH, answer_health },
+		{ CH_ROUTE_METRICS, answer_metrics }, { CH_ROUTE_CRL, ocsp_answer_list },
+		{ CH_ROUTE_OCSP, ocsp_answer_post },  { CH_ROUTE_OCSP_GET, ocsp_answer_get },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(answers); i++) {
 		if (answers[i].route == c->route) {
-			answers[i].answer(c);
+			answers[i].answer(c, r);
 			return;
 		}
 	}

@@ -12,7 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SPARE_FDS 64 /* besides connections */
+#define SPARE_FDS    64    /* besides connections */
+#define OCSP_ANSWERS 16384 /* that are kept, where the configuration says nothing */
 
 static bool tls_new(struct edge *e, struct ch_span config, enum ch_listener kind, enum ch_tls_clients clients,
 		    const char *name)
@@ -50,6 +51,19 @@ static bool make_tls(struct edge *e, struct ch_span config)
 	       tls_new(e, config, CH_LISTENER_OPERATORS, CH_TLS_CLIENT_REQUIRED, "operators");
 }
 
+/* Whose revocation this edge tells of. */
+static bool make_revocation(struct edge *e, struct ch_span config)
+{
+	CH_AUTO_BUF struct ch_buf ca = { 0 };
+	enum ch_err err = ch_config_bytes(config, "client_ca", 0, &ca);
+	if (err == CH_OK)
+		err = revocation_init(&e->revocation, ch_buf_span(&ca),
+				      (size_t)ch_config_number(config, "ocsp_answers", OCSP_ANSWERS));
+	if (err != CH_OK)
+		ch_log(CH_LOG_ERROR, "the client CA, of which revocation is told: %s", ch_err_str(err));
+	return err == CH_OK;
+}
+
 static bool configure(struct edge_conf *k, struct ch_span c)
 {
 	*k = (struct edge_conf){ 0 };
@@ -66,6 +80,10 @@ static bool configure(struct edge_conf *k, struct ch_span c)
 	k->stranger.burst = (uint32_t)ch_config_number(c, "enrol_burst", 500);
 	k->reader.rate = (uint32_t)ch_config_number(c, "public_rate", 500);
 	k->reader.burst = (uint32_t)ch_config_number(c, "public_burst", 5000);
+	k->ocsp.rate = (uint32_t)ch_config_number(c, "ocsp_rate", 50);
+	k->ocsp.burst = (uint32_t)ch_config_number(c, "ocsp_burst", 100);
+	k->ocsp_all.rate = (uint32_t)ch_config_number(c, "ocsp_all_rate", 1000);
+	k->ocsp_all.burst = (uint32_t)ch_config_number(c, "ocsp_all_burst", 1000);
 	for (unsigned i = 0;; i++) {
 		struct ch_span text = ch_config_get(c, "balancer", i);
 		if (text.n == 0)
@@ -175,7 +193,8 @@ static const struct ch_hub_work work = {
 static bool start(struct edge *e)
 {
 	if (ch_child_begin(&e->child, CH_ROLE_EDGE) != CH_OK || ch_crypto_openssl_init() != CH_OK ||
-	    !configure(&e->conf, e->child.start.config) || !make_tls(e, e->child.start.config))
+	    !configure(&e->conf, e->child.start.config) || !make_tls(e, e->child.start.config) ||
+	    !make_revocation(e, e->child.start.config))
 		return false;
 	e->view = ch_view_map(ch_child_fd(&e->child, CH_FD_VIEW, 0), false);
 	if (e->view == NULL) {
@@ -196,6 +215,7 @@ static void finish(struct edge *e)
 		if (e->conn[i] != NULL)
 			conn_free(e->conn[i]);
 	events_clear(e);
+	revocation_clear(&e->revocation);
 	metrics_clear(e);
 	for (size_t i = 0; i < CH_LISTENER_COUNT; i++)
 		ch_tls_server_free(e->tls[i]);

@@ -42,6 +42,21 @@ static void put_requests(const struct edge *e, struct ch_wr *w)
 	}
 }
 
+static void put_ocsp(const struct edge *e, struct ch_wr *w)
+{
+	static const char *const ways[OCSP_WAYS] = { "kept", "signed", "over-limit", "refused" };
+	ch_wr_str(w, "# TYPE chainhold_edge_ocsp_total counter\n");
+	for (size_t i = 0; i < OCSP_WAYS; i++) {
+		ch_wr_str(w, "chainhold_edge_ocsp_total{edge=\"");
+		ch_wr_dec(w, e->child.index);
+		ch_wr_str(w, "\",way=\"");
+		ch_wr_str(w, ways[i]);
+		ch_wr_str(w, "\"} ");
+		ch_wr_dec(w, e->count.ocsp[i]);
+		ch_wr_u8(w, '\n');
+	}
+}
+
 static void put_own(const struct edge *e, struct ch_wr *w)
 {
 	const struct edge_counters *n = &e->count;
@@ -76,6 +91,7 @@ static void put_own(const struct edge *e, struct ch_wr *w)
 	for (size_t i = 0; i < CH_COUNT_OF(rows); i++)
 		put(e, w, rows[i].name, rows[i].type, rows[i].value);
 	put_requests(e, w);
+	put_ocsp(e, w);
 }
 
 /* Takes one line with its end. */

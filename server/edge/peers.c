@@ -33,18 +33,67 @@ void peer_quit(struct conn *c)
 	c->peer = NULL;
 }
 
+/* The connection that this answer is for; NULL if nobody waits for it any more. */
+static struct conn *take(struct edge *e, const struct ch_peer *p, uint64_t id)
+{
+	struct conn *c = find(e, id);
+	if (c == NULL || c->state != CONN_WAIT || c->peer != p) {
+		e->count.late_answers++;
+		return NULL;
+	}
+	peer_quit(c);
+	return c;
+}
+
 static bool on_answer(struct edge *e, struct ch_peer *p, const struct ch_frame *f)
 {
 	struct ch_msg_answer a;
 	if (ch_msg_parse(CH_MSG_ANSWER, &a, f->payload, NULL) != CH_OK)
 		return false;
-	struct conn *c = find(e, f->id);
-	if (c == NULL || c->state != CONN_WAIT || c->peer != p) {
-		e->count.late_answers++;
-		return true;
-	}
-	peer_quit(c);
-	request_answer(c, &a);
+	struct conn *c = take(e, p, f->id);
+	if (c != NULL)
+		request_answer(c, &a);
+	return true;
+}
+
+static bool on_ocsp(struct edge *e, struct ch_peer *p, const struct ch_frame *f)
+{
+	struct ch_msg_ocsp m;
+	if (ch_msg_parse(CH_MSG_OCSP, &m, f->payload, NULL) != CH_OK)
+		return false;
+	struct conn *c = take(e, p, f->id);
+	if (c != NULL)
+		ocsp_answered(c, &m);
+	return true;
+}
+
+static bool on_ocsp_answer(struct edge *e, struct ch_peer *p, const struct ch_frame *f)
+{
+	struct ch_msg_ocsp_answer m;
+	(void)p;
+	if (ch_msg_parse(CH_MSG_OCSP_ANSWER, &m, f->payload, NULL) != CH_OK)
+		return false;
+	revocation_keep(&e->revocation, &m);
+	return true;
+}
+
+static bool on_ocsp_drop(struct edge *e, struct ch_peer *p, const struct ch_frame *f)
+{
+	struct ch_msg_ocsp_drop m;
+	(void)p;
+	if (ch_msg_parse(CH_MSG_OCSP_DROP, &m, f->payload, NULL) != CH_OK)
+		return false;
+	revocation_drop(&e->revocation, m.serial);
+	return true;
+}
+
+static bool on_crl(struct edge *e, struct ch_peer *p, const struct ch_frame *f)
+{
+	struct ch_msg_crl m;
+	(void)p;
+	if (ch_msg_parse(CH_MSG_CRL, &m, f->payload, NULL) != CH_OK)
+		return false;
+	revocation_list(&e->revocation, &m);
 	return true;
 }
 
@@ -77,6 +126,10 @@ bool peer_message(void *ctx, struct ch_peer *p, const struct ch_frame *f)
 		[CH_MSG_ANSWER] = on_answer,
 		[CH_MSG_CUT] = on_cut,
 		[CH_MSG_EVENT] = on_event,
+		[CH_MSG_OCSP] = on_ocsp,
+		[CH_MSG_OCSP_ANSWER] = on_ocsp_answer,
+		[CH_MSG_OCSP_DROP] = on_ocsp_drop,
+		[CH_MSG_CRL] = on_crl,
 	};
 	return on[f->type] != NULL && on[f->type](ctx, p, f);
 }

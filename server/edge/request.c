@@ -20,15 +20,34 @@ static const char *date(struct edge *e)
 	return e->date;
 }
 
+/* What a cache may do with it: for most answers, nothing. */
+static void put_caching(struct ch_wr *w, const struct cached *how)
+{
+	char text[CH_HTTP_DATE];
+	if (how == NULL) {
+		ch_http_put_field(w, "Cache-Control", CH_SPAN_LIT("no-store"));
+		return;
+	}
+	ch_wr_str(w, "Cache-Control: max-age=");
+	ch_wr_dec(w, how->max_age);
+	ch_wr_str(w, ", public, no-transform, must-revalidate\r\n");
+	ch_http_put_field(w, "ETag", ch_span_str(how->tag));
+	ch_http_date(text, how->modified);
+	ch_http_put_field(w, "Last-Modified", ch_span_str(text));
+	ch_http_date(text, how->expires);
+	ch_http_put_field(w, "Expires", ch_span_str(text));
+}
+
 static void put_head(struct conn *c, struct ch_wr *w, unsigned status, uint32_t retry_after, struct ch_span type,
-		     size_t length)
+		     size_t length, const struct cached *how)
 {
 	ch_http_put_status(w, status);
 	ch_http_put_field(w, "Date", ch_span_str(date(c->edge)));
 	if (length > 0)
 		ch_http_put_field(w, "Content-Type", type.n > 0 ? type : CH_SPAN_LIT("application/json"));
-	ch_http_put_length(w, length);
-	ch_http_put_field(w, "Cache-Control", CH_SPAN_LIT("no-store"));
+	if (status != 304)
+		ch_http_put_length(w, length);
+	put_caching(w, how);
 	if (retry_after > 0) {
 		ch_wr_str(w, "Retry-After: ");
 		ch_wr_dec(w, retry_after);
@@ -39,11 +58,12 @@ static void put_head(struct conn *c, struct ch_wr *w, unsigned status, uint32_t 
 	ch_http_put_end(w);
 }
 
-void request_respond(struct conn *c, unsigned status, uint32_t retry_after, struct ch_span type, struct ch_span body)
+static void send_answer(struct conn *c, unsigned status, uint32_t retry_after, struct ch_span type, struct ch_span body,
+			const struct cached *how)
 {
 	uint8_t head[1024];
 	struct ch_wr w = ch_wr(head, sizeof(head));
-	put_head(c, &w, status, retry_after, type, body.n);
+	put_head(c, &w, status, retry_after, type, body.n, how);
 	if (c->route < CH_ROUTE_COUNT)
 		c->edge->count.requests[c->route][status / 100 < 6 ? status / 100 : 0]++;
 	ch_buf_free(&c->body);
@@ -51,6 +71,21 @@ void request_respond(struct conn *c, unsigned status, uint32_t retry_after, stru
 	if (!c->head_only)
 		ch_buf_append(&c->out, body);
 	conn_send(c);
+}
+
+void request_respond(struct conn *c, unsigned status, uint32_t retry_after, struct ch_span type, struct ch_span body)
+{
+	send_answer(c, status, retry_after, type, body, NULL);
+}
+
+void request_respond_cached(struct conn *c, struct ch_span type, struct ch_span body, const struct cached *how)
+{
+	if (how->fresh)
+		send_answer(c, 304, 0, CH_SPAN_EMPTY, CH_SPAN_EMPTY, how);
+	else if (!conn_charge(c, body.n))
+		request_refuse(c, 503, "busy", "too much is under way; try again later");
+	else
+		send_answer(c, 200, 0, type, body, how);
 }
 
 static void refuse_after(struct conn *c, unsigned status, uint32_t retry_after, const char *code, const char *rule)
@@ -143,7 +178,7 @@ static void dispatch(struct conn *c, const struct ch_http_request *r)
 		(void)ch_http_field_get(&r->fields, "last-event-id", &last_id);
 		events_subscribe(c, last_id);
 	} else if (ch_routes[c->route].process == CH_ROLE_EDGE) {
-		local_answer(c);
+		local_answer(c, r);
 	} else {
 		forward(c, r);
 	}
@@ -169,7 +204,7 @@ static bool plain_text(struct ch_span s, size_t max)
 	return s.n <= max;
 }
 
-static bool is_json(const struct ch_http_fields *f)
+static bool is_of_type(const struct ch_http_fields *f, const char *wanted)
 {
 	struct ch_span type;
 	if (!ch_http_field_get(f, "content-type", &type))
@@ -177,7 +212,7 @@ static bool is_json(const struct ch_http_fields *f)
 	size_t n = 0;
 	while (n < type.n && type.p[n] != ';' && type.p[n] != ' ')
 		n++;
-	return ch_http_is(ch_span(type.p, n), "application/json");
+	return ch_http_is(ch_span(type.p, n), wanted);
 }
 
 /* What can be said before the body is there. */
@@ -194,8 +229,9 @@ static struct refusal check_head(struct conn *c, const struct ch_http_request *r
 	bool body = r->fields.framing == CH_HTTP_CHUNKED || r->fields.length > 0;
 	if ((body && route->body_max == 0) || r->fields.length > route->body_max)
 		return (struct refusal){ 413, "too-large", "the body is longer than this request may have", false };
-	if (body && !is_json(&r->fields))
-		return (struct refusal){ 415, "content-type", "the body is application/json", false };
+	if (body && !is_of_type(&r->fields, ch_route_body_type((enum ch_route_number)c->route)))
+		return (struct refusal){ 415, "content-type", "the body is of another type than this request's",
+					 false };
 	return (struct refusal){ 0 };
 }
 
@@ -204,7 +240,10 @@ static void find_route(struct conn *c, const struct ch_http_request *r, struct r
 	enum ch_route_number route;
 	enum ch_err err = ch_route_find((enum ch_listener)c->listener, r->method_name, r->path, &route);
 	c->route = (uint16_t)route;
-	if (err == CH_ERR_NOTFOUND)
+	if (r->opaque && (err != CH_OK || !ch_route_opaque(route)))
+		*no = (struct refusal){ 400, "bad-request",
+					"a path has no empty segment or encoded separator (RFC 3986, 6.2.2)", false };
+	else if (err == CH_ERR_NOTFOUND)
 		*no = (struct refusal){ 404, "not-found", "there is nothing at this path", false };
 	else if (err != CH_OK)
 		*no = (struct refusal){ 405, "method", "this path has another method", false };
@@ -223,6 +262,13 @@ void request_head(struct conn *c)
 		c->edge->count.bad_requests++;
 		c->close = c->unread = true;
 		request_refuse(c, ch_http_refusal(err), "bad-request", d.rule);
+		return;
+	}
+	/* openssl and nginx ask for revocation by it; nobody who is to be known does. */
+	if (r.old && c->listener != CH_LISTENER_PUBLIC) {
+		c->edge->count.bad_requests++;
+		c->close = c->unread = true;
+		request_refuse(c, 505, "bad-request", "HTTP/1.1 only (RFC 9112, 2.3)");
 		return;
 	}
 	c->close = r.fields.close;

@@ -37,7 +37,13 @@ const char *ch_role_str(enum ch_role role);
 #define CH_IPC_SPKI_MAX   1024
 #define CH_IPC_HASHES_MAX ((size_t)32 * 4096)
 #define CH_IPC_FDS_MAX    4096
-#define CH_IPC_LINKS      7 /* one byte a link: its tier, 0 where there is none */
+#define CH_IPC_REVOKED    37 /* one row of REVOKE */
+#define CH_IPC_REVOKE_MAX ((size_t)37 * 4096)
+#define CH_IPC_OCSP_ID    23 /* one row of OCSP_SIGN */
+#define CH_IPC_OCSP_IDS   ((size_t)23 * 8)
+#define CH_IPC_OCSP_NULL  0x01 /* the parameters of the hash are NULL, not absent */
+#define CH_IPC_OCSP_KNOWN 0x02 /* this server issued it */
+#define CH_IPC_LINKS      7    /* one byte a link: its tier, 0 where there is none */
 
 /* clang-format off */
 
@@ -154,6 +160,32 @@ const char *ch_role_str(enum ch_role role);
 /* What happened, for those who listen. */
 #define CH_FIELDS_EVENT(F) F(U64, seq, 0) F(SPAN, kind, 32) F(SPAN, json, 65536)
 
+/* --- revocation --- */
+
+/*
+ * Certificates that are revoked, rows of CH_IPC_REVOKED bytes: serial number 20 (a number, leading zeros first), time u64, CRLReason u8, end of
+ * the certificate u64; times in seconds. `more`: others follow, nothing is to be signed yet. None, and not `more`: a new list of what is
+ * known, whether or not something changed.
+ */
+#define CH_FIELDS_REVOKE(F) F(U8, more, 0) F(SPAN, rows, CH_IPC_REVOKE_MAX)
+/* `status` 0: the list, signed (RFC 5280). 1: it could not be signed or kept. 2: the rows were not taken. Goes on from keeper to edges. */
+#define CH_FIELDS_CRL(F) \
+	F(U8, status, 0) F(U32, count, 0) F(U64, number, 0) F(U64, this_update, 0) F(U64, next_update, 0) \
+	F(SPAN, list, CH_IPC_BODY_MAX)
+/*
+ * An answer of OCSP (RFC 6960) is to be signed now. `ids`: rows of CH_IPC_OCSP_ID bytes: hash u16 (enum ch_hash_alg), flags u8
+ * (CH_IPC_OCSP_*), serial number 20. From an edge to the keeper, which says what it knows, and on to the signer.
+ */
+#define CH_FIELDS_OCSP_SIGN(F) F(SPAN, ids, CH_IPC_OCSP_IDS) F(SPAN, nonce, 128)
+/* The answer, the way back. `status`: OCSPResponseStatus; without an answer unless it is 0. */
+#define CH_FIELDS_OCSP(F) \
+	F(U8, status, 0) F(U64, this_update, 0) F(U64, next_update, 0) F(SPAN, answer, CH_IPC_CERT_MAX)
+/* The same for every edge, to be given to whoever asks about `id`, until it is replaced. */
+#define CH_FIELDS_OCSP_ANSWER(F) \
+	F(FIX, id, 23) F(U64, this_update, 0) F(U64, next_update, 0) F(SPAN, answer, CH_IPC_CERT_MAX)
+/* What is kept about this certificate holds no more: it was revoked. */
+#define CH_FIELDS_OCSP_DROP(F) F(FIX, serial, 20)
+
 /* In a test build of a child only: run break-out attempt `n`, answer with what came of it. */
 #define CH_FIELDS_EVIL(F) F(U32, n, 0)
 #define CH_FIELDS_EVIL_DONE(F) F(U32, n, 0) F(U32, error, 0)
@@ -192,7 +224,13 @@ const char *ch_role_str(enum ch_role role);
 	X(CUT_DONE, cut_done)           \
 	X(EVENT, event)                 \
 	X(EVIL, evil)                   \
-	X(EVIL_DONE, evil_done)
+	X(EVIL_DONE, evil_done)         \
+	X(REVOKE, revoke)               \
+	X(CRL, crl)                     \
+	X(OCSP_SIGN, ocsp_sign)         \
+	X(OCSP, ocsp)                   \
+	X(OCSP_ANSWER, ocsp_answer)     \
+	X(OCSP_DROP, ocsp_drop)
 
 #define CH_MESSAGE_ENUM(name, lower) CH_MSG_##name,
 enum ch_msg { CH_MSG_NONE = 0, CH_MESSAGES(CH_MESSAGE_ENUM) CH_MSG_COUNT };

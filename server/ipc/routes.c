@@ -54,11 +54,12 @@ static bool match(const char *pattern, struct ch_span path, unsigned nth, struct
 		struct ch_span rest = path;
 		if (!next_segment(&path, &have))
 			return false;
-		bool tail = ch_span_eq(want, CH_SPAN_LIT("**"));
+		bool raw = ch_span_eq(want, CH_SPAN_LIT("***"));
+		bool tail = raw || ch_span_eq(want, CH_SPAN_LIT("**"));
 		bool wild = tail || ch_span_eq(want, CH_SPAN_LIT("*"));
 		if (!wild && !ch_span_eq(want, have))
 			return false;
-		if (wild && !(tail ? all_unreserved(rest) : unreserved(have)))
+		if (wild && !raw && !(tail ? all_unreserved(rest) : unreserved(have)))
 			return false;
 		if (wild && nth-- == 0)
 			*param = tail ? ch_span(rest.p + 1, rest.n - 1) : have;
@@ -86,6 +87,28 @@ enum ch_err ch_route_find(enum ch_listener listener, struct ch_span method, stru
 		err = CH_ERR_MISMATCH;
 	}
 	return err;
+}
+
+bool ch_route_opaque(enum ch_route_number route)
+{
+	struct ch_span pattern =
+		(unsigned)route < CH_ROUTE_COUNT ? ch_span_str(ch_routes[route].pattern) : CH_SPAN_EMPTY;
+	return pattern.n > 3 && ch_span_eq(ch_span_sub(pattern, pattern.n - 3, 3), CH_SPAN_LIT("***"));
+}
+
+const char *ch_route_body_type(enum ch_route_number route)
+{
+	static const struct {
+		uint16_t route;
+		const char *type;
+	} other[] = {
+		{ CH_ROUTE_OCSP, "application/ocsp-request" },
+	};
+	for (size_t i = 0; i < CH_COUNT_OF(other); i++) {
+		if (other[i].route == (uint16_t)route)
+			return other[i].type;
+	}
+	return "application/json";
 }
 
 struct ch_span ch_route_param(enum ch_route_number route, struct ch_span path, unsigned nth)

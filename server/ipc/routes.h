@@ -8,7 +8,8 @@
 /*
  * Every request that the server answers, on one page: what the edge admits, and the number by which the process that answers it
  * knows it. A row is (name, listener, method, pattern, caller, largest body, process that answers).
- *   pattern   segments of the path; `*` is any one segment of unreserved characters (RFC 3986, 2.3), `**` at the end is one or more
+ *   pattern   segments of the path; `*` is any one segment of unreserved characters (RFC 3986, 2.3), `**` at the end is one or more,
+ *             `***` the same of any characters, for whoever decodes them himself
  *   caller    who may: a bit mask of CH_CALLER_*
  *   process   EDGE answers by itself
  */
@@ -46,6 +47,9 @@
 	X(CHECKPOINT, PUBLIC, "GET", "/log/checkpoint", CH_CALLER_ANY, 0, READER)                            \
 	X(TILE, PUBLIC, "GET", "/log/tile/**", CH_CALLER_ANY, 0, READER)                                     \
 	X(PUBLIC_JWKS, PUBLIC, "GET", "/.well-known/jwks.json", CH_CALLER_ANY, 0, READER)                    \
+	X(CRL, PUBLIC, "GET", "/crl/*", CH_CALLER_ANY, 0, EDGE)                                              \
+	X(OCSP, PUBLIC, "POST", "/ocsp", CH_CALLER_ANY, 2048, EDGE)                                          \
+	X(OCSP_GET, PUBLIC, "GET", "/ocsp/***", CH_CALLER_ANY, 0, EDGE)                                      \
 	X(HEALTH, PUBLIC, "GET", "/healthz", CH_CALLER_ANY, 0, EDGE)
 
 /* Numbers live as long as the processes of one start: both ends are of one build. */
@@ -81,8 +85,12 @@ extern const struct ch_route ch_routes[];
  */
 CH_MUST_USE enum ch_err ch_route_find(enum ch_listener listener, struct ch_span method, struct ch_span path,
 				      enum ch_route_number *route);
+/* The pattern ends with `***`: what stands there is text, not a path. */
+bool ch_route_opaque(enum ch_route_number route);
+/* The media type of this route's body. */
+const char *ch_route_body_type(enum ch_route_number route);
 /*
- * What the `nth` wild card (from 0) of the route's pattern stands for in `path`; for `**` the rest of the path with its slashes.
+ * What the `nth` wild card (from 0) of the route's pattern stands for in `path`; for `**` and `***` the rest of the path with its slashes.
  * Empty if there is none.
  */
 struct ch_span ch_route_param(enum ch_route_number route, struct ch_span path, unsigned nth);

@@ -123,6 +123,28 @@ void ch_kp_device_publish(struct ch_keeper *k, const struct ch_device *d)
 
 /* --- certificates --- */
 
+/* Why, as lists say it (RFC 5280, 5.3.1). Whom an operator revokes is taken as compromised, key or else: nobody may go on with it. */
+static enum ch_crl_reason reason_of(const struct ch_device *d)
+{
+	return d->state == CH_STATE_DECOMMISSIONED ? CH_CRL_CESSATION
+	       : d->state == CH_STATE_REVOKED      ? CH_CRL_KEY_COMPROMISE
+						   : CH_CRL_SUPERSEDED;
+}
+
+static void certificate_revoke(struct ch_keeper *k, const struct ch_device *d, int64_t seq)
+{
+	CH_AUTO_BUF struct ch_buf serial = { 0 };
+	int64_t not_after = 0;
+	struct ch_query q =
+		ch_sql_query(k->st, CH_SQL_CERTIFICATE_SERIAL, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq)));
+	if (ch_sql_next(&q)) {
+		ch_buf_append(&serial, ch_sql_bytes(&q, 0));
+		not_after = ch_sql_int(&q, 1);
+	}
+	if (ch_sql_end(&q) == CH_OK)
+		ch_kp_revoked(k, ch_buf_span(&serial), reason_of(d), not_after);
+}
+
 static void certificate_end(struct ch_keeper *k, const struct ch_device *d, int64_t seq,
 			    const uint8_t sha256[static 32], enum ch_cert_state how, const char *cause)
 {
@@ -130,8 +152,10 @@ static void certificate_end(struct ch_keeper *k, const struct ch_device *d, int6
 	ch_sql_do(k->st, CH_SQL_CERTIFICATE_END,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq), ch_int(how), ch_int((int64_t)k->now)));
 	publish(k, d, ch_span(sha256, 32), 0, true);
-	if (how == CH_CERT_REVOKED)
-		ch_kp_cut(k, d, sha256, cause);
+	if (how != CH_CERT_REVOKED)
+		return;
+	certificate_revoke(k, d, seq);
+	ch_kp_cut(k, d, sha256, cause);
 }
 
 #define LIVE_MAX 16

@@ -29,6 +29,9 @@ HANDLER(on_action, action, ch_kp_action(k, who, m))
 HANDLER(on_fatal_input, fatal_input, (void)who; ch_kp_fatal_input(k, m))
 HANDLER(on_issued, issued, ch_kp_issued(k, who->id, m))
 HANDLER(on_checkpoint, checkpoint, ch_kp_checkpoint(k, who->id, m))
+HANDLER(on_ocsp_sign, ocsp_sign, ch_kp_ocsp_sign(k, who, m))
+HANDLER(on_ocsp, ocsp, ch_kp_ocsp(k, who->id, m))
+HANDLER(on_crl, crl, ch_kp_crl(k, who->id, m))
 HANDLER(on_cut_done, cut_done, ch_kp_cut_done(k, who->index, m))
 
 static void on_request(struct ch_keeper *k, const struct ch_who *who, const void *msg)
@@ -57,6 +60,9 @@ static const struct {
 	{ CH_MSG_ISSUED, on_issued, false },
 	{ CH_MSG_CHECKPOINT, on_checkpoint, false },
 	{ CH_MSG_CUT_DONE, on_cut_done, false },
+	{ CH_MSG_OCSP_SIGN, on_ocsp_sign, false },
+	{ CH_MSG_OCSP, on_ocsp, false },
+	{ CH_MSG_CRL, on_crl, false },
 };
 
 static void clock_read(struct ch_keeper *k)
@@ -108,10 +114,14 @@ void ch_keeper_peer(struct ch_keeper *k, enum ch_role role, unsigned index, bool
 	if (role == CH_ROLE_SIGNER) {
 		k->signer = up;
 		k->log.in_flight_id = 0;
-		if (up)
+		if (up) {
 			ch_kp_log_sync(k);
-		else
+			ch_kp_revocations_sync(k);
+		} else {
 			ch_kp_grants_fail(k);
+			ch_kp_ocsp_fail(k);
+			k->crl.in_flight = 0;
+		}
 		return;
 	}
 	if (index >= CH_KEEPER_EDGES_MAX)
@@ -119,6 +129,10 @@ void ch_keeper_peer(struct ch_keeper *k, enum ch_role role, unsigned index, bool
 	if (role == CH_ROLE_EDGE) {
 		k->edge[index] = up;
 		ch_kp_cuts_edge(k, index, up);
+		if (up) {
+			ch_kp_crl_edge(k, index);
+			ch_kp_ocsp_edge(k);
+		}
 	}
 	if (role == CH_ROLE_VERIFY) {
 		k->verify[index] = up;
@@ -150,9 +164,10 @@ void ch_keeper_turn(struct ch_keeper *k)
 	clock_read(k);
 	if (!commit(k))
 		return;
-	/* Both only after the commit: they tell others of what is now durable. */
+	/* All only after the commit: they tell others of what is now durable. */
 	ch_kp_log_send(k);
 	ch_kp_cuts_send(k);
+	ch_kp_revocations_send(k);
 	if (commit(k))
 		ch_kp_flush(k);
 }
@@ -197,6 +212,7 @@ uint64_t ch_keeper_tick(struct ch_keeper *k)
 	ch_kp_disk_check(k);
 	ch_kp_grants_expire(k);
 	stale_check(k);
+	ch_kp_ocsp_tick(k);
 	if (may_write(k))
 		ch_kp_retain(k);
 	return ch_keeper_due(k);
@@ -205,7 +221,8 @@ uint64_t ch_keeper_tick(struct ch_keeper *k)
 uint64_t ch_keeper_due(const struct ch_keeper *k)
 {
 	bool batch = k->log.next > k->log.signed_size || !k->log.known || (may_write(k) && k->stale_due <= k->mono);
-	return batch ? CH_KEEPER_BATCH_MS : TICK_MAX_MS;
+	uint64_t due = batch ? CH_KEEPER_BATCH_MS : TICK_MAX_MS;
+	return ch_kp_ocsp_due(k, ch_kp_revocations_due(k, due));
 }
 
 /* --- life --- */
@@ -252,6 +269,8 @@ void ch_keeper_free(struct ch_keeper *k)
 	ch_buf_free(&k->image);
 	ch_buf_free(&k->ca_pem);
 	ch_buf_free(&k->log.hashes);
+	ch_buf_free(&k->crl.list);
+	ch_kp_ocsp_clear(k);
 	ch_buf_free(&k->out_bytes);
 	ch_free(k->out);
 	if (k->nonce != NULL)
@@ -287,6 +306,8 @@ void ch_keeper_metrics(const struct ch_keeper *k, struct ch_wr *w)
 		{ "chainhold_keeper_disk_tight", "gauge", k->tight },
 		{ "chainhold_keeper_quota_refused_total", "counter", k->metric_quota },
 		{ "chainhold_keeper_records_erased_total", "counter", k->metric_erased },
+		{ "chainhold_keeper_revocations", "gauge", (uint64_t)k->n.revocation - 1 },
+		{ "chainhold_keeper_revocation_list_number", "gauge", k->crl.told.number },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
 		ch_wr_str(w, "# TYPE ");

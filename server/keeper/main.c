@@ -43,6 +43,9 @@ union message {
 	struct ch_msg_issued issued;
 	struct ch_msg_checkpoint checkpoint;
 	struct ch_msg_cut_done cut_done;
+	struct ch_msg_ocsp_sign ocsp_sign;
+	struct ch_msg_ocsp ocsp;
+	struct ch_msg_crl crl;
 };
 
 /* --- the environment --- */

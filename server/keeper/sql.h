@@ -24,6 +24,8 @@
 	X(MAX_REQUEST, "SELECT max(seq) FROM request WHERE tenant = $1")                                                   \
 	X(MAX_EVENT, "SELECT max(seq) FROM event WHERE tenant = $1")                                                       \
 	X(MAX_PINNED, "SELECT max(seq) FROM pinned WHERE tenant = $1")                                                     \
+	X(MAX_REVOCATION, "SELECT max(seq) FROM revocation WHERE tenant = $1")                                             \
+	X(MAX_ISSUED, "SELECT max(seq) FROM issued WHERE tenant = $1")                                                     \
 	X(MAX_REFERENCE, "SELECT max(seq) FROM reference WHERE tenant = $1")                                               \
 	/* devices */                                                                                                      \
 	X(DEVICE_ADD,                                                                                                      \
@@ -77,6 +79,19 @@
 	X(CERTIFICATE_ALL,                                                                                                 \
 	  "SELECT c.sha256, c.not_after, d.id, d.seq, d.state, d.chain, d.reattest FROM certificate c "                    \
 	  "JOIN device d ON d.tenant = c.tenant AND d.seq = c.device WHERE c.tenant = $1 AND c.state = 0")                 \
+	X(CERTIFICATE_SERIAL, "SELECT serial, not_after FROM certificate WHERE tenant = $1 AND seq = $2")                  \
+	X(CERTIFICATE_KNOWN, "SELECT count(*) FROM certificate WHERE tenant = $1 AND serial = $2")                         \
+	X(CERTIFICATE_NEXT,                                                                                                \
+	  "SELECT seq, serial FROM certificate WHERE tenant = $1 AND seq > $2 AND not_after > $3 ORDER BY seq LIMIT $4")   \
+	X(ISSUED_ADD,                                                                                                      \
+	  "INSERT INTO issued (tenant, seq, serial, sha256, not_after, time) VALUES ($1, $2, $3, $4, $5, $6)")             \
+	X(ISSUED_KNOWN, "SELECT count(*) FROM issued WHERE tenant = $1 AND serial = $2")                                   \
+	X(ISSUED_BY_SHA256, "SELECT serial, not_after FROM issued WHERE tenant = $1 AND sha256 = $2")                      \
+	X(REVOCATION_ADD,                                                                                                  \
+	  "INSERT INTO revocation (tenant, seq, serial, time, reason, expires) VALUES ($1, $2, $3, $4, $5, $6)")           \
+	X(REVOCATION_FROM,                                                                                                 \
+	  "SELECT seq, serial, time, reason, expires FROM revocation WHERE tenant = $1 AND seq > $2 ORDER BY seq "         \
+	  "LIMIT $3")                                                                                                      \
 	/* evidence */                                                                                                     \
 	X(EVIDENCE_ADD,                                                                                                    \
 	  "INSERT INTO evidence (tenant, seq, device, time, collected, fresh, generation, chain, tiers, nonce, "           \

@@ -12,6 +12,8 @@
 
 /* From the store and the configuration to a keeper that can work. */
 
+#define OCSP_LIFETIME_S 3600 /* as the signer has it, where the configuration says nothing */
+
 static void counters_load(struct ch_keeper *k)
 {
 	const struct {
@@ -31,6 +33,8 @@ static void counters_load(struct ch_keeper *k)
 			      { CH_SQL_MAX_EVENT, &k->n.event },
 			      { CH_SQL_MAX_REFERENCE, &k->n.reference },
 			      { CH_SQL_MAX_PINNED, &k->n.pinned },
+			      { CH_SQL_MAX_REVOCATION, &k->n.revocation },
+			      { CH_SQL_MAX_ISSUED, &k->n.issued },
 	};
 	/* Numbers begin at 1: 0 in a column means that there is none. */
 	for (size_t i = 0; i < CH_COUNT_OF(table); i++)
@@ -182,16 +186,16 @@ static enum ch_err operators_seed(struct ch_keeper *k, struct ch_span config)
 	}
 }
 
-/* 1 to 999,999,999; 0 if it is none. */
-static uint32_t number(struct ch_span text)
+/* A number of at most so many digits; 0 if it is none. */
+static uint64_t number(struct ch_span text, size_t digits)
 {
-	uint32_t v = 0;
-	if (text.n > 9)
+	uint64_t v = 0;
+	if (text.n > digits)
 		return 0;
 	for (size_t i = 0; i < text.n; i++) {
 		if (text.p[i] < '0' || text.p[i] > '9')
 			return 0;
-		v = v * 10 + (uint32_t)(text.p[i] - '0');
+		v = v * 10 + (uint64_t)(text.p[i] - '0');
 	}
 	return v;
 }
@@ -208,13 +212,42 @@ static enum ch_err retention_load(struct ch_keeper *k, struct ch_span config)
 		struct ch_retention *r = &k->retention[k->retention_count++];
 		struct ch_span name = word(&line);
 		(void)ch_span_copy(r->class, sizeof(r->class) - 1, name);
-		r->days = number(word(&line));
-		r->count = number(word(&line));
-		r->record_days = line.n > 0 ? number(word(&line)) : CH_KEEPER_RECORD_DAYS;
+		r->days = (uint32_t)number(word(&line), 9);
+		r->count = (uint32_t)number(word(&line), 9);
+		r->record_days = line.n > 0 ? (uint32_t)number(word(&line), 9) : CH_KEEPER_RECORD_DAYS;
 		if (name.n == 0 || name.n >= sizeof(r->class) || r->days == 0 || r->count == 0 || r->record_days == 0 ||
 		    line.n > 0)
 			return CH_ERR_MALFORMED;
 	}
+}
+
+/* "serial sha256(certificate) end", in hexadecimal, and seconds since 1970: certificates of the CA that were made before this server ran. */
+static enum ch_err issued_seed(struct ch_keeper *k, struct ch_span config)
+{
+	for (unsigned i = 0;; i++) {
+		struct ch_span line = ch_config_get(config, "issued", i);
+		uint8_t serial[20], sha256[32];
+		if (line.n == 0)
+			return CH_OK;
+		struct ch_span serial_hex = word(&line), sum = word(&line), end = word(&line);
+		size_t n = serial_hex.n / 2;
+		uint64_t not_after = number(end, 11);
+		if (n == 0 || n > sizeof(serial) || serial_hex.n % 2 != 0 ||
+		    ch_hex_decode(serial, n, serial_hex) != CH_OK || sum.n != 64 ||
+		    ch_hex_decode(sha256, sizeof(sha256), sum) != CH_OK || not_after == 0)
+			return CH_ERR_MALFORMED;
+		if (!ch_kp_issued_known(k, CH_SPAN_OF(sha256)))
+			ch_kp_issued_add(k, ch_span(serial, n), CH_SPAN_OF(sha256), (int64_t)not_after);
+	}
+}
+
+/* How many answers of OCSP an edge keeps, and how old they become: so many are made anew before they are old. */
+static enum ch_err ocsp_load(struct ch_keeper *k, struct ch_span config)
+{
+	uint64_t lifetime = ch_config_number(config, "ocsp_lifetime", OCSP_LIFETIME_S);
+	k->ocsp.kept_max = ch_config_number(config, "ocsp_answers", 0);
+	k->ocsp.round_ms = lifetime * 1000 / 3;
+	return lifetime == 0 || lifetime > 86400 ? CH_ERR_RANGE : CH_OK;
 }
 
 /* --- the view --- */
@@ -300,6 +333,8 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 		{ roots_seed, "ek_root of the configuration" },
 		{ operators_seed, "operator of the configuration" },
 		{ retention_load, "retention of the configuration" },
+		{ issued_seed, "issued of the configuration" },
+		{ ocsp_load, "ocsp_lifetime of the configuration" },
 	};
 	counters_load(k);
 	enum ch_err err = ch_kp_log_load(k);

@@ -2,6 +2,7 @@
 #ifndef CH_KEEPER_STATE_H
 #define CH_KEEPER_STATE_H
 
+#include "core/platform/crl.h"
 #include "core/trust/chain.h"
 #include "core/trust/generation.h"
 #include "core/trust/leaf.h"
@@ -40,7 +41,7 @@ struct ch_who {
 /* Next numbers of the tables. */
 struct ch_counters {
 	int64_t device, ek, alias, ak, certificate, evidence, blob, chunk, intent, checkpoint, action, operator, token,
-		request, event, reference, pinned;
+		request, event, reference, pinned, revocation, issued;
 };
 
 /* A row of table device. */
@@ -133,6 +134,27 @@ struct ch_log_state {
 	uint64_t sent; /* monotonic ms of the last batch */
 };
 
+/* The revocation list, and what of it was asked of the signer. */
+struct ch_crl_state {
+	int64_t listed, asked;  /* revocations below these numbers are in the list, in the one that is being signed */
+	uint64_t in_flight;     /* id of the REVOKE under way; 0: none */
+	uint64_t sent, due;     /* monotonic ms */
+	struct ch_msg_crl told; /* the last one, but for its bytes */
+	struct ch_buf list;
+};
+
+struct ch_ocsp_ask; /* ocsp.c */
+struct ch_ocsp_state {
+	struct ch_ocsp_ask *asks; /* wait for the signer */
+	size_t count;
+	/* rounds over the certificates */
+	uint64_t kept_max; /* as many as an edge keeps; 0: no rounds */
+	uint64_t round_ms, round_due;
+	uint64_t round_done;
+	size_t round_open;
+	int64_t round_at;
+};
+
 struct ch_out {
 	enum ch_role to;
 	unsigned index;
@@ -169,6 +191,8 @@ struct ch_keeper {
 	size_t pending_count, granting_count;
 	struct ch_cut *cuts;
 	struct ch_log_state log;
+	struct ch_crl_state crl;
+	struct ch_ocsp_state ocsp;
 	bool published; /* the view holds every certificate */
 	bool edge[CH_KEEPER_EDGES_MAX], verify[CH_KEEPER_EDGES_MAX], signer;
 	struct ch_out *out;
@@ -304,6 +328,40 @@ void ch_kp_cuts_load(struct ch_keeper *k);
 void ch_kp_cuts_edge(struct ch_keeper *k, unsigned edge, bool up);
 /* Sends those of this turn, and again those that were not answered. */
 void ch_kp_cuts_send(struct ch_keeper *k);
+
+/* --- revoke.c --- */
+
+/*
+ * A certificate of our CA is revoked now, for good: table, signer, edges. `serial` without leading zeros, as it is in the store; `expires` in
+ * seconds. Closing its sessions is another matter: ch_kp_cut.
+ */
+void ch_kp_revoked(struct ch_keeper *k, struct ch_span serial, enum ch_crl_reason reason, int64_t expires);
+/* A certificate of our CA that is no device's; `serial` without leading zeros. */
+void ch_kp_issued_add(struct ch_keeper *k, struct ch_span serial, struct ch_span sha256, int64_t not_after);
+bool ch_kp_issued_known(struct ch_keeper *k, struct ch_span sha256);
+/* It is revoked, if it is known. */
+void ch_kp_issued_revoke(struct ch_keeper *k, struct ch_span sha256, enum ch_crl_reason reason);
+/* Tells a signer that has just come everything. */
+void ch_kp_revocations_sync(struct ch_keeper *k);
+/* Asks for a new list if it is time. */
+void ch_kp_revocations_send(struct ch_keeper *k);
+/* In how many milliseconds that will be, at most `otherwise`. */
+uint64_t ch_kp_revocations_due(const struct ch_keeper *k, uint64_t otherwise);
+void ch_kp_crl(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl *m);
+/* Tells an edge that has just come the list. */
+void ch_kp_crl_edge(struct ch_keeper *k, unsigned edge);
+
+/* --- ocsp.c --- */
+
+void ch_kp_ocsp_sign(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_ocsp_sign *m);
+void ch_kp_ocsp(struct ch_keeper *k, uint64_t id, const struct ch_msg_ocsp *m);
+/* The signer is gone: those who wait are told. */
+void ch_kp_ocsp_fail(struct ch_keeper *k);
+void ch_kp_ocsp_clear(struct ch_keeper *k);
+/* Drops what nobody answered, and goes on with the round. */
+void ch_kp_ocsp_tick(struct ch_keeper *k);
+void ch_kp_ocsp_edge(struct ch_keeper *k);
+uint64_t ch_kp_ocsp_due(const struct ch_keeper *k, uint64_t otherwise);
 
 /* --- leaf.c --- */
 

@@ -336,6 +336,7 @@ void ch_kp_operator_issued(struct ch_keeper *k, const struct ch_grant *g, struct
 			  ch_text(ch_buf_span(&g->name)), ch_int(g->operator_role), ch_int(key.pub.type),
 			  ch_bytes(key.pub.a), ch_bytes(key.pub.b), ch_bytes(ch_digest_span(&cert)),
 			  ch_int((int64_t)not_after), ch_int((int64_t)k->now)));
+	ch_kp_issued_add(k, CH_SPAN_OF(g->serial), ch_digest_span(&cert), (int64_t)not_after);
 	ch_kp_operator_publish(k, id.b, g->operator_role, cert.b, not_after, false);
 	struct ch_wr w = ch_wr(pem, sizeof(pem));
 	ch_kp_pem_put(&w, der);
@@ -376,6 +377,7 @@ static void operator_remove_run(struct ch_keeper *k, struct ch_act *a)
 	ch_sql_do(k->st, CH_SQL_OPERATOR_END,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_text(a->action.subject), ch_int((int64_t)k->now)));
 	ch_kp_operator_publish(k, o.key, CH_OPERATOR_NONE, o.cert, 0, true);
+	ch_kp_issued_revoke(k, CH_SPAN_OF(o.cert), CH_CRL_CESSATION);
 	ch_kp_cut(k, NULL, o.cert, "operator removed");
 }
 

@@ -41,6 +41,13 @@ static const struct ch_conf_key limit_keys[] = {
 	{ "enrol_rate", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(enrol_rate), .max = 1000000 },
 	{ "public_rate", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(public_rate), .max = 1000000 },
 };
+static const struct ch_conf_key revocation_keys[] = {
+	{ "url", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(revocation_url) },
+	{ "crl_lifetime", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(crl_lifetime), .min = 7200, .max = 30 * 86400 },
+	{ "ocsp_lifetime", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(ocsp_lifetime), .min = 60, .max = 86400 },
+	{ "ocsp_answers", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(ocsp_answers), .min = 8, .max = 4000000 },
+	{ "ocsp_rate", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(ocsp_rate), .max = 1000000 },
+};
 static const struct ch_conf_key user_keys[] = {
 	{ "edge", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_text[CH_ROLE_EDGE]) },
 	{ "verify", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_text[CH_ROLE_VERIFY]) },
@@ -62,6 +69,7 @@ static const struct ch_conf_key keys[] = {
 	{ "operator", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(operator_keys) },
 	{ "processes", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(process_keys) },
 	{ "limits", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(limit_keys) },
+	{ "revocation", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(revocation_keys) },
 	{ "balancers", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(balancers) },
 	{ "retention", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(retention) },
 	{ "users", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(user_keys) },
@@ -123,7 +131,11 @@ bool main_config_read(struct main_config *c, const char *path)
 				   .connections = 20000,
 				   .device_rate = MAIN_RATE_DEFAULT,
 				   .enrol_rate = MAIN_RATE_DEFAULT,
-				   .public_rate = MAIN_RATE_DEFAULT };
+				   .public_rate = MAIN_RATE_DEFAULT,
+				   .ocsp_rate = MAIN_RATE_DEFAULT,
+				   .crl_lifetime = 86400,
+				   .ocsp_lifetime = 3600,
+				   .ocsp_answers = 16384 };
 	CH_AUTO_BUF struct ch_buf in = { 0 };
 	enum ch_err err = ch_file_read(&in, path);
 	if (err != CH_OK) {

@@ -25,6 +25,9 @@ struct main_config {
 	uint32_t edges, verifiers, readers;
 	uint32_t connections;
 	uint32_t device_rate, enrol_rate, public_rate; /* a second; MAIN_RATE_DEFAULT: the edge's own */
+	const char *revocation_url;                    /* "http://host[:port]"; NULL: certificates do not say where */
+	uint32_t ocsp_lifetime, crl_lifetime, ocsp_answers;
+	uint32_t ocsp_rate; /* MAIN_RATE_DEFAULT: the edge's own */
 	struct ch_conf_texts balancers;
 	struct ch_conf_texts retention; /* "CLASS DAYS COUNT", read by the keeper */
 	const char *user_text[CH_ROLE_COUNT];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/crypto/hash.h"
-#include "core/platform/x509.h"
+#include "core/platform/x509_write.h"
 #include "core/wire/base64.h"
 #include "host/base/file.h"
 #include "host/policy/class.h"
@@ -90,11 +90,13 @@ static bool config_edge(const struct main_config *c, struct ch_buf *out)
 		uint32_t value;
 	} rate[] = { { "device_rate", c->device_rate },
 		     { "enrol_rate", c->enrol_rate },
-		     { "public_rate", c->public_rate } };
+		     { "public_rate", c->public_rate },
+		     { "ocsp_rate", c->ocsp_rate } };
 	if (!is_private(c, c->tls_key) || !put_file(c, out, "tls_certificate", c->tls_certificate) ||
 	    !put_file(c, out, "tls_key", c->tls_key) || !put_file(c, out, "client_ca", c->ca))
 		return false;
 	put_number(out, "connections_max", c->connections);
+	put_number(out, "ocsp_answers", c->ocsp_answers);
 	for (size_t i = 0; i < CH_COUNT_OF(rate); i++) {
 		if (rate[i].value != MAIN_RATE_DEFAULT)
 			put_number(out, rate[i].key, rate[i].value);
@@ -220,12 +222,60 @@ static bool put_operator(const struct main_config *c, struct ch_buf *out)
 	return true;
 }
 
+/* A certificate in PEM, read: `x` borrows from `der`. */
+static bool read_certificate(const struct main_config *c, const char *name, uint8_t der[static CH_CERT_MAX], size_t *n,
+			     struct ch_x509 *x)
+{
+	CH_AUTO_FREE char *path = main_config_path(c, name);
+	CH_AUTO_BUF struct ch_buf in = { 0 };
+	size_t off = 0;
+	if (!read_file(path, &in))
+		return false;
+	if (ch_pem_next(ch_buf_span(&in), &off, "CERTIFICATE", der, CH_CERT_MAX, n, NULL) == CH_OK &&
+	    ch_x509_parse(x, ch_span(der, *n), NULL) == CH_OK)
+		return true;
+	ch_log(CH_LOG_ERROR, "%s: not a certificate in PEM", path);
+	return false;
+}
+
+/* "issued SERIAL SHA-256 END": a certificate of our CA that was made when this server was, so that it can be told apart from none. */
+static bool put_issued(const struct main_config *c, struct ch_buf *out, const char *name)
+{
+	static uint8_t der[CH_CERT_MAX], ca_der[CH_CERT_MAX];
+	static struct ch_x509 x, ca;
+	char line[192];
+	struct ch_digest hash;
+	size_t n, ca_n;
+	if (!read_certificate(c, name, der, &n, &x) || !read_certificate(c, c->ca, ca_der, &ca_n, &ca) ||
+	    ch_hash_once(CH_HASH_SHA256, ch_span(der, n), &hash) != CH_OK)
+		return false;
+	struct ch_wr w = ch_wr(line, sizeof(line));
+	ch_wr_str(&w, "issued ");
+	ch_x509_serial_put(&w, x.serial);
+	ch_wr_str(&w, " ");
+	ch_wr_hex(&w, ch_digest_span(&hash));
+	ch_wr_str(&w, " ");
+	ch_wr_int(&w, x.not_after);
+	ch_wr_str(&w, "\n");
+	if (ch_x509_name_eq(x.issuer, ca.subject) && ch_span_eq(x.authority_key_id, ca.subject_key_id) &&
+	    x.not_after > 0)
+		ch_buf_append(out, ch_wr_span(&w));
+	return true;
+}
+
 static bool config_keeper(const struct main_config *c, struct ch_buf *out)
 {
 	put_text(out, "store", "chainhold.db");
 	put_text(out, "origin", c->origin);
 	for (size_t i = 0; i < c->retention.count; i++)
 		put_text(out, "retention", c->retention.text[i]);
+	put_number(out, "ocsp_lifetime", c->ocsp_lifetime);
+	/* Where nobody is told to ask, nothing is signed ahead. */
+	if (c->revocation_url != NULL)
+		put_number(out, "ocsp_answers", c->ocsp_answers);
+	if (!put_issued(c, out, c->tls_certificate) ||
+	    (c->operator_name != NULL && !put_issued(c, out, c->operator_certificate)))
+		return false;
 	return put_file(c, out, "ca_certificate", c->ca) && each_file(c, c->policies, take_policy, out) &&
 	       each_file(c, c->ek_roots, take_root, out) && put_operator(c, out);
 }
@@ -237,6 +287,53 @@ static bool config_reader(const struct main_config *c, struct ch_buf *out)
 	return true;
 }
 
+/* Where the CA's list lies, and who answers, as certificates say it. */
+static bool put_urls(const struct main_config *c, struct ch_buf *out)
+{
+	static uint8_t der[CH_CERT_MAX];
+	static struct ch_x509 ca;
+	char text[CH_CERT_TEXT_MAX + 1];
+	size_t n;
+	if (c->revocation_url == NULL)
+		return true;
+	struct ch_span url = ch_span_str(c->revocation_url);
+	bool ok = ch_span_starts(url, CH_SPAN_LIT("http://")) && url.p[url.n - 1] != '/';
+	for (size_t i = 0; i < url.n; i++)
+		ok = ok && url.p[i] > 0x20 && url.p[i] < 0x7f;
+	if (!read_certificate(c, c->ca, der, &n, &ca))
+		return false;
+	struct ch_wr w = ch_wr(text, sizeof(text) - 1);
+	ch_wr_str(&w, c->revocation_url);
+	ch_wr_str(&w, "/crl/");
+	ch_wr_hex(&w, ca.subject_key_id);
+	ch_wr_str(&w, ".crl");
+	if (!ok || w.bad) {
+		ch_log(CH_LOG_ERROR, "%s: revocation.url is http://HOST[:PORT], without a slash at its end", c->path);
+		return false;
+	}
+	text[w.len] = '\0';
+	put_text(out, "crl_url", text);
+	w = ch_wr(text, sizeof(text) - 1);
+	ch_wr_str(&w, c->revocation_url);
+	ch_wr_str(&w, "/ocsp");
+	text[w.len] = '\0';
+	put_text(out, "ocsp_url", text);
+	return true;
+}
+
+/* A server that was made before there was one goes on without. */
+static void put_ocsp_key(const struct main_config *c, struct ch_buf *out)
+{
+	CH_AUTO_FREE char *state = main_config_path(c, c->state_dir);
+	size_t n = strlen(state) + sizeof("/signer/ocsp.key");
+	CH_AUTO_FREE char *path = ch_calloc(n, 1);
+	struct ch_wr w = ch_wr(path, n - 1);
+	ch_wr_str(&w, state);
+	ch_wr_str(&w, "/signer/ocsp.key");
+	if (access(path, F_OK) == 0)
+		put_text(out, "key_ocsp", "ocsp.key");
+}
+
 static bool config_signer(const struct main_config *c, struct ch_buf *out)
 {
 	put_text(out, "key_ca", "ca.key");
@@ -244,7 +341,10 @@ static bool config_signer(const struct main_config *c, struct ch_buf *out)
 	put_text(out, "key_ear", "ear.key");
 	put_text(out, "ca_certificate", "ca.crt");
 	put_text(out, "origin", c->origin);
-	return true;
+	put_ocsp_key(c, out);
+	put_number(out, "crl_lifetime", c->crl_lifetime);
+	put_number(out, "ocsp_lifetime", c->ocsp_lifetime);
+	return put_urls(c, out);
 }
 
 bool main_config_role(const struct main_config *c, enum ch_role role, struct ch_buf *out)

@@ -33,6 +33,7 @@ static enum ch_err check_ca(struct ch_issuer *ca, const struct ch_x509 *cert, co
 		return CH_ERR_MISMATCH;
 	ca->name = cert->subject;
 	ca->kid = cert->subject_key_id;
+	ca->spki = cert->spki;
 	ca->not_after = cert->not_after;
 	return CH_OK;
 }
@@ -164,6 +165,8 @@ void ch_issue(struct ch_msg_issued *out, uint8_t room[static CH_IPC_CERT_MAX], c
 		.ca = false,
 		.san = { { CH_CERT_SAN_URI, ch_wr_span(&u) } },
 		.san_count = 1,
+		.crl_url = ca->crl_url,
+		.ocsp_url = ca->ocsp_url,
 	};
 	if (sign(room, &out->certificate, &c, key) != CH_OK)
 		refuse(out, "the certificate could not be signed");

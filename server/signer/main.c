@@ -6,11 +6,15 @@
 #include "server/signer/keys.h"
 #include "server/signer/signer.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 
 /* chainhold-signer: the signer between its channels. Started by chainholdd only. */
 
 #define NAME_MAX_ 255
+
+#define CRL_LIFETIME_S  86400 /* where the configuration says nothing */
+#define OCSP_LIFETIME_S 3600
 
 struct signer_main {
 	struct ch_child child;
@@ -115,6 +119,33 @@ static void load_ear(struct signer_main *m)
 	exit(EXIT_FAILURE);
 }
 
+/* What is revoked, and the key that says so by OCSP. */
+static void load_revocation(struct signer_main *m)
+{
+	struct ch_signer *s = &m->signer;
+	struct ch_span config = m->child.start.config;
+	struct ch_sign_key key;
+	int dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int64_t crl_life = (int64_t)ch_config_number(config, "crl_lifetime", CRL_LIFETIME_S);
+	int64_t ocsp_life = (int64_t)ch_config_number(config, "ocsp_lifetime", OCSP_LIFETIME_S);
+	enum ch_err err = dir < 0 ? CH_ERR_IO : ch_signer_crl_open(&s->crl, dir, &s->ca, crl_life);
+	if (err != CH_OK) {
+		ch_log(CH_LOG_ERROR, "what is revoked (/%s): %s", s->crl.name, ch_err_str(err));
+		exit(EXIT_FAILURE);
+	}
+	s->ca.crl_url = ch_config_get(config, "crl_url", 0);
+	s->ca.ocsp_url = ch_config_get(config, "ocsp_url", 0);
+	if (ch_config_get(config, "key_ocsp", 0).n == 0) {
+		ch_log(CH_LOG_NOTICE, "there is no key for OCSP: it is not answered");
+		return;
+	}
+	load_key(m, "key_ocsp", &key, CH_KEY_P256);
+	if (ch_responder_init(&s->responder, &key, &s->ca, ocsp_life) == CH_OK)
+		return;
+	ch_log(CH_LOG_ERROR, "the key for OCSP cannot be used");
+	exit(EXIT_FAILURE);
+}
+
 int main(void)
 {
 	static struct signer_main m;
@@ -129,6 +160,7 @@ int main(void)
 	load_ca(&m);
 	load_log(&m);
 	load_ear(&m);
+	load_revocation(&m);
 	enum ch_err err = ch_hub_run(&m.hub);
 	ch_signer_clear(&m.signer);
 	ch_hub_clear(&m.hub);

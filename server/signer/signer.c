@@ -38,6 +38,47 @@ static bool on_leaves(struct ch_signer *s, struct ch_span payload, const struct 
 	return true;
 }
 
+static bool on_revoke(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to)
+{
+	struct ch_msg_revoke req;
+	int64_t now = (int64_t)time(NULL);
+	if (ch_msg_parse(CH_MSG_REVOKE, &req, payload, NULL) != CH_OK)
+		return false;
+	enum ch_err err = ch_signer_crl_add(&s->crl, req.rows, now);
+	if (err == CH_OK && req.more != 0)
+		return true;
+	uint8_t status = err == CH_OK ? 0 : 2;
+	if (err == CH_OK) {
+		err = ch_signer_crl_publish(&s->crl, &s->ca, &s->ca_key, now);
+		status = err == CH_OK ? 0 : 1;
+	}
+	s->counters.lists += status == 0;
+	s->counters.lists_failed += status != 0;
+	if (status != 0)
+		ch_log(CH_LOG_ERROR, "no new revocation list: %s; the one before stands", ch_err_str(err));
+	const struct ch_msg_crl out = { .status = status,
+					.count = (uint32_t)s->crl.count,
+					.number = s->crl.number,
+					.this_update = (uint64_t)s->crl.this_update,
+					.next_update = (uint64_t)s->crl.next_update,
+					.list = status == 0 ? ch_buf_span(&s->crl.list) : CH_SPAN_EMPTY };
+	to->send(to->ctx, CH_MSG_CRL, &out);
+	return true;
+}
+
+static bool on_ocsp_sign(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to)
+{
+	struct ch_msg_ocsp_sign req;
+	struct ch_msg_ocsp out;
+	uint8_t room[CH_OCSP_ANSWER_MAX];
+	if (ch_msg_parse(CH_MSG_OCSP_SIGN, &req, payload, NULL) != CH_OK)
+		return false;
+	ch_responder_sign(&s->responder, &out, room, &req, &s->crl, &s->ca, &s->ca_key, (int64_t)time(NULL));
+	s->counters.answers += out.status == CH_OCSP_SUCCESSFUL;
+	to->send(to->ctx, CH_MSG_OCSP, &out);
+	return true;
+}
+
 static bool on_ear(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to)
 {
 	struct ch_msg_ear_sign req;
@@ -70,10 +111,8 @@ static const struct {
 	enum ch_msg type;
 	bool (*run)(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to);
 } handler[] = {
-	{ CH_MSG_ISSUE, on_issue },
-	{ CH_MSG_LEAVES, on_leaves },
-	{ CH_MSG_EAR_SIGN, on_ear },
-	{ CH_MSG_KEYS_ASK, on_keys },
+	{ CH_MSG_ISSUE, on_issue },         { CH_MSG_LEAVES, on_leaves }, { CH_MSG_REVOKE, on_revoke },
+	{ CH_MSG_OCSP_SIGN, on_ocsp_sign }, { CH_MSG_EAR_SIGN, on_ear },  { CH_MSG_KEYS_ASK, on_keys },
 };
 
 bool ch_signer_request(struct ch_signer *s, const struct ch_frame *f, const struct ch_signer_out *out)
@@ -100,6 +139,13 @@ void ch_signer_metrics(const struct ch_signer *s, struct ch_wr *w)
 		  s->counters.checkpoints },
 		{ "chainhold_signer_checkpoints_total{result=\"failed\"} ", s->counters.failed },
 		{ "# TYPE chainhold_signer_ears_total counter\nchainhold_signer_ears_total ", s->counters.ears },
+		{ "# TYPE chainhold_signer_revocation_lists_total counter\n"
+		  "chainhold_signer_revocation_lists_total{result=\"signed\"} ",
+		  s->counters.lists },
+		{ "chainhold_signer_revocation_lists_total{result=\"failed\"} ", s->counters.lists_failed },
+		{ "# TYPE chainhold_signer_revoked gauge\nchainhold_signer_revoked ", s->crl.count },
+		{ "# TYPE chainhold_signer_ocsp_answers_total counter\nchainhold_signer_ocsp_answers_total ",
+		  s->counters.answers },
 		{ "# TYPE chainhold_log_signed_entries gauge\nchainhold_log_signed_entries ", s->tree.last.size },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
@@ -113,6 +159,8 @@ void ch_signer_clear(struct ch_signer *s)
 {
 	ch_signer_tree_clear(&s->tree);
 	ch_ear_signer_clear(&s->ear);
+	ch_responder_clear(&s->responder);
+	ch_signer_crl_clear(&s->crl);
 	ch_issuer_clear(&s->ca);
 	ch_sign_key_clear(&s->ca_key);
 }

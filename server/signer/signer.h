@@ -5,6 +5,7 @@
 #include "server/ipc/messages.h"
 #include "server/signer/ear.h"
 #include "server/signer/issue.h"
+#include "server/signer/responder.h"
 #include "server/signer/tree.h"
 
 /* The work of the signer, without its process: one request, one answer. */
@@ -14,8 +15,10 @@ struct ch_signer {
 	struct ch_issuer ca;
 	struct ch_signer_tree tree;
 	struct ch_ear_signer ear;
+	struct ch_signer_crl crl;
+	struct ch_responder responder; /* without a key nobody is answered */
 	struct {
-		uint64_t issued, refused, checkpoints, failed, ears;
+		uint64_t issued, refused, checkpoints, failed, ears, lists, lists_failed, answers;
 	} counters;
 };
 
@@ -26,7 +29,7 @@ struct ch_signer_out {
 };
 
 /*
- * Carries out ISSUE, LEAVES, EAR_SIGN or KEYS_ASK and sends its one answer. False, and nothing is sent or changed, if it does not
+ * Carries out a request and sends its one answer; a REVOKE that others follow has none. False, and nothing is sent or changed, if it does not
  * parse or is another message. Whether its sender may ask for it was looked at before (permit.c).
  */
 CH_MUST_USE bool ch_signer_request(struct ch_signer *s, const struct ch_frame *f, const struct ch_signer_out *out);

@@ -146,6 +146,7 @@ void world_clear(struct world *w)
 	world_kill(w);
 	world_forget(w);
 	ch_buf_free(&w->config);
+	ch_buf_free(&w->revoked);
 	world_remove(w->dir);
 }
 
@@ -248,10 +249,58 @@ static void signer_leaves(struct world *w, uint64_t id, struct ch_span payload, 
 	answer(w, CH_MSG_CHECKPOINT, id, &c);
 }
 
+/* Stands for a list: the rows that were told. */
+static void signer_revoke(struct world *w, uint64_t id, struct ch_span payload, world_answers answer)
+{
+	struct ch_msg_revoke m;
+	NEED(ch_msg_parse(CH_MSG_REVOKE, &m, payload, NULL) == CH_OK);
+	for (size_t at = 0; at < m.rows.n; at += CH_IPC_REVOKED) {
+		struct ch_span row = ch_span_sub(m.rows, at, CH_IPC_REVOKED);
+		if (!world_revoked(w, row.p))
+			ch_buf_append(&w->revoked, row);
+	}
+	if (m.more != 0)
+		return;
+	const struct ch_msg_crl c = { .status = w->signer_fails,
+				      .count = (uint32_t)(w->revoked.n / CH_IPC_REVOKED),
+				      .number = ++w->lists,
+				      .this_update = w->wall / 1000,
+				      .next_update = w->wall / 1000 + 86400,
+				      .list = w->signer_fails ? CH_SPAN_EMPTY : CH_SPAN_LIT("list") };
+	answer(w, CH_MSG_CRL, id, &c);
+}
+
+/* Stands for an answer: "good", "revoked" or "unknown" of the first certificate. */
+static void signer_ocsp(struct world *w, uint64_t id, struct ch_span payload, world_answers answer)
+{
+	struct ch_msg_ocsp_sign m;
+	NEED(ch_msg_parse(CH_MSG_OCSP_SIGN, &m, payload, NULL) == CH_OK && m.ids.n >= CH_IPC_OCSP_ID);
+	bool known = (m.ids.p[2] & CH_IPC_OCSP_KNOWN) != 0;
+	const struct ch_msg_ocsp a = { .this_update = w->wall / 1000,
+				       .next_update = w->wall / 1000 + 3600,
+				       .answer = world_revoked(w, m.ids.p + 3) ? CH_SPAN_LIT("revoked")
+						 : known                       ? CH_SPAN_LIT("good")
+									       : CH_SPAN_LIT("unknown") };
+	answer(w, CH_MSG_OCSP, id, &a);
+}
+
+bool world_revoked(const struct world *w, const uint8_t serial[static 20])
+{
+	for (size_t at = 0; at < w->revoked.n; at += CH_IPC_REVOKED) {
+		if (ch_span_eq(ch_span(w->revoked.p + at, 20), ch_span(serial, 20)))
+			return true;
+	}
+	return false;
+}
+
 void world_signer(struct world *w, const struct sent *s, world_answers answer)
 {
 	if (s->type == CH_MSG_ISSUE)
 		signer_issue(w, s->id, ch_buf_span(&s->payload), answer);
+	else if (s->type == CH_MSG_REVOKE)
+		signer_revoke(w, s->id, ch_buf_span(&s->payload), answer);
+	else if (s->type == CH_MSG_OCSP_SIGN)
+		signer_ocsp(w, s->id, ch_buf_span(&s->payload), answer);
 	else
 		signer_leaves(w, s->id, ch_buf_span(&s->payload), answer);
 }

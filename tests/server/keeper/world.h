@@ -43,8 +43,10 @@ struct world {
 	/* the signer, whose state outlives a keeper */
 	struct ch_frontier frontier;
 	uint64_t issued;
-	bool signer_deaf;  /* takes requests and does not answer */
-	bool signer_fails; /* has no disk: signs nothing */
+	bool signer_deaf;      /* takes requests and does not answer */
+	bool signer_fails;     /* has no disk: signs nothing */
+	struct ch_buf revoked; /* rows of REVOKE, each once: stands for the list too */
+	uint64_t lists;
 	struct ch_buf config;
 	/* another way to a keeper: a process behind channels (tests/drivers/keeper_driver.c); NULL: it is called */
 	uint64_t (*say)(struct world *w, enum ch_role from, enum ch_msg type, const void *msg);
@@ -79,6 +81,8 @@ void world_pass(struct world *w, uint64_t ms);
 /* What the keeper sent, kept until world_forget(). */
 void world_take(struct world *w, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id,
 		struct ch_span payload);
+/* The played signer was told that it is revoked. */
+bool world_revoked(const struct world *w, const uint8_t serial[static 20]);
 /* What the signer says to a message of the keeper, by way of `answer`. */
 typedef void (*world_answers)(struct world *w, enum ch_msg type, uint64_t id, const void *msg);
 void world_signer(struct world *w, const struct sent *s, world_answers answer);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "server/edge/revocation.h"
+
+#include "core/platform/x509.h"
+#include "core/wire/base64.h"
+
+#include <stdio.h>
+
+#define LINE 64 /* of PEM (RFC 7468, 2) */
+
+enum ch_err revocation_init(struct revocation *r, struct ch_span ca_pem, size_t answers_max)
+{
+	CH_AUTO_FREE uint8_t *der = ch_calloc(CH_CERT_MAX, 1);
+	CH_AUTO_FREE struct ch_x509 *x = ch_calloc(1, sizeof(*x));
+	size_t n = 0;
+	*r = (struct revocation){ .places = answers_max / REVOCATION_WAYS };
+	enum ch_err err = ch_pem_decode(ca_pem, "CERTIFICATE", der, CH_CERT_MAX, &n, NULL);
+	if (err == CH_OK || err == CH_ERR_DUPLICATE)
+		err = ch_x509_parse(x, ch_span(der, n), NULL);
+	if (err == CH_OK)
+		err = ch_ocsp_issuer_make(&r->issuer, x->subject, x->spki);
+	struct ch_wr w = ch_wr(r->name, sizeof(r->name) - 1);
+	ch_wr_hex(&w, err == CH_OK ? x->subject_key_id : CH_SPAN_EMPTY);
+	return err != CH_OK ? err : w.bad || w.len == 0 ? CH_ERR_MISSING : CH_OK;
+}
+
+void revocation_clear(struct revocation *r)
+{
+	for (size_t i = 0; r->kept != NULL && i < r->places * REVOCATION_WAYS; i++)
+		ch_buf_free(&r->kept[i].answer);
+	ch_free(r->kept);
+	ch_buf_free(&r->list);
+	ch_buf_free(&r->pem);
+	*r = (struct revocation){ 0 };
+}
+
+/* --- the list --- */
+
+static void pem_make(struct ch_buf *pem, struct ch_span der)
+{
+
+	char line[LINE + 8];
+	pem->n = 0;
+	ch_buf_append(pem, CH_SPAN_LIT("-----BEGIN X509 CRL-----\n"));
+	for (size_t at = 0; at < der.n; at += LINE / 4 * 3) {
+		size_t n = der.n - at < LINE / 4 * 3 ? der.n - at : LINE / 4 * 3;
+		struct ch_wr w = ch_wr(line, sizeof(line));
+		ch_base64_put(&w, CH_BASE64_STD, ch_span_sub(der, at, n));
+		ch_wr_str(&w, "\n");
+		ch_buf_append(pem, ch_wr_span(&w));
+	}
+	ch_buf_append(pem, CH_SPAN_LIT("-----END X509 CRL-----\n"));
+}
+
+void revocation_list(struct revocation *r, const struct ch_msg_crl *m)
+{
+	r->told = *m;
+	r->told.list = CH_SPAN_EMPTY;
+	r->list.n = 0;
+	ch_buf_append(&r->list, m->list);
+	pem_make(&r->pem, m->list);
+	(void)snprintf(r->tag, sizeof(r->tag), "\"%llu\"", (unsigned long long)m->number);
+}
+
+/* --- answers --- */
+
+/* Serial numbers of our own certificates are random in all but a few bits; others may be small. */
+static size_t place_of(const struct revocation *r, const uint8_t *serial)
+{
+	uint64_t v = 14695981039346656037u;
+	for (size_t i = 0; i < 20; i++)
+		v = (v ^ serial[i]) * 1099511628211u;
+	return (size_t)(v % r->places) * REVOCATION_WAYS;
+}
+
+const struct kept_answer *revocation_find(const struct revocation *r, const uint8_t id[static CH_IPC_OCSP_ID])
+{
+	if (r->kept == NULL)
+		return NULL;
+	const struct kept_answer *k = r->kept + place_of(r, id + 3);
+	for (size_t i = 0; i < REVOCATION_WAYS; i++) {
+		if (k[i].next_update != 0 && ch_span_eq(CH_SPAN_OF(k[i].id), ch_span(id, CH_IPC_OCSP_ID)))
+			return &k[i];
+	}
+	return NULL;
+}
+
+/* The one of this id, else a free one, else the oldest. */
+static struct kept_answer *room_for(struct revocation *r, const uint8_t id[static CH_IPC_OCSP_ID])
+{
+	struct kept_answer *k = r->kept + place_of(r, id + 3), *best = k;
+	for (size_t i = 0; i < REVOCATION_WAYS; i++) {
+		if (k[i].next_update != 0 && ch_span_eq(CH_SPAN_OF(k[i].id), ch_span(id, CH_IPC_OCSP_ID)))
+			return &k[i];
+		if (k[i].next_update < best->next_update)
+			best = &k[i];
+	}
+	return best;
+}
+
+void revocation_keep(struct revocation *r, const struct ch_msg_ocsp_answer *m)
+{
+	uint8_t id[CH_IPC_OCSP_ID];
+	struct ch_digest d;
+	if (r->places == 0 || m->answer.n == 0 || ch_hash_once(CH_HASH_SHA256, m->answer, &d) != CH_OK)
+		return;
+	if (r->kept == NULL)
+		r->kept = ch_calloc(r->places * REVOCATION_WAYS, sizeof(*r->kept));
+	(void)ch_span_copy(id, sizeof(id), CH_SPAN_OF(m->id));
+	id[2] &= CH_IPC_OCSP_NULL;
+	struct kept_answer *k = room_for(r, id);
+	struct ch_wr w = ch_wr(k->tag, sizeof(k->tag) - 1);
+	(void)ch_span_copy(k->id, sizeof(k->id), CH_SPAN_OF(id));
+	k->this_update = m->this_update;
+	k->next_update = m->next_update;
+	ch_wr_str(&w, "\"");
+	ch_wr_hex(&w, ch_span(d.b, 16));
+	ch_wr_str(&w, "\"");
+	k->tag[w.len] = '\0';
+	k->answer.n = 0;
+	ch_buf_append(&k->answer, m->answer);
+}
+
+void revocation_drop(struct revocation *r, const uint8_t serial[static 20])
+{
+	if (r->kept == NULL)
+		return;
+	struct kept_answer *k = r->kept + place_of(r, serial);
+	for (size_t i = 0; i < REVOCATION_WAYS; i++) {
+		if (k[i].next_update == 0 || !ch_span_eq(ch_span(k[i].id + 3, 20), ch_span(serial, 20)))
+			continue;
+		ch_buf_free(&k[i].answer);
+		k[i] = (struct kept_answer){ .next_update = 0 };
+	}
+}
+
+void revocation_id(uint8_t id[static CH_IPC_OCSP_ID], const struct ch_ocsp_cert_id *cert)
+{
+	struct ch_wr w = ch_wr(id, CH_IPC_OCSP_ID);
+	ch_wr_be16(&w, (uint16_t)cert->hash);
+	ch_wr_u8(&w, cert->null_params ? CH_IPC_OCSP_NULL : 0);
+	ch_wr_put(&w, CH_SPAN_OF(cert->serial.b));
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_EDGE_REVOCATION_H
+#define CH_EDGE_REVOCATION_H
+
+#include "core/platform/ocsp.h"
+#include "host/base/mem.h"
+#include "server/ipc/messages.h"
+
+/*
+ * What an edge tells of revocation as it was signed: the list, and answers of OCSP. A table of fixed size for the answers, its places found
+ * by serial number, so that all that is kept of one certificate is in one place of it.
+ */
+
+#define REVOCATION_WAYS 8  /* answers in one place; the oldest makes room */
+#define REVOCATION_TAG  40 /* an entity tag with its quotes and NUL */
+
+struct kept_answer {
+	uint8_t id[CH_IPC_OCSP_ID];
+	uint64_t this_update, next_update; /* seconds; 0: nothing is here */
+	char tag[REVOCATION_TAG];
+	struct ch_buf answer;
+};
+
+struct revocation {
+	struct ch_ocsp_issuer issuer;
+	char name[64]; /* of the list, without its ending: the CA's key identifier in hexadecimal */
+	struct ch_msg_crl told;
+	char tag[REVOCATION_TAG];
+	struct ch_buf list, pem;
+	size_t places;            /* of the table: REVOCATION_WAYS answers each */
+	struct kept_answer *kept; /* NULL before the first */
+};
+
+/* Takes the CA's certificate (PEM; the first one). CH_ERR_*: it cannot be read. */
+CH_MUST_USE enum ch_err revocation_init(struct revocation *r, struct ch_span ca_pem, size_t answers_max);
+void revocation_clear(struct revocation *r);
+
+void revocation_list(struct revocation *r, const struct ch_msg_crl *m);
+void revocation_keep(struct revocation *r, const struct ch_msg_ocsp_answer *m);
+/* Forgets every answer about a certificate. */
+void revocation_drop(struct revocation *r, const uint8_t serial[static 20]);
+/* What is kept under this id; NULL if nothing is. */
+const struct kept_answer *revocation_find(const struct revocation *r, const uint8_t id[static CH_IPC_OCSP_ID]);
+/* The row of OCSP_SIGN that asks about this certificate. */
+void revocation_id(uint8_t id[static CH_IPC_OCSP_ID], const struct ch_ocsp_cert_id *cert);
+
+#endif

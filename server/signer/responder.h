@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_SIGNER_RESPONDER_H
+#define CH_SIGNER_RESPONDER_H
+
+#include "core/platform/ocsp.h"
+#include "server/signer/crl.h"
+
+/*
+ * Signs answers of OCSP with a key of its own, for which the CA gives a certificate that says so (RFC 6960, 4.2.2.2) and lives a week. What
+ * it says of a certificate is what crl.h knows, whatever the keeper thinks of it: the keeper only says which numbers were issued.
+ */
+struct ch_responder {
+	struct ch_sign_key key;
+	uint8_t kid[20]; /* SHA-1 of the key's bits */
+	struct ch_buf spki;
+	struct ch_buf certificate; /* DER; empty before the first answer */
+	int64_t renew;             /* when it is time for the next one */
+	int64_t lifetime;          /* of an answer, seconds */
+	struct ch_ocsp_issuer issuer;
+};
+
+/* Takes the key over on success; CH_ERR_KEY if it is not of P-256. */
+CH_MUST_USE enum ch_err ch_responder_init(struct ch_responder *r, struct ch_sign_key *key, const struct ch_issuer *ca,
+					  int64_t lifetime);
+void ch_responder_clear(struct ch_responder *r);
+
+/*
+ * Answers OCSP_SIGN: at `room` the whole answer. Status CH_OCSP_SUCCESSFUL, or CH_OCSP_INTERNAL if the request is no such request
+ * or a key fails. Makes itself a certificate when it needs one.
+ */
+void ch_responder_sign(struct ch_responder *r, struct ch_msg_ocsp *out, uint8_t room[static CH_OCSP_ANSWER_MAX],
+		       const struct ch_msg_ocsp_sign *req, const struct ch_signer_crl *crl, const struct ch_issuer *ca,
+		       const struct ch_sign_key *ca_key, int64_t clock);
+
+#endif
