@@ -89,8 +89,7 @@ static void a_field_out_of_its_bounds_is_refused(void **state)
 		enum ch_err err;
 	} row[] = {
 		{ "no certificate", "300430023000", CH_ERR_MISSING },
-		{ "v1, written out", "301c301aa00302010030133011300f300606022a03050004000400020101",
-		  CH_ERR_MALFORMED },
+		{ "v1, written out", "301c301aa00302010030133011300f300606022a03050004000400020101", CH_ERR_MALFORMED },
 		{ "a hash that is not as long as SHA-1 makes it",
 		  "301c301a301830163014300906052b0e03021a0500040161040162020101", CH_ERR_RANGE },
 		{ "parameters of SHA-1",
