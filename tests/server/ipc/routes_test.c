@@ -48,11 +48,15 @@ static void parameters(void **state)
 	assert_int_equal(ch_route_param(CH_ROUTE_EVIDENCE_PART, path, 3).n, 0);
 	assert_int_equal(ch_route_param(CH_ROUTE_STATUS, path, 0).n, 0);
 	assert_int_equal(ch_route_param(CH_ROUTE_COUNT, path, 0).n, 0);
+	assert_true(ch_span_eq(ch_route_param(CH_ROUTE_OCSP_GET, CH_SPAN_LIT("/ocsp//a%2Fb+c=/d"), 0),
+			       CH_SPAN_LIT("/a%2Fb+c=/d")));
+	assert_true(ch_route_opaque(CH_ROUTE_OCSP_GET));
+	assert_false(ch_route_opaque(CH_ROUTE_TILE) || ch_route_opaque(CH_ROUTE_COUNT));
 	assert_true(ch_span_eq(ch_route_param(CH_ROUTE_TILE, CH_SPAN_LIT("/log/tile/entries/x001/002.p/3"), 0),
 			       CH_SPAN_LIT("entries/x001/002.p/3")));
 }
 
-/* What anybody may ask of devices' listener is enrolment; a body goes to verify and nowhere else. */
+/* What anybody may ask of devices' listener is enrolment; a body goes to verify and nowhere else, but for OCSP's (decision 0017). */
 static void the_table_keeps_its_rules(void **state)
 {
 	(void)state;
@@ -62,7 +66,8 @@ static void the_table_keeps_its_rules(void **state)
 			assert_true(ch_span_starts(ch_span_str(r->pattern), CH_SPAN_LIT("/v1/enrol")));
 		if (r->listener == CH_LISTENER_OPERATORS)
 			assert_int_equal(r->caller & ~CH_CALLER_OPERATORS, 0);
-		assert_true(r->body_max == 0 || r->process == CH_ROLE_VERIFY);
+		assert_true(r->body_max == 0 || r->process == CH_ROLE_VERIFY || i == CH_ROUTE_OCSP);
+		assert_true(r->process != CH_ROLE_EDGE || r->body_max <= 2048);
 		assert_true(r->body_max <= CH_IPC_BODY_MAX);
 	}
 }
