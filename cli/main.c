@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cmd.h"
 #include "cli/elsewhere.h"
+#include "cli/fleet_root.h"
 #include "cli/policy_check.h"
 
 #include <errno.h>
@@ -14,6 +15,20 @@ static int cmd_policy_here(int argc, char **argv)
 	static const struct cli_cmd here[] = { { "check", "check policy files", cmd_policy_check } };
 	if (argc >= 2 && strcmp(argv[1], here[0].name) == 0)
 		return cli_dispatch("", here, CH_COUNT_OF(here), argc, argv);
+	return cli_elsewhere(argc, argv);
+}
+
+/* A fleet root is looked at here, where there is no key; it is made and signed there. */
+static int cmd_fleet_root_here(int argc, char **argv)
+{
+	static const struct cli_cmd here[] = {
+		{ "verify", "walk from one version to another", cmd_fleet_root_verify },
+		{ "show", "show a fleet root", cmd_fleet_root_show },
+	};
+	for (size_t i = 0; argc >= 2 && i < CH_COUNT_OF(here); i++) {
+		if (strcmp(argv[1], here[i].name) == 0)
+			return cli_dispatch("", here, CH_COUNT_OF(here), argc, argv);
+	}
 	return cli_elsewhere(argc, argv);
 }
 
@@ -32,6 +47,7 @@ static const struct cli_cmd command[] = {
 	{ "operator", "who may decide what", cli_elsewhere },
 	{ "token", "enrolment without a TPM", cli_elsewhere },
 	{ "ek", "which endorsement keys may enrol", cli_elsewhere },
+	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root_here },
 	{ "backup", "copy the store of a server in use", cli_elsewhere },
 	{ "restore", "put a copy back, without forking the log", cli_elsewhere },
 	{ "audit", "compute every verdict and the log of a backup again", cli_elsewhere },

@@ -27,7 +27,8 @@
 	X(OPERATOR_REMOVE, "operator.remove", NAME, NONE, 0)                                  \
 	X(DEVICE_PIN, "device.pin", DEVICE, NEEDED, CH_OPERATOR_BIT_RELEASER)                 \
 	X(DEVICE_UNPIN, "device.unpin", DEVICE, NONE, CH_OPERATOR_BIT_RELEASER)               \
-	X(BASELINE_RETIRE, "baseline.retire", NAME, NEEDED, CH_OPERATOR_BIT_RELEASER)
+	X(BASELINE_RETIRE, "baseline.retire", NAME, NEEDED, CH_OPERATOR_BIT_RELEASER)         \
+	X(FLEET_ROOT_PUBLISH, "fleet-root.publish", NAME, NEEDED, 0)
 
 #define CH_VERB_ENUM(name, text, subject, payload, roles) CH_VERB_##name,
 enum ch_verb { CH_VERBS(CH_VERB_ENUM) CH_VERB_COUNT };

@@ -136,13 +136,23 @@ static bool version_take(struct ch_span *s, uint32_t v[static 3])
 	return true;
 }
 
+bool ch_agent_version_parse(uint32_t v[static 3], struct ch_span text)
+{
+	uint32_t out[3];
+	if (!version_take(&text, out) || text.n != 0)
+		return false;
+	for (size_t k = 0; k < 3; k++)
+		v[k] = out[k];
+	return true;
+}
+
 static enum ch_err take_version(const struct reader *t, size_t i)
 {
 	struct ch_span text;
 	enum ch_err err = take_text(t, i, &text);
 	if (err != CH_OK)
 		return err;
-	if (!version_take(&text, t->r->agent_min) || text.n != 0)
+	if (!ch_agent_version_parse(t->r->agent_min, text))
 		return refuse(t, i, CH_ERR_MALFORMED, "the version of an agent is three numbers: \"1.2.3\"");
 	return CH_OK;
 }

@@ -70,6 +70,8 @@ CH_MUST_USE enum ch_err ch_fleet_root_next(const struct ch_fleet_root *known, co
 /* Asked of the newest only. `time`: what is known for certain, a floor. CH_ERR_RANGE if it has expired. */
 CH_MUST_USE enum ch_err ch_fleet_root_current(const struct ch_fleet_root *r, uint64_t time, struct ch_diag *d);
 
+/* Reads exactly three numbers of at most six digits, "1.2.3". False, with `v` untouched, for anything else. */
+CH_MUST_USE bool ch_agent_version_parse(uint32_t v[static 3], struct ch_span text);
 /* True if `version` ("1.2.3"; what follows the third number is not looked at) is not below what the document asks of agents. */
 bool ch_fleet_root_admits(const struct ch_fleet_root *r, struct ch_span version);
 

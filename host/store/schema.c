@@ -181,12 +181,20 @@ static const struct step revocation[] = {
 	{ "CREATE INDEX certificate_serial ON certificate (tenant, serial)", STEP_PLAIN },
 };
 
+/* Versions of the fleet root, as they were published. */
+static const struct step fleet_root[] = {
+	{ "CREATE TABLE fleet_root (tenant BIGINT NOT NULL, version BIGINT NOT NULL, document BYTEA NOT NULL, "
+	  "sha256 BYTEA NOT NULL, time BIGINT NOT NULL, action BIGINT NOT NULL, PRIMARY KEY (tenant, version))",
+	  STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
 	{ 3, "retired reference values, devices by their attestation key", retired, CH_COUNT_OF(retired) },
 	{ 4, "evidence of a day, records erased", quota, CH_COUNT_OF(quota) },
 	{ 5, "revocation", revocation, CH_COUNT_OF(revocation) },
+	{ 6, "versions of the fleet root", fleet_root, CH_COUNT_OF(fleet_root) },
 };
 
 int64_t ch_schema_newest(void)

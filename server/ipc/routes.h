@@ -24,6 +24,7 @@
 	X(POLL, DEVICES, "GET", "/v1/poll", CH_CALLER_ATTEST, 0, EDGE)                                       \
 	X(RENEW, DEVICES, "POST", "/v1/renew", CH_CALLER_RENEW, CH_ROUTE_JSON_MAX, VERIFY)                   \
 	X(DEVICE_STATUS, DEVICES, "GET", "/v1/status", CH_CALLER_ATTEST, 0, READER)                          \
+	X(FLEET_ROOT, DEVICES, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                          \
 	/* operators */                                                                                      \
 	X(STATUS, OPERATORS, "GET", "/api/v1/status", CH_CALLER_OPERATORS, 0, READER)                        \
 	X(DEVICES, OPERATORS, "GET", "/api/v1/devices", CH_CALLER_OPERATORS, 0, READER)                      \
@@ -46,6 +47,7 @@
 	/* anybody, without TLS */                                                                           \
 	X(CHECKPOINT, PUBLIC, "GET", "/log/checkpoint", CH_CALLER_ANY, 0, READER)                            \
 	X(TILE, PUBLIC, "GET", "/log/tile/**", CH_CALLER_ANY, 0, READER)                                     \
+	X(PUBLIC_FLEET_ROOT, PUBLIC, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                    \
 	X(PUBLIC_JWKS, PUBLIC, "GET", "/.well-known/jwks.json", CH_CALLER_ANY, 0, READER)                    \
 	X(CRL, PUBLIC, "GET", "/crl/*", CH_CALLER_ANY, 0, EDGE)                                              \
 	X(OCSP, PUBLIC, "POST", "/ocsp", CH_CALLER_ANY, 2048, EDGE)                                          \

@@ -75,6 +75,7 @@ void ch_kp_challenge(struct ch_keeper *k, const struct ch_who *who, const struct
 	ch_json_object_end(&j);
 	ch_json_named_u64(&j, "interval", interval_of(k, &d));
 	ch_json_named_u64(&j, "generation", k->generation);
+	ch_json_named_u64(&j, "fleet_root", k->fleet_root);
 	ch_json_object_end(&j);
 	ch_kp_answer(k, who, 200, ch_wr_span(&w));
 }

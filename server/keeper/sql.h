@@ -226,6 +226,10 @@
 		       "ON CONFLICT (tenant, sha256) DO NOTHING")                                                          \
 	X(EK_ROOT_ALL, "SELECT sha256, certificate FROM ek_root WHERE tenant = $1 ORDER BY sha256")                        \
 	X(EK_ROOT_DROP, "DELETE FROM ek_root WHERE tenant = $1 AND sha256 = $2")                                           \
+	X(FLEET_ROOT_NEWEST,                                                                                               \
+	  "SELECT version, document FROM fleet_root WHERE tenant = $1 ORDER BY version DESC LIMIT 1")                      \
+	X(FLEET_ROOT_ADD, "INSERT INTO fleet_root (tenant, version, document, sha256, time, action) "                      \
+			  "VALUES ($1, $2, $3, $4, $5, $6)")                                                               \
 	X(GENERATION_LAST, "SELECT number, image FROM generation WHERE tenant = $1 ORDER BY number DESC LIMIT 1")          \
 	X(GENERATION_ADD, "INSERT INTO generation (tenant, number, time, image, sha256) VALUES ($1, $2, $3, $4, $5)")
 

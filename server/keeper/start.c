@@ -357,6 +357,7 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 	if (err == CH_OK) {
 		/* A new one is composed, and its leaf written, once the signer has said where the log is. */
 		ch_kp_generation_load(k);
+		ch_kp_fleet_root_load(k);
 		err = ch_store_busy(k->st) ? ch_store_commit(k->st) : ch_store_err(k->st);
 	}
 	if (err != CH_OK) {

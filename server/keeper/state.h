@@ -182,6 +182,7 @@ struct ch_keeper {
 	struct ch_class class[CH_KEEPER_CLASSES_MAX];
 	size_t class_count;
 	uint64_t generation;
+	uint64_t fleet_root; /* the newest version that was published; 0: none */
 	struct ch_buf image;
 	struct ch_buf ca_pem;
 	struct ch_nonce *nonce;
@@ -389,6 +390,11 @@ void ch_kp_generation_load(struct ch_keeper *k);
 /* Composes a generation if something differs from the last one, and tells every verify. */
 void ch_kp_generation_compose(struct ch_keeper *k);
 void ch_kp_generation_send(struct ch_keeper *k, unsigned verify);
+
+/* --- fleet_root.c --- */
+
+/* Reads which version is the newest. */
+void ch_kp_fleet_root_load(struct ch_keeper *k);
 
 /* --- disk.c --- */
 

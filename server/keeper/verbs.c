@@ -395,6 +395,7 @@ static const struct verb verbs[CH_VERB_COUNT] = {
 	[CH_VERB_EK_DENY] = { ek_refused, ek_run, CH_LIFE_COUNT, false },
 	[CH_VERB_TOKEN_CREATE] = { token_refused, token_run, CH_LIFE_COUNT, false },
 	[CH_VERB_OPERATOR_ADD] = { operator_add_refused, NULL, CH_LIFE_COUNT, true },
+	[CH_VERB_FLEET_ROOT_PUBLISH] = { ch_kp_fleet_root_refused, ch_kp_fleet_root_run, CH_LIFE_COUNT, false },
 	[CH_VERB_OPERATOR_REMOVE] = { operator_remove_refused, operator_remove_run, CH_LIFE_COUNT, false },
 	[CH_VERB_DEVICE_PIN] = { pin_refused, pin_run, CH_LIFE_COUNT, false },
 	[CH_VERB_DEVICE_UNPIN] = { unpin_refused, pin_changed, CH_LIFE_COUNT, false },

@@ -30,4 +30,8 @@ uint64_t ch_act_record(struct ch_keeper *k, const struct ch_act *a);
 void ch_act_done(struct ch_keeper *k, const struct ch_who *who, const struct ch_act *a, uint64_t leaf,
 		 struct ch_span certificate);
 
+/* fleet_root.c: a version of the fleet root. */
+const char *ch_kp_fleet_root_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_kp_fleet_root_run(struct ch_keeper *k, struct ch_act *a);
+
 #endif

@@ -54,6 +54,8 @@ static ch_page *const page[CH_ROUTE_COUNT] = {
 	[CH_ROUTE_PUBLIC_JWKS] = ch_page_jwks,
 	[CH_ROUTE_CHECKPOINT] = ch_page_checkpoint,
 	[CH_ROUTE_TILE] = ch_page_tile,
+	[CH_ROUTE_FLEET_ROOT] = ch_page_fleet_root,
+	[CH_ROUTE_PUBLIC_FLEET_ROOT] = ch_page_fleet_root,
 };
 
 struct ch_reader *ch_reader_new(const struct ch_reader_env *env, struct ch_span origin)

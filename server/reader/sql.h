@@ -18,6 +18,8 @@
 	X(LOG_HEAD, "SELECT size, time FROM checkpoint WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")                  \
 	X(GENERATION_LAST, "SELECT number, time FROM generation WHERE tenant = $1 ORDER BY number DESC LIMIT 1")      \
 	X(GENERATION, "SELECT image FROM generation WHERE tenant = $1 AND number = $2")                               \
+	X(FLEET_ROOT, "SELECT document FROM fleet_root WHERE tenant = $1 AND version = $2")                           \
+	X(FLEET_ROOT_NEWEST, "SELECT document FROM fleet_root WHERE tenant = $1 ORDER BY version DESC LIMIT 1")       \
 	/* devices */                                                                                                 \
 	X(DEVICES, CH_READER_DEVICE_COLUMNS "AND seq > $2 AND ($3 < 0 OR state = $3) AND ($4 < 0 OR chain = $4) AND " \
 					    "($5 = '' OR class = $5) ORDER BY seq LIMIT $6")                          \

@@ -2,6 +2,7 @@
 #include "server/verify/verify.h"
 
 #include "core/platform/ek_cert.h"
+#include "core/trust/fleet_root.h"
 #include "core/trust/policy.h"
 
 /*
@@ -100,14 +101,22 @@ static enum ch_err ek_check(const struct ch_action *a, struct ch_span payload, s
 	return payload.n == 0 || class_name.n > 0 ? CH_OK : ch_ek_cert_parse(cert, payload, d);
 }
 
+static enum ch_err fleet_root_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)
+{
+	(void)a;
+	CH_AUTO_FREE struct ch_json_node *node = ch_calloc(CH_ROOT_NODES_MAX, sizeof(*node));
+	CH_AUTO_FREE struct ch_fleet_root *root = ch_calloc(1, sizeof(*root));
+	enum ch_err err = ch_fleet_root_parse(root, payload, node, d);
+	return err == CH_OK ? ch_fleet_root_first(root, d) : err;
+}
+
 static const struct {
 	enum ch_verb verb;
 	enum ch_err (*check)(const struct ch_action *a, struct ch_span payload, struct ch_diag *d);
 } payloads[] = {
-	{ CH_VERB_POLICY_APPLY, policy_check },
-	{ CH_VERB_BASELINE_APPROVE, baseline_check },
-	{ CH_VERB_DEVICE_PIN, baseline_check },
-	{ CH_VERB_EK_ALLOW, ek_check },
+	{ CH_VERB_POLICY_APPLY, policy_check },           { CH_VERB_BASELINE_APPROVE, baseline_check },
+	{ CH_VERB_DEVICE_PIN, baseline_check },           { CH_VERB_EK_ALLOW, ek_check },
+	{ CH_VERB_FLEET_ROOT_PUBLISH, fleet_root_check },
 };
 
 static enum ch_err payload_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)

@@ -48,3 +48,7 @@ def note(document, keys):
 def document_of(data):
     """The JSON of a note."""
     return json.loads(data[: data.rindex(b"\n\n") + 1])
+
+
+def new_key(kind="ed25519"):
+    return ed25519.Ed25519PrivateKey.generate() if kind == "ed25519" else ec.generate_private_key(ec.SECP256R1())
