@@ -71,15 +71,27 @@ static void check_floor(struct ch_span in)
 	CHECK(ag_record_put_floor(&w, &r) == CH_OK && ch_span_eq(ch_wr_span(&w), in));
 }
 
+static void check_root(struct ch_span in)
+{
+	struct ag_record_root r;
+	struct ch_wr w = ch_wr(again, sizeof(again));
+	if (ag_record_root(&r, in) != CH_OK) {
+		CHECK(r.note.p == NULL);
+		return;
+	}
+	CHECK(ag_record_put_root(&w, &r) == CH_OK && ch_span_eq(ch_wr_span(&w), in));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0 || size > FILE_MAX / 2)
 		return 0;
-	unsigned kind = data[0] % 4;
+	unsigned kind = data[0] % 5;
 	struct ch_span rest = ch_span(data + 1, size - 1);
 	struct ch_span in = kind != 0 ? wrap(kind, rest) : rest;
 	check_evidence(in);
 	check_identity(in);
 	check_floor(in);
+	check_root(in);
 	return 0;
 }

@@ -279,6 +279,8 @@ enum ag_outcome ag_attest(struct collect *c)
 	/* A new certificate may have lifted a quarantine: soon after it the device asks how it stands. */
 	if (out == AG_DONE && (renew || ag_renew_due(c)) && ag_renew(c) == AG_DONE)
 		c->next_in = AFTER_RENEWAL;
+	if (out == AG_DONE && m.fleet_root > c->root.r.version)
+		(void)ag_root_walk(c);
 	(void)malloc_trim(0);
 	return out;
 }
@@ -300,5 +302,8 @@ enum ag_outcome ag_ask_status(struct collect *c)
 	c->ok = false;
 	if (out == AG_DONE)
 		judged(c, &m, true);
+	/* It has no challenges, which would name a later version. */
+	if (out == AG_DONE)
+		(void)ag_root_walk(c);
 	return out;
 }

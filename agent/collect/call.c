@@ -46,6 +46,7 @@ enum ag_outcome ag_call(struct collect *c, enum ag_route route, struct ch_span k
 	ag_child_ask(&c->child, AG_NET, AG_MSG_CALL, &m, answer, to, CALL_MS);
 	const struct head *h = to;
 	c->retry_after = h->retry_after;
+	c->unreached = c->unreached || h->status == 0;
 	c->code[ch_span_copy(c->code, sizeof(c->code) - 1, h->code)] = '\0';
 	if (h->status >= 200 && h->status < 300)
 		return AG_DONE;

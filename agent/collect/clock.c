@@ -31,6 +31,12 @@ bool ag_clock_tell(struct ag_clock *c, uint64_t time)
 	return c->floor >= c->kept + DAY;
 }
 
+void ag_clock_raise(struct ag_clock *c, uint64_t time)
+{
+	if (time > c->floor)
+		c->floor = time;
+}
+
 uint64_t ag_clock_now(const struct ag_clock *c)
 {
 	uint64_t t = c->told ? c->told_time + (ag_clock_up() - c->told_at) : seconds(CLOCK_REALTIME);

@@ -21,6 +21,8 @@ struct ag_clock {
 void ag_clock_init(struct ag_clock *c, uint64_t kept, uint64_t built);
 /* A server said the time. It never moves the floor back. True if it is a day or more past what is kept: worth a write. */
 bool ag_clock_tell(struct ag_clock *c, uint64_t time);
+/* It is not earlier than this, as somebody says whom we trust who has not said what time it is. */
+void ag_clock_raise(struct ag_clock *c, uint64_t time);
 uint64_t ag_clock_now(const struct ag_clock *c);
 
 /* Seconds since boot, suspended time included: for delays. */

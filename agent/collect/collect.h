@@ -5,6 +5,7 @@
 #include "agent/collect/clock.h"
 #include "agent/collect/logs.h"
 #include "agent/collect/queue.h"
+#include "agent/collect/root.h"
 #include "agent/ipc/child.h"
 
 /* chainhold-agent-collect: decides when to attest, reads the logs, keeps what must survive a power cut. It owns no key and no socket. */
@@ -18,6 +19,7 @@ struct collect {
 	int eventlog, ima;
 	struct ag_clock clock;
 	struct ag_queue queue;
+	struct ag_root root; /* the newest that holds; version 0: the configuration says whom to trust */
 
 	bool enrolled;
 	bool checked;                /* the keys were seen to work */
@@ -40,6 +42,7 @@ struct collect {
 	uint8_t last_history[AG_DIGEST];
 
 	char code[AG_TEXT_SHORT]; /* of the last refusal; empty if there was none */
+	bool unreached;           /* no server that is trusted was reached in this attempt */
 	unsigned failures;        /* in a row */
 	uint32_t retry_after;     /* seconds that the server asked for */
 	uint32_t next_in;         /* seconds until the next attestation, as the server wants it; 0: the interval */

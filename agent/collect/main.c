@@ -48,7 +48,7 @@ static uint64_t interval_ms(const struct collect *c)
 /* Refusals after which only an enrolment helps: the server knows the certificate no more, or takes it no more. */
 static bool expels(const char *code)
 {
-	static const char *const codes[] = { "unknown-certificate", "expired", "revoked" };
+	static const char *const codes[] = { "unknown-certificate", "expired", "revoked", "certificate-refused" };
 	for (size_t i = 0; i < CH_COUNT_OF(codes); i++) {
 		if (strcmp(code, codes[i]) == 0)
 			return true;
@@ -69,7 +69,8 @@ static enum ag_outcome attest_or_ask(struct collect *c)
 	return ag_self_check(c) ? ag_attest(c) : AG_REFUSED;
 }
 
-static enum ag_outcome attempt(struct collect *c)
+/* With whom the fleet root names now. */
+static enum ag_outcome attempt_once(struct collect *c)
 {
 	enum ag_outcome out = AG_DONE;
 	if (!c->enrolled || ag_certificate_over(c))
@@ -81,6 +82,22 @@ static enum ag_outcome attempt(struct collect *c)
 	c->expelled = true;
 	out = ag_enrol(c);
 	return out == AG_DONE ? attest_or_ask(c) : out;
+}
+
+/* Where nobody who is trusted was reached, or nobody may be trusted any more, a later fleet root may say who is. */
+static enum ag_outcome attempt(struct collect *c)
+{
+	for (bool walked = false;; walked = true) {
+		enum ag_outcome out = AG_LATER;
+		const char *why = ag_root_refuses(c);
+		c->unreached = why != NULL;
+		if (why != NULL)
+			ag_problem(c, "%s", why);
+		else
+			out = attempt_once(c);
+		if (out == AG_DONE || !c->unreached || walked || !ag_root_walk(c))
+			return out;
+	}
 }
 
 /* One attempt; milliseconds until the next. */
@@ -125,6 +142,7 @@ static void begin(struct collect *c)
 			 &(struct ch_sandbox){
 				 .root = root, .uid = c->start.uid, .gid = c->start.gid, .allow = CH_ALLOW_FILES });
 	ag_state_open(c);
+	ag_root_open(c);
 	if (c->enrolled)
 		ag_identity_use(c);
 	if (c->start.once == 0)

@@ -194,3 +194,24 @@ enum ch_err ag_record_evidence(struct ag_record_evidence *r, struct ch_span file
 	*r = out;
 	return CH_OK;
 }
+
+enum ch_err ag_record_put_root(struct ch_wr *w, const struct ag_record_root *r)
+{
+	size_t start = begin(w, AG_RECORD_ROOT);
+	put_span(w, r->note);
+	return end(w, start);
+}
+
+enum ch_err ag_record_root(struct ag_record_root *r, struct ch_span file)
+{
+	struct ch_rd in;
+	*r = (struct ag_record_root){ .note = CH_SPAN_EMPTY };
+	enum ch_err err = open_record(&in, AG_RECORD_ROOT, file);
+	if (err != CH_OK)
+		return err;
+	struct ag_record_root out = { .note = take_span(&in, CH_NOTE_MAX) };
+	if (!ch_rd_done(&in))
+		return CH_ERR_MALFORMED;
+	*r = out;
+	return CH_OK;
+}

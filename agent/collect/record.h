@@ -14,7 +14,7 @@
 #define AG_RECORD_HEAD    12
 #define AG_RECORD_MAX     (AG_BODY_MAX + ((size_t)64 << 10))
 
-enum ag_record_kind { AG_RECORD_IDENTITY = 1, AG_RECORD_FLOOR, AG_RECORD_EVIDENCE };
+enum ag_record_kind { AG_RECORD_IDENTITY = 1, AG_RECORD_FLOOR, AG_RECORD_EVIDENCE, AG_RECORD_ROOT };
 
 /* Who the device is since its enrolment. `chain` is PEM, leaf first. Times in seconds since 1970. */
 struct ag_record_identity {
@@ -54,7 +54,13 @@ struct ag_record_evidence {
 	struct ch_span ima;
 };
 
+/* The newest fleet root that was verified (core/trust/fleet_root.h), as it came. */
+struct ag_record_root {
+	struct ch_span note;
+};
+
 /* Writers: append a whole record. */
+CH_MUST_USE enum ch_err ag_record_put_root(struct ch_wr *w, const struct ag_record_root *r);
 CH_MUST_USE enum ch_err ag_record_put_identity(struct ch_wr *w, const struct ag_record_identity *r);
 CH_MUST_USE enum ch_err ag_record_put_floor(struct ch_wr *w, const struct ag_record_floor *r);
 CH_MUST_USE enum ch_err ag_record_put_evidence(struct ch_wr *w, const struct ag_record_evidence *r);
@@ -66,5 +72,6 @@ CH_MUST_USE enum ch_err ag_record_put_evidence(struct ch_wr *w, const struct ag_
 CH_MUST_USE enum ch_err ag_record_identity(struct ag_record_identity *r, struct ch_span file);
 CH_MUST_USE enum ch_err ag_record_floor(struct ag_record_floor *r, struct ch_span file);
 CH_MUST_USE enum ch_err ag_record_evidence(struct ag_record_evidence *r, struct ch_span file);
+CH_MUST_USE enum ch_err ag_record_root(struct ag_record_root *r, struct ch_span file);
 
 #endif

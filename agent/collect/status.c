@@ -50,6 +50,8 @@ void ag_status_tell(struct collect *c)
 	ch_json_named_u64(&j, "failures", c->failures);
 	ch_json_named_u64(&j, "time", ag_clock_now(&c->clock));
 	ch_json_named_u64(&j, "time_floor", c->clock.floor);
+	ch_json_named_u64(&j, "fleet_root", c->root.r.version);
+	ch_json_named_u64(&j, "fleet_root_expires", c->root.r.expires);
 	ch_json_named_str(&j, "problem", c->problem[0] != '\0' ? c->problem : NULL);
 	ch_json_object_end(&j);
 	ch_wr_u8(&w, '\n');

@@ -35,15 +35,18 @@ const char *ag_role_str(enum ag_role role);
 /* `tcti`: of tpm2-tss, or "none" for a key in a file. `ek`: "auto", "rsa-2048", "p-256", "p-384". `root`: folder of its state. */
 #define AG_FIELDS_START_TPM(F) \
 	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, AG_TEXT_MAX) F(SPAN, tcti, AG_TEXT_MAX) F(SPAN, ek, 16)
-/* `servers`: "host:port" a line, tried in this order; `ca`: PEM of the roots that may vouch for them; `proxy`: "host:port" or empty. */
+/*
+ * `servers`: "host:port" a line, tried in this order; `ca`: PEM of the roots that may vouch for them; both empty where TRUST will say
+ * it; `proxy`: "host:port" or empty.
+ */
 #define AG_FIELDS_START_NET(F) \
 	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, servers, AG_PAGE_MAX) F(SPAN, ca, AG_PAGE_MAX) \
 	F(SPAN, proxy, AG_TEXT_MAX)
-/* `has_eventlog`, `has_ima`: the descriptor is there. `token` is empty or the one-time token. `once`: attest once, then end. */
+/* `fleet_root`: the document that was provisioned, or empty. `has_eventlog`, `has_ima`: the descriptor is there. `token` is empty or the one-time token. `once`: attest once, then end. */
 #define AG_FIELDS_START_COLLECT(F) \
 	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, AG_TEXT_MAX) F(U8, has_eventlog, 0) F(U8, has_ima, 0) \
 	F(U8, once, 0) F(U8, software, 0) F(U32, interval, 0) F(U32, poll, 0) F(U64, built, 0) F(SPAN, class_name, 64) \
-	F(SPAN, hostname, 255) F(SPAN, token, AG_TEXT_MAX) F(SPAN, boot_id, 64)
+	F(SPAN, hostname, 255) F(SPAN, token, AG_TEXT_MAX) F(SPAN, boot_id, 64) F(SPAN, fleet_root, AG_PAGE_MAX)
 /* Confined and at work. `sandbox`: what is active, for people. */
 #define AG_FIELDS_READY(F) F(SPAN, sandbox, AG_TEXT_MAX)
 /* Attest now (SIGHUP). */
@@ -90,6 +93,16 @@ const char *ag_role_str(enum ag_role role);
 /* One request of the device API; `route` is an enum ag_route. It is not earlier than `floor`, whatever the clock says. Answered by the message that the route's row names. */
 #define AG_FIELDS_CALL(F) F(U8, route, 0) F(U64, floor, 0) F(SPAN, idempotency_key, 64) F(SPAN, body, AG_BODY_MAX)
 
+/* Whom to talk to from now on, in place of what START_NET or another TRUST said. An open connection ends. No answer. */
+#define AG_FIELDS_TRUST(F) F(SPAN, servers, AG_PAGE_MAX) F(SPAN, ca, AG_PAGE_MAX)
+/*
+ * A version of the fleet root from server `nth` of the list, over the open connection if `nth` is 0 and there is one, else over one
+ * that is not judged and on which no certificate is shown: only the signatures of the document count.
+ */
+#define AG_FIELDS_FETCH_ROOT(F) F(U64, version, 0) F(U32, nth, 0) F(U64, floor, 0)
+/* `status` of HTTP, 0 if the server was not reached; `places`: how many servers there are; `note`: the document, if it is 200. */
+#define AG_FIELDS_ROOT_ANSWER(F) F(U16, status, 0) F(U32, places, 0) F(SPAN, note, AG_PAGE_MAX)
+
 /* What every answer begins with: `status` of HTTP, 0 if no server was reached; `code`: of a refusal; `error`: why, for the log. */
 #define AG_ANSWER(F)           F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, code, 64) F(SPAN, error, AG_TEXT_MAX)
 #define AG_FIELDS_ENROLLING(F) AG_ANSWER(F) F(FIX, enrol, 16) F(SPAN, blob, AG_TPM_MAX) F(SPAN, secret, AG_TPM_MAX)
@@ -97,9 +110,11 @@ const char *ag_role_str(enum ag_role role);
 #define AG_FIELDS_CERTIFIED(F) \
 	AG_ANSWER(F) F(FIX, device, AG_DEVICE) F(SPAN, class_name, 64) F(SPAN, certificate, AG_CERT_MAX) \
 	F(SPAN, chain, AG_CERT_MAX) F(U64, not_after, 0) F(U64, time, 0)
+/* `fleet_root`: the newest version that the server has, 0: none. */
 #define AG_FIELDS_CHALLENGED(F) \
 	AG_ANSWER(F) F(FIX, nonce, AG_NONCE) F(U64, expires, 0) F(U64, time, 0) F(U64, log_size, 0) \
-	F(FIX, log_sha256, AG_DIGEST) F(U64, ima_size, 0) F(FIX, ima_sha256, AG_DIGEST) F(U32, interval, 0)
+	F(FIX, log_sha256, AG_DIGEST) F(U64, ima_size, 0) F(FIX, ima_sha256, AG_DIGEST) F(U32, interval, 0) \
+	F(U64, fleet_root, 0)
 /* `chain`: a tier; `reasons`: a sentence a line, escaped. */
 #define AG_FIELDS_JUDGED(F) \
 	AG_ANSWER(F) F(SPAN, chain, 32) F(SPAN, state, 32) F(SPAN, reasons, AG_PAGE_MAX) F(U64, evidence, 0) \
@@ -114,7 +129,8 @@ const char *ag_role_str(enum ag_role role);
 	M(ACTIVATE, activate) M(ACTIVATED, activated) M(PROVE, prove) M(PROVED, proved) M(SIGN, sign) \
 	M(SIGNED, signed) M(KEEP, keep) M(KEPT, kept) M(QUOTE, quote) M(QUOTED, quoted) M(CERTIFICATE, certificate) \
 	M(CALL, call) M(ENROLLING, enrolling) M(CERTIFIED, certified) M(CHALLENGED, challenged) \
-	M(JUDGED, judged) M(POLLED, polled)
+	M(JUDGED, judged) M(POLLED, polled) M(TRUST, trust) M(FETCH_ROOT, fetch_root) \
+	M(ROOT_ANSWER, root_answer)
 /* clang-format on */
 
 #define AG_ENUM(upper, lower) AG_MSG_##upper,

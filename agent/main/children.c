@@ -153,7 +153,7 @@ static int open_log(const char *path, const char *what)
 /* The files that main hands over as bytes; the spans of the messages point into them. */
 struct papers {
 	struct owner owner[AG_ROLE_COUNT];
-	struct ch_buf servers, ca, token, boot_id;
+	struct ch_buf servers, ca, fleet_root, token, boot_id;
 	char dir[AG_ROLE_COUNT][PATH_ROOM];
 	char hostname[256];
 	int eventlog, ima;
@@ -201,10 +201,16 @@ static bool gather(struct papers *p, const struct config *cfg)
 	/* a token that was used is no longer needed; its file may be gone */
 	if (cfg->token_file != NULL && access(cfg->token_file, F_OK) == 0 && !read_paper(cfg->token_file, &p->token))
 		return false;
-	if (!read_paper(cfg->server_ca, &p->ca) || !read_paper(BOOT_ID, &p->boot_id))
+	const char *path = cfg->fleet_root != NULL ? cfg->fleet_root : cfg->server_ca;
+	struct ch_buf *whom = cfg->fleet_root != NULL ? &p->fleet_root : &p->ca;
+	if (!read_paper(path, whom) || !read_paper(BOOT_ID, &p->boot_id))
 		return false;
-	if (p->ca.n > AG_PAGE_MAX || p->token.n > AG_TEXT_MAX || trimmed(&p->boot_id).n > 64) {
-		ch_log(CH_LOG_ERROR, "%s or the token is too long", cfg->server_ca);
+	if (whom->n == 0) {
+		ch_log(CH_LOG_ERROR, "%s is empty", path);
+		return false;
+	}
+	if (whom->n > AG_PAGE_MAX || p->token.n > AG_TEXT_MAX || trimmed(&p->boot_id).n > 64) {
+		ch_log(CH_LOG_ERROR, "%s or the token is too long", path);
 		return false;
 	}
 	p->eventlog = open_log(cfg->eventlog, "event log");
@@ -218,6 +224,7 @@ static void papers_free(struct papers *p)
 	ch_wipe(p->token.p, p->token.n);
 	ch_buf_free(&p->servers);
 	ch_buf_free(&p->ca);
+	ch_buf_free(&p->fleet_root);
 	ch_buf_free(&p->token);
 	ch_buf_free(&p->boot_id);
 }
@@ -256,6 +263,7 @@ static void send_starts(struct children *c, const struct config *cfg, const stru
 		.hostname = text(p->hostname),
 		.token = trimmed(&p->token),
 		.boot_id = trimmed(&p->boot_id),
+		.fleet_root = ch_buf_span(&p->fleet_root),
 	};
 	ag_child_send(&c->chan[AG_COLLECT], AG_MSG_START_COLLECT, 0, &collect);
 }

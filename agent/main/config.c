@@ -22,8 +22,9 @@ static const struct ch_conf_key user_keys[] = {
 	{ "collect", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_collect) },
 };
 static const struct ch_conf_key keys[] = {
-	{ "server", CH_CONF_TEXTS, CH_CONF_REQUIRED, AT(servers) },
-	{ "server_ca", CH_CONF_TEXT, CH_CONF_REQUIRED, AT(server_ca) },
+	{ "server", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(servers) },
+	{ "server_ca", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(server_ca) },
+	{ "fleet_root", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(fleet_root) },
 	{ "state_dir", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(state_dir) },
 	{ "status_file", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(status_file) },
 	{ "tpm", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(tpm) },
@@ -60,9 +61,24 @@ static enum ch_err check_place(const struct config *c, const char *key, const ch
 			      (const char *const[]){ "'", value, "' is not host:port", NULL });
 }
 
+/* Whom to trust is said once. */
+static enum ch_err check_trust(const struct config *c, struct ch_yaml_error *e)
+{
+	const char *twice = c->servers.count > 0 ? "server" : c->server_ca != NULL ? "server_ca" : NULL;
+	if (c->fleet_root != NULL && twice != NULL)
+		return ch_yaml_refuse(e, CH_ERR_DUPLICATE, ch_conf_find(&c->file, twice, NULL),
+				      (const char *const[]){ "'", twice, "' is named by the fleet root", NULL });
+	if (c->fleet_root != NULL || (c->servers.count > 0 && c->server_ca != NULL))
+		return CH_OK;
+	return ch_yaml_refuse(e, CH_ERR_MISSING, ch_conf_find(&c->file, "server", NULL),
+			      (const char *const[]){ "'fleet_root' is missing, or 'server' and 'server_ca'", NULL });
+}
+
 static enum ch_err check(const struct config *c, struct ch_yaml_error *e)
 {
-	enum ch_err err = check_place(c, "proxy", c->proxy, e);
+	enum ch_err err = check_trust(c, e);
+	if (err == CH_OK)
+		err = check_place(c, "proxy", c->proxy, e);
 	for (size_t i = 0; i < c->servers.count && err == CH_OK; i++)
 		err = check_place(c, "server", c->servers.text[i], e);
 	return err;

@@ -9,6 +9,7 @@
 struct config {
 	struct ch_conf_texts servers; /* "host:port" */
 	const char *server_ca;        /* file with the roots that may vouch for them, PEM */
+	const char *fleet_root;       /* file with a fleet root, which names both of the above; NULL: they are given */
 	const char *state_dir;
 	const char *status_file;
 	const char *tpm;      /* where it is (tcti.h), or "none" */

@@ -52,6 +52,7 @@ static const struct field challenged[] = {
 	{ "have.ima.size", U64, true, AT(challenged, ima_size), 0 },
 	{ "have.ima.sha256", HEX, true, AT(challenged, ima_sha256), AG_DIGEST },
 	{ "interval", U32, true, AT(challenged, interval), 0 },
+	{ "fleet_root", U64, true, AT(challenged, fleet_root), 0 },
 };
 static const struct field judged[] = {
 	{ "chain", TEXT, false, AT(judged, chain), 32 },    { "state", TEXT, false, AT(judged, state), 32 },

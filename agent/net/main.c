@@ -3,9 +3,11 @@
 #include "agent/net/answer.h"
 #include "core/wire/json.h"
 #include "host/net/http_client.h"
+#include "host/net/tcp.h"
 
 #include <errno.h>
 #include <nss.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@
 
 #define SERVERS_MAX 32
 #define HOST_MAX    256
+#define HOST_ROOM   (HOST_MAX + 12) /* with brackets and port */
 #define ANSWER_MAX  ((size_t)1 << 20)
 #define SIGN_MS     30000 /* a slow TPM behind a busy bus */
 
@@ -28,8 +31,11 @@ struct net {
 	size_t current; /* the server that answered last */
 	struct place proxy;
 	struct ch_buf ca;
-	struct ch_tls_client *tls;
+	struct ch_tls_client *tls; /* NULL: nobody is trusted */
+	struct ch_tls_client
+		*anybody; /* shows no certificate and judges none: for documents that speak for themselves */
 	uint32_t key;
+	struct ch_buf chain; /* own certificate; empty before the device is enrolled */
 	struct ch_net_conn *conn;
 };
 
@@ -82,30 +88,55 @@ static void servers_read(struct net *n, struct ch_span text)
 	}
 }
 
-/* An identity from now on: `cert` is empty before the device is enrolled. */
-static void identity(struct net *n, uint32_t key, struct ch_span cert)
+/* The TLS of the anchors and the identity that are known now. Anchors that OpenSSL does not read are nobody: a later fleet root mends it. */
+static void renew_tls(struct net *n)
 {
 	disconnect(n);
 	ch_tls_client_free(n->tls);
 	n->tls = NULL;
-	n->key = key;
+	struct ch_span chain = ch_buf_span(&n->chain);
 	const struct ch_tls_client_conf conf = {
-		.ca_pem = ch_buf_span(&n->ca), .cert_pem = cert, .sign = cert.n > 0 ? sign : NULL, .sign_ctx = n
+		.ca_pem = ch_buf_span(&n->ca), .cert_pem = chain, .sign = chain.n > 0 ? sign : NULL, .sign_ctx = n
 	};
 	struct ch_net_why why = { "" };
-	if (ch_tls_client_new(&n->tls, &conf, &why) != CH_OK)
-		ag_child_end(why.text);
+	if (n->ca.n > 0 && ch_tls_client_new(&n->tls, &conf, &why) != CH_OK)
+		ch_log(CH_LOG_ERROR, "%s", why.text);
 }
 
-static enum ch_err connect_to(struct net *n, size_t server, uint64_t floor, struct ch_net_why *why)
+/* An identity from now on: `cert` is empty before the device is enrolled. */
+static void identity(struct net *n, uint32_t key, struct ch_span cert)
 {
-	const struct ch_net_target t = {
+	n->key = key;
+	n->chain.n = 0;
+	ch_buf_append(&n->chain, cert);
+	renew_tls(n);
+}
+
+static void trust(struct net *n, const struct ag_trust *m)
+{
+	n->servers = n->current = 0;
+	servers_read(n, m->servers);
+	n->ca.n = 0;
+	ch_buf_append(&n->ca, m->ca);
+	renew_tls(n);
+}
+
+static struct ch_net_target target_of(const struct net *n, size_t server, uint64_t floor)
+{
+	return (struct ch_net_target){
 		.host = n->server[server].host,
 		.port = n->server[server].port,
 		.proxy_host = n->proxy.host[0] != '\0' ? n->proxy.host : NULL,
 		.proxy_port = n->proxy.port,
 		.time_floor = floor,
 	};
+}
+
+static enum ch_err connect_to(struct net *n, size_t server, uint64_t floor, struct ch_net_why *why)
+{
+	const struct ch_net_target t = target_of(n, server, floor);
+	if (n->tls == NULL)
+		return ch_net_say(why, CH_ERR_UNTRUSTED, "no anchor that can be used");
 	enum ch_err err = ch_net_connect(&n->conn, n->tls, &t, why);
 	if (err != CH_OK) {
 		n->conn = NULL;
@@ -117,18 +148,19 @@ static enum ch_err connect_to(struct net *n, size_t server, uint64_t floor, stru
 	return CH_OK;
 }
 
+/* What a request says whom it is for (RFC 9110, 7.2). */
+static void host_put(char to[static HOST_ROOM], const struct place *server)
+{
+	bool v6 = strchr(server->host, ':') != NULL;
+	(void)snprintf(to, HOST_ROOM, "%s%s%s:%s", v6 ? "[" : "", server->host, v6 ? "]" : "", server->port);
+}
+
 static enum ch_err ask_once(struct net *n, const struct ag_call *m, struct ch_http_answer *a, struct ch_net_why *why)
 {
 	char key[65];
 	key[ch_span_copy(key, sizeof(key) - 1, m->idempotency_key)] = '\0';
-	char host[HOST_MAX + 12];
-	struct ch_wr w = ch_wr(host, sizeof(host) - 1);
-	bool v6 = strchr(n->server[n->current].host, ':') != NULL;
-	ch_wr_str(&w, v6 ? "[" : "");
-	ch_wr_str(&w, n->server[n->current].host);
-	ch_wr_str(&w, v6 ? "]:" : ":");
-	ch_wr_str(&w, n->server[n->current].port);
-	host[w.len] = '\0';
+	char host[HOST_ROOM];
+	host_put(host, &n->server[n->current]);
 	const struct ch_http_ask ask = {
 		.method = ag_routes[m->route].method,
 		.target = ag_routes[m->route].path,
@@ -154,6 +186,7 @@ static enum ch_err ask(struct net *n, const struct ag_call *m, struct ch_http_an
 		return CH_OK;
 	size_t first = n->current;
 	enum ch_err err = CH_ERR_IO;
+	bool refused = false;
 	for (size_t i = 0; i < n->servers; i++) {
 		size_t server = (first + i) % n->servers;
 		err = connect_to(n, server, m->floor, why);
@@ -162,8 +195,9 @@ static enum ch_err ask(struct net *n, const struct ag_call *m, struct ch_http_an
 		if (err == CH_OK)
 			return CH_OK;
 		ch_log(CH_LOG_WARNING, "%s:%s: %s", n->server[server].host, n->server[server].port, why->text);
+		refused = refused || err == CH_ERR_KEY;
 	}
-	return err;
+	return refused ? CH_ERR_KEY : err;
 }
 
 static void set_retry(struct ag_answer *a, enum ag_msg type, unsigned seconds)
@@ -181,8 +215,12 @@ static void call(struct net *n, const struct ag_call *m, struct ch_chan *to, uin
 	if (m->route >= AG_ROUTE_COUNT)
 		ag_child_end("collect asks for a route that is not there");
 	enum ag_route route = (enum ag_route)m->route;
-	if (ask(n, m, &http, &why) != CH_OK) {
+	enum ch_err err = ask(n, m, &http, &why);
+	if (err != CH_OK) {
 		ag_answer_none(&answer, route, ch_span_str(why.text));
+		/* answers begin alike, see answer.c */
+		if (err == CH_ERR_KEY)
+			answer.judged.code = CH_SPAN_LIT("certificate-refused");
 		ag_child_send(to, ag_routes[route].answer, id, &answer);
 		return;
 	}
@@ -202,11 +240,60 @@ static void call(struct net *n, const struct ag_call *m, struct ch_chan *to, uin
 	ch_buf_free(&http.body);
 }
 
+/* --- the fleet root --- */
+
+static enum ch_err fetch(struct ch_net_conn *k, const struct place *server, uint64_t version, struct ch_http_answer *a,
+			 struct ch_net_why *why)
+{
+	char path[64], host[HOST_ROOM];
+	host_put(host, server);
+	(void)snprintf(path, sizeof(path), "/v1/fleet-root/%llu", (unsigned long long)version);
+	const struct ch_http_ask ask = { .method = "GET", .target = path, .host = host };
+	return ch_http_call(k, &ask, CH_NOTE_MAX, a, why);
+}
+
+static enum ch_err fetch_from(struct net *n, const struct ag_fetch_root *m, struct ch_http_answer *a,
+			      struct ch_net_why *why)
+{
+	const struct place *server = &n->server[m->nth];
+	if (m->nth == 0 && n->conn != NULL && ch_net_usable(n->conn)) {
+		enum ch_err err = fetch(n->conn, &n->server[n->current], m->version, a, why);
+		if (err != CH_OK || a->last)
+			disconnect(n);
+		if (err == CH_OK)
+			return CH_OK;
+	}
+	CH_AUTO_CONN struct ch_net_conn *k = NULL;
+	const struct ch_net_target t = target_of(n, m->nth, m->floor);
+	enum ch_err err = ch_net_connect(&k, n->anybody, &t, why);
+	return err == CH_OK ? fetch(k, server, m->version, a, why) : err;
+}
+
+static void fetch_root(struct net *n, const struct ag_fetch_root *m, struct ch_chan *to, uint64_t id)
+{
+	struct ch_http_answer http = { 0 };
+	struct ch_net_why why = { "" };
+	struct ag_root_answer answer = { .places = (uint32_t)n->servers };
+	if (m->nth < n->servers) {
+		enum ch_err err = fetch_from(n, m, &http, &why);
+		if (err == CH_OK)
+			answer.status = (uint16_t)http.status;
+		else
+			ch_log(CH_LOG_WARNING, "%s:%s: %s", n->server[m->nth].host, n->server[m->nth].port, why.text);
+		if (http.status == 200)
+			answer.note = ch_buf_span(&http.body);
+	}
+	ag_child_send(to, AG_MSG_ROOT_ANSWER, id, &answer);
+	ch_buf_free(&http.body);
+}
+
 static void serve(struct net *n, struct ag_link *l, const struct ch_frame *f)
 {
 	union {
 		struct ag_call call;
 		struct ag_certificate certificate;
+		struct ag_trust trust;
+		struct ag_fetch_root fetch;
 		struct ag_start_net start;
 		struct ag_signed answer;
 	} msg;
@@ -215,6 +302,10 @@ static void serve(struct net *n, struct ag_link *l, const struct ch_frame *f)
 		identity(n, msg.certificate.key, msg.certificate.chain);
 	else if (f->type == AG_MSG_CALL)
 		call(n, &msg.call, &l->chan, f->id);
+	else if (f->type == AG_MSG_TRUST)
+		trust(n, &msg.trust);
+	else if (f->type == AG_MSG_FETCH_ROOT)
+		fetch_root(n, &msg.fetch, &l->chan, f->id);
 	else
 		ag_child_end("a message came out of turn");
 }
@@ -229,6 +320,12 @@ int main(void)
 		ag_child_end("the proxy cannot be read: host:port is wanted");
 	ch_buf_append(&n.ca, start.ca);
 	identity(&n, 0, CH_SPAN_EMPTY);
+	if (n.tls == NULL && n.ca.n > 0)
+		ag_child_end("nobody can be trusted by the certificates of 'server_ca'");
+	const struct ch_tls_client_conf anybody = { .peer = CH_TLS_PEER_ANYBODY };
+	struct ch_net_why why;
+	if (ch_tls_client_new(&n.anybody, &anybody, &why) != CH_OK)
+		ag_child_end(why.text);
 	/*
 	 * The resolver reads its files whenever it is asked, and links in /etc lead to /run: the root stays, landlock leaves nothing
 	 * but reading there. Its services are those of the C library itself: another one is a library, which could not be loaded.

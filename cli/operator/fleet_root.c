@@ -170,7 +170,18 @@ int cmd_fleet_root_sign(int argc, char **argv)
 
 /* --- publish --- */
 
-static int publish(const char *path, struct op_act *a)
+/* One that has expired is a step to a later one, and nothing else. */
+static int check_current(const struct cli_root *doc, bool expired)
+{
+	struct ch_diag d;
+	if (expired || ch_fleet_root_current(&doc->r, (uint64_t)time(NULL), &d) == CH_OK)
+		return -1;
+	cli_say("%s: it has expired: devices would trust nobody. As a step to a later version it is published with --expired",
+		doc->path);
+	return CLI_FAILS;
+}
+
+static int publish(const char *path, bool expired, struct op_act *a)
 {
 	static struct cli_root doc;
 	char version[24];
@@ -179,6 +190,8 @@ static int publish(const char *path, struct op_act *a)
 	int code = cli_read(&doc.file, path);
 	if (code < 0)
 		code = cli_root_parse(&doc);
+	if (code < 0)
+		code = check_current(&doc, expired);
 	if (code < 0) {
 		(void)snprintf(version, sizeof(version), "%llu", (unsigned long long)doc.r.version);
 		a->subject = version;
@@ -195,12 +208,15 @@ static int cmd_fleet_root_publish(int argc, char **argv)
 {
 	struct op_act a = { .verb = CH_VERB_FLEET_ROOT_PUBLISH };
 	const char *path = "";
+	bool expired = false;
 	const struct cli_opt opt[] = {
+		{ "expired", NULL, "publish it although it has expired: as a step to a later version", CLI_FLAG,
+		  &expired },
 		{ "reason", "TEXT", "why: it is signed and logged", CLI_VALUE, &a.reason },
 		{ "json", NULL, "print the answer as the server sent it", CLI_FLAG, &a.json },
 	};
 	const struct cli_usage u = {
-		.args = "--reason TEXT [--json] FILE",
+		.args = "--reason TEXT [--expired] [--json] FILE",
 		.about = "Gives a fleet root that has its signatures to the server, which stores, logs and serves it.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
@@ -211,7 +227,7 @@ static int cmd_fleet_root_publish(int argc, char **argv)
 	int code = cli_parse(&u, argc, argv, NULL);
 	if (a.reason == NULL)
 		a.reason = "";
-	return code < 0 ? publish(path, &a) : code;
+	return code < 0 ? publish(path, expired, &a) : code;
 }
 
 static const struct cli_cmd fleet_root_command[] = {

@@ -83,7 +83,8 @@
 #define CH_ROOT_LOGS_MAX     8
 #define CH_ROOT_EARS_MAX     8
 #define CH_ROOT_SERVERS_MAX  32
-#define CH_ROOT_SERVER_MAX   272 /* a name of 253 bytes, brackets, a port */
+#define CH_ROOT_SERVER_MAX   259 /* a name of 253 bytes (RFC 1035, 2.3.4), and a port */
+#define CH_ROOT_PORT_ROOM    6   /* colon and five digits */
 
 /* host/net */
 #define CH_HTTP_HEAD_MAX    8192 /* request or status line and header fields, with the empty line */

@@ -106,6 +106,8 @@ static bool is_server(struct ch_span s)
 	if (colon < 2 || s.n > CH_ROOT_SERVER_MAX || !is_port(ch_span_sub(s, colon, s.n - colon)))
 		return false;
 	struct ch_span host = ch_span_sub(s, 0, colon - 1);
+	if (host.n > CH_ROOT_SERVER_MAX - CH_ROOT_PORT_ROOM)
+		return false;
 	bool six = host.p[0] == '[' && host.n > 4 && host.p[host.n - 1] == ']';
 	for (size_t i = six ? 1 : 0; i < host.n - (six ? 1 : 0); i++) {
 		if (!is_host_char(host.p[i]) && !(six && host.p[i] == ':'))

@@ -44,7 +44,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 
 static enum ch_err identity(struct ch_tls_client *c, const struct ch_tls_client_conf *conf)
 {
-	if (conf->cert_pem.n == 0)
+	if (conf->cert_pem.n == 0 || conf->peer == CH_TLS_PEER_ANYBODY)
 		return CH_OK;
 	if (conf->sign == NULL)
 		return ch_tls_use_identity(c->ctx, conf->cert_pem, conf->key_pem);
@@ -64,6 +64,15 @@ static void settings(struct ch_tls_client *c)
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
 }
 
+/* Who the server must be. */
+static enum ch_err judge(struct ch_tls_client *c, const struct ch_tls_client_conf *conf)
+{
+	if (conf->peer != CH_TLS_PEER_ANYBODY)
+		return ch_tls_trust(c->ctx, conf->ca_pem, false);
+	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_NONE, NULL);
+	return CH_OK;
+}
+
 enum ch_err ch_tls_client_new(struct ch_tls_client **out, const struct ch_tls_client_conf *conf, struct ch_net_why *why)
 {
 	*out = NULL;
@@ -77,7 +86,7 @@ enum ch_err ch_tls_client_new(struct ch_tls_client **out, const struct ch_tls_cl
 		settings(c);
 		bool ok = SSL_CTX_set_cipher_list(c->ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
 		what = "the certificate of the server's CA";
-		err = ok ? ch_tls_trust(c->ctx, conf->ca_pem, false) : CH_ERR_CRYPTO;
+		err = ok ? judge(c, conf) : CH_ERR_CRYPTO;
 	}
 	if (err == CH_OK) {
 		what = "the own certificate and key";
@@ -131,6 +140,21 @@ static short wanted(SSL *ssl, int rc)
 	}
 }
 
+/* Alerts about the certificate that we showed (RFC 8446, 6.2): in TLS 1.3 they come after the handshake, with the first read. */
+static bool refuses_ours(unsigned long error)
+{
+	static const int reasons[] = {
+		SSL_R_SSLV3_ALERT_BAD_CERTIFICATE,     SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
+		SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED, SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED,
+		SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN, SSL_R_TLSV1_ALERT_UNKNOWN_CA,
+	};
+	for (size_t i = 0; i < CH_COUNT_OF(reasons); i++) {
+		if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == reasons[i])
+			return true;
+	}
+	return false;
+}
+
 static enum ch_err handshake(struct ch_net_conn *k, const char *name, uint64_t deadline, struct ch_net_why *why)
 {
 	for (;;) {
@@ -147,9 +171,10 @@ static enum ch_err handshake(struct ch_net_conn *k, const char *name, uint64_t d
 		if (verdict != X509_V_OK)
 			return ch_net_say(why, CH_ERR_UNTRUSTED, "the certificate of %s is not trusted: %s", name,
 					  X509_verify_cert_error_string(verdict));
+		enum ch_err err = refuses_ours(ERR_peek_error()) ? CH_ERR_KEY : CH_ERR_CRYPTO;
 		const char *reason = ERR_reason_error_string(ERR_peek_error());
 		ERR_clear_error();
-		return ch_net_say(why, CH_ERR_CRYPTO, "TLS handshake with %s: %s", name,
+		return ch_net_say(why, err, "TLS handshake with %s: %s", name,
 				  reason != NULL ? reason : "the connection was cut");
 	}
 }
@@ -264,10 +289,11 @@ enum ch_err ch_net_read(struct ch_net_conn *k, void *to, size_t cap, size_t *n, 
 			return CH_OK;
 		if (events < 0) {
 			/* An alert says why: a certificate that was refused shows here with TLS 1.3, not in the handshake. */
+			enum ch_err err = refuses_ours(ERR_peek_error()) ? CH_ERR_KEY : CH_ERR_TRUNCATED;
 			const char *reason = ERR_reason_error_string(ERR_peek_error());
 			ERR_clear_error();
-			return ch_net_say(why, CH_ERR_TRUNCATED, "the server cut the connection%s%s",
-					  reason != NULL ? ": " : "", reason != NULL ? reason : "");
+			return ch_net_say(why, err, "the server cut the connection%s%s", reason != NULL ? ": " : "",
+					  reason != NULL ? reason : "");
 		}
 		if (ch_tcp_wait(k->fd, events, ch_tcp_now() + k->io_ms) != CH_OK)
 			return ch_net_say(why, CH_ERR_IO, "the server says nothing for %u ms", k->io_ms);

@@ -22,7 +22,14 @@ struct ch_net_why {
  */
 typedef bool ch_tls_sign_fn(void *ctx, const uint8_t digest[static 32], uint8_t rs[static 64]);
 
+/*
+ * Whom a connection may be to. ANYBODY is for what needs neither secrecy nor a known server, because what comes is judged by its own
+ * signatures: `ca_pem` may be empty, and no certificate of our own is shown.
+ */
+enum ch_tls_peer { CH_TLS_PEER_JUDGED = 0, CH_TLS_PEER_ANYBODY = 0x5a };
+
 struct ch_tls_client_conf {
+	enum ch_tls_peer peer;
 	struct ch_span ca_pem;   /* the roots of servers; at least one certificate */
 	struct ch_span cert_pem; /* own certificate, then its chain; empty: none is sent */
 	struct ch_span key_pem;  /* its private key (PKCS#8 or SEC 1), unless `sign` is given */
@@ -57,7 +64,7 @@ struct ch_net_conn;
 
 /*
  * Connects. `c` NULL: plain TCP. CH_ERR_NOTFOUND (no address for the name), CH_ERR_IO (unreachable, refused, timeout, proxy
- * refuses), CH_ERR_UNTRUSTED (the server's certificate), CH_ERR_CRYPTO (handshake). `c` must outlive the connection.
+ * refuses), CH_ERR_UNTRUSTED (the server's certificate), CH_ERR_KEY (it does not take ours), CH_ERR_CRYPTO (handshake). `c` must outlive the connection.
  */
 CH_MUST_USE enum ch_err ch_net_connect(struct ch_net_conn **out, struct ch_tls_client *c, const struct ch_net_target *t,
 				       struct ch_net_why *why);
@@ -73,7 +80,7 @@ static inline void ch_net_close_cleanup(struct ch_net_conn **k)
 CH_MUST_USE enum ch_err ch_net_write(struct ch_net_conn *k, struct ch_span s, struct ch_net_why *why);
 /*
  * Waits for at least one byte; `*n` is 0 only at the orderly end (close_notify, or FIN without TLS). A connection cut without
- * close_notify is CH_ERR_TRUNCATED, a timeout CH_ERR_IO.
+ * close_notify is CH_ERR_TRUNCATED, a timeout CH_ERR_IO. CH_ERR_KEY: the server says that it does not take our certificate.
  */
 CH_MUST_USE enum ch_err ch_net_read(struct ch_net_conn *k, void *to, size_t cap, size_t *n, struct ch_net_why *why);
 

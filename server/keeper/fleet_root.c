@@ -51,8 +51,7 @@ static const char *judge(struct ch_keeper *k, const struct ch_act *a, struct jud
 	} else {
 		err = ch_fleet_root_first(&j->next, &d);
 	}
-	if (err == CH_OK)
-		err = ch_fleet_root_current(&j->next, k->now / 1000, &d);
+	/* One that has expired may be a step to later ones: after a loss all of them are published again. */
 	return err == CH_OK ? NULL : d.rule;
 }
 

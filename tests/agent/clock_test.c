@@ -53,6 +53,18 @@ static void the_floor_never_moves_back(void **state)
 	assert_int_equal(ag_clock_now(&c), BUILT + 10 * DAY);
 }
 
+static void what_somebody_trusted_says_raises_the_floor_and_is_no_clock(void **state)
+{
+	(void)state;
+	ag_clock_raise(&c, BUILT + 400 * DAY);
+	assert_int_equal(ag_clock_now(&c), BUILT + 400 * DAY);
+	assert_false(c.told);
+	ag_clock_raise(&c, BUILT);
+	assert_int_equal(c.floor, BUILT + 400 * DAY);
+	wall = BUILT + 401 * DAY;
+	assert_int_equal(ag_clock_now(&c), BUILT + 401 * DAY);
+}
+
 static void a_day_past_what_is_kept_is_worth_a_write(void **state)
 {
 	(void)state;
@@ -76,6 +88,7 @@ int main(void)
 		cmocka_unit_test_setup(a_clock_at_1970_counts_for_nothing, setup),
 		cmocka_unit_test_setup(what_a_server_said_counts_more_than_the_clock, setup),
 		cmocka_unit_test_setup(the_floor_never_moves_back, setup),
+		cmocka_unit_test_setup(what_somebody_trusted_says_raises_the_floor_and_is_no_clock, setup),
 		cmocka_unit_test_setup(a_day_past_what_is_kept_is_worth_a_write, setup),
 		cmocka_unit_test_setup(what_is_kept_is_the_floor_after_a_power_cut, setup),
 	};

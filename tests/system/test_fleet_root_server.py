@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: each proc
 def fleet(tmp_path_factory):
     one = Fleet(tmp_path_factory.mktemp("fleet"))
     with one.server:
+        one.ready()
         yield one
 
 
@@ -56,7 +57,7 @@ def test_what_is_no_next_version_is_refused(fleet):
     changed = note_file.note({**document, "version": 2}, keys).replace(b'"agent_min": "0.1.0"', b'"agent_min": "0.0.1"')
     assert "does not hold" in refused(fleet, fleet.file("changed", changed))
     late = {**document, "version": 2, "expires": int(time.time()) - 1}
-    assert "expired" in refused(fleet, fleet.file("late", note_file.note(late, keys)))
+    assert "--expired" in refused(fleet, fleet.file("late", note_file.note(late, keys)))
     with pytest.raises(urllib.error.HTTPError):
         fleet.fetch("2")
 
