@@ -178,6 +178,8 @@ static const char server_text[] =
 	"ek_roots: ek_roots\n"
 	"# Policies of classes that the server does not know yet. Later changes: chainhold policy apply.\n"
 	"policies: policies\n"
+	"# Certificates by EST: a profile a file (docs/protocol/cert-profile.md), its name is the EST label.\n"
+	"certificate_profiles: certificate_profiles\n"
 	"# The first operator, taken when the server knows none.\n"
 	"operator: {name: %s, certificate: operators/%s.crt}\n"
 	"processes: {edges: 1, verifiers: 1, readers: 1}\n"
@@ -209,6 +211,24 @@ static const char policy_text[] =
 	"# ek: any-trusted-root or listed (chainhold ek allow). token: allowed or refused, for devices without a TPM.\n"
 	"enrolment: {ek: any-trusted-root, token: allowed}\n";
 
+static const char profile_text[] =
+	"# The certificate profile \"default\": https://HOST:PORT/.well-known/est/; docs/protocol/cert-profile.md.\n"
+	"profile: default\n"
+	"# The class of the devices that enrol by it.\n"
+	"class: gateway\n"
+	"# {name} is what the device calls itself, one device's only; {device} is its id.\n"
+	"subject: [\"CN={name}\"]\n"
+	"names: [\"dns:{name}\", \"uri:urn:chainhold:device:{device}\"]\n"
+	"keys: [p256, p384, ed25519, rsa]\n"
+	"lifetime: 30d\n"
+	"# For so long after its end a certificate may still ask for the next one.\n"
+	"grace: 400d\n"
+	"purposes: [client]\n"
+	"# token (chainhold token create), idevid (idevid_roots in chainholdd.yaml), registration-authority.\n"
+	"enrol_by: [token]\n"
+	"# automatic, or operator: each enrolment waits for chainhold enrolment approve.\n"
+	"approval: automatic\n";
+
 static int put_text(int dir, const char *path, const char *text, int n)
 {
 	return op_file_make(dir, path, OP_PUBLIC, ch_span(text, (size_t)n));
@@ -238,7 +258,10 @@ static int make_texts(int dir, const struct ask *a)
 	n = snprintf(text, sizeof(text), command_text, local, public, a->operator, a->operator);
 	if (code < 0)
 		code = put_text(dir, "chainhold.yaml", text, n);
-	return code < 0 ? put_text(dir, "policies/gateway.yaml", policy_text, sizeof(policy_text) - 1) : code;
+	if (code < 0)
+		code = put_text(dir, "policies/gateway.yaml", policy_text, sizeof(policy_text) - 1);
+	return code < 0 ? put_text(dir, "certificate_profiles/default.yaml", profile_text, sizeof(profile_text) - 1)
+			: code;
 }
 
 static int make_folders(int dir)
@@ -247,9 +270,10 @@ static int make_folders(int dir)
 		const char *path;
 		enum op_secret secret;
 	} row[] = {
-		{ "tls", OP_SECRET },         { "operators", OP_SECRET }, { "policies", OP_PUBLIC },
-		{ "ek_roots", OP_PUBLIC },    { "state", OP_PUBLIC },     { "state/signer", OP_SECRET },
-		{ "state/store", OP_SECRET },
+		{ "tls", OP_SECRET },         { "operators", OP_SECRET },
+		{ "policies", OP_PUBLIC },    { "ek_roots", OP_PUBLIC },
+		{ "state", OP_PUBLIC },       { "state/signer", OP_SECRET },
+		{ "state/store", OP_SECRET }, { "certificate_profiles", OP_PUBLIC },
 	};
 	int code = -1;
 	for (size_t i = 0; code < 0 && i < CH_COUNT_OF(row); i++)
@@ -359,6 +383,7 @@ static int tell(const char *dir, const struct ask *a)
 		  "key and certificate of the first operator, role admin: keep the key secret");
 	cli_field(w, "state/signer/", CLI_PLAIN, "keys of the CA, the log and the results: back them up, offline");
 	cli_field(w, "policies/gateway.yaml", CLI_PLAIN, "the policy of a first class of devices");
+	cli_field(w, "certificate_profiles/", CLI_PLAIN, "what devices that enrol by EST are certified as");
 	cli_field(w, "ek_roots/", CLI_PLAIN, "put the root certificates of your TPM makers here");
 	ch_wr_str(w, "\nThe server's names:");
 	for (size_t i = 0; i < a->names.count; i++) {

@@ -2,6 +2,7 @@
 #include "core/platform/x509_write.h"
 
 #include "core/base/text.h"
+#include "core/platform/spki.h"
 
 #define OID_COMMON_NAME "\x55\x04\x03"
 #define OID_SKI         "\x55\x1d\x0e"
@@ -12,11 +13,13 @@
 #define OID_CDP         "\x55\x1d\x1f"
 #define OID_EKU         "\x55\x1d\x25"
 #define OID_AIA         "\x2b\x06\x01\x05\x05\x07\x01\x01"
-#define OID_SERVER_AUTH "\x2b\x06\x01\x05\x05\x07\x03\x01"
-#define OID_CLIENT_AUTH "\x2b\x06\x01\x05\x05\x07\x03\x02"
-#define OID_OCSP_SIGN   "\x2b\x06\x01\x05\x05\x07\x03\x09"
 #define OID_OCSP        "\x2b\x06\x01\x05\x05\x07\x30\x01"
 #define OID_NOCHECK     "\x2b\x06\x01\x05\x05\x07\x30\x01\x05"
+/* 1.3.6.1.5.5.7.3.n: id-kp */
+#define OID_KP(n)                                             \
+	{                                                     \
+		0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, (n) \
+	}
 
 #define COMMON_NAME_MAX 64
 
@@ -25,20 +28,18 @@ static const uint8_t ecdsa_sha256[] = { 0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48
 
 enum ch_err ch_cert_kid(uint8_t kid[static 20], const struct ch_pub *pub)
 {
-	struct ch_hash h;
+	uint8_t spki[CH_SPKI_MAX];
+	struct ch_wr w = ch_wr(spki, sizeof(spki));
 	struct ch_digest digest;
-	bool point = pub->b.n > 0;
-	if (pub->type == CH_KEY_NONE || pub->type == CH_KEY_RSA || pub->a.n == 0)
+	if (!ch_spki_put(&w, pub) || w.bad)
 		return CH_ERR_UNSUPPORTED;
-	enum ch_err err = ch_hash_init(&h, CH_HASH_SHA256);
-	if (err != CH_OK)
-		return err;
-	ch_hash_update(&h, point ? CH_SPAN_LIT("\x04") : CH_SPAN_EMPTY);
-	ch_hash_update(&h, pub->a);
-	ch_hash_update(&h, pub->b);
-	ch_hash_final(&h, &digest);
-	ch_span_copy(kid, 20, ch_digest_span(&digest));
-	return CH_OK;
+	struct ch_der_rd d = ch_der_rd(ch_wr_span(&w), 0);
+	struct ch_der_rd seq = ch_der_enter(&d, CH_DER_SEQUENCE, NULL);
+	(void)ch_der_any(&seq);
+	enum ch_err err = ch_hash_once(CH_HASH_SHA256, ch_der_bits(&seq, NULL, NULL), &digest);
+	if (err == CH_OK)
+		ch_span_copy(kid, 20, ch_digest_span(&digest));
+	return err;
 }
 
 static void put_name(struct ch_der_wr *d, struct ch_span cn)
@@ -51,6 +52,14 @@ static void put_name(struct ch_der_wr *d, struct ch_span cn)
 	ch_der_put_end(d);
 	ch_der_put_end(d);
 	ch_der_put_end(d);
+}
+
+static void put_subject(struct ch_der_wr *d, const struct ch_cert_new *c)
+{
+	if (c->subject.n > 0)
+		ch_der_put_raw(d, c->subject);
+	else
+		put_name(d, c->subject_cn);
 }
 
 /* Begins an extension up to its contents; extension_end closes it. */
@@ -81,21 +90,23 @@ static void put_basic(struct ch_der_wr *d, bool ca)
 	extension_end(d);
 }
 
-static void put_eku(struct ch_der_wr *d, enum ch_cert_eku eku)
+static void put_eku(struct ch_der_wr *d, uint8_t eku)
 {
 	static const struct {
-		const char *oid;
-		size_t n;
-	} purpose[] = {
-		[CH_CERT_EKU_CLIENT] = { OID_CLIENT_AUTH, sizeof(OID_CLIENT_AUTH) - 1 },
-		[CH_CERT_EKU_SERVER] = { OID_SERVER_AUTH, sizeof(OID_SERVER_AUTH) - 1 },
-		[CH_CERT_EKU_OCSP] = { OID_OCSP_SIGN, sizeof(OID_OCSP_SIGN) - 1 },
-	};
+		uint8_t bit;
+		uint8_t oid[8];
+	} row[] = { { CH_CERT_EKU_CLIENT, OID_KP(2) },
+		    { CH_CERT_EKU_SERVER, OID_KP(1) },
+		    { CH_CERT_EKU_CMC_RA, OID_KP(28) },
+		    { CH_CERT_EKU_OCSP, OID_KP(9) } };
 	if (eku == CH_CERT_EKU_NONE)
 		return;
 	extension_begin(d, CH_SPAN_LIT(OID_EKU), false);
 	ch_der_put_begin(d, CH_DER_SEQUENCE);
-	ch_der_put(d, CH_DER_OID, ch_span(purpose[eku].oid, purpose[eku].n));
+	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
+		if ((eku & row[i].bit) != 0)
+			ch_der_put(d, CH_DER_OID, CH_SPAN_OF(row[i].oid));
+	}
 	ch_der_put_end(d);
 	extension_end(d);
 	if (eku != CH_CERT_EKU_OCSP)
@@ -193,11 +204,16 @@ static bool sans_fit(const struct ch_cert_new *c)
 	return true;
 }
 
+static bool subject_fits(const struct ch_cert_new *c)
+{
+	return c->subject.n > 0 ||
+	       (c->subject_cn.n > 0 && c->subject_cn.n <= COMMON_NAME_MAX && ch_utf8_valid(c->subject_cn));
+}
+
 static bool fits(const struct ch_cert_new *c)
 {
 	return c->serial.n > 0 && c->serial.n <= 20 && !ch_span_all(c->serial, 0) &&
-	       (c->serial.n < 20 || c->serial.p[0] < 0x80) && c->subject_cn.n > 0 &&
-	       c->subject_cn.n <= COMMON_NAME_MAX && ch_utf8_valid(c->subject_cn) && c->not_before < c->not_after &&
+	       (c->serial.n < 20 || c->serial.p[0] < 0x80) && subject_fits(c) && c->not_before < c->not_after &&
 	       c->spki.n > 0 && c->subject_kid.n > 0 && c->issuer_kid.n > 0 && c->key_usage != 0 && sans_fit(c) &&
 	       (c->crl_url.n == 0 || ascii(c->crl_url)) && (c->ocsp_url.n == 0 || ascii(c->ocsp_url));
 }
@@ -216,12 +232,12 @@ enum ch_err ch_cert_tbs_put(struct ch_wr *w, const struct ch_cert_new *c)
 	if (c->issuer.n > 0)
 		ch_der_put_raw(&d, c->issuer);
 	else
-		put_name(&d, c->subject_cn);
+		put_subject(&d, c);
 	ch_der_put_begin(&d, CH_DER_SEQUENCE);
 	ch_der_put_time(&d, c->not_before);
 	ch_der_put_time(&d, c->not_after);
 	ch_der_put_end(&d);
-	put_name(&d, c->subject_cn);
+	put_subject(&d, c);
 	ch_der_put_raw(&d, c->spki);
 	put_extensions(&d, c);
 	ch_der_put_end(&d);

@@ -10,12 +10,13 @@
  * the few extensions below, in one order. There is no template language: who calls decides every field.
  */
 
-enum ch_cert_eku {
-	CH_CERT_EKU_NONE = 0,
-	CH_CERT_EKU_CLIENT,
-	CH_CERT_EKU_SERVER,
-	CH_CERT_EKU_OCSP, /* signs answers of OCSP; with id-pkix-ocsp-nocheck (RFC 6960, 4.2.2.2.1): it is not asked about itself */
-};
+/* Purposes of extKeyUsage: a set of bits. */
+#define CH_CERT_EKU_NONE   0u
+#define CH_CERT_EKU_CLIENT 1u
+#define CH_CERT_EKU_SERVER 2u
+#define CH_CERT_EKU_CMC_RA 4u /* registration authority (RFC 6402, 2.10) */
+/* signs answers of OCSP; with id-pkix-ocsp-nocheck (RFC 6960, 4.2.2.2.1): it is not asked about itself */
+#define CH_CERT_EKU_OCSP 8u
 
 #define CH_CERT_SAN_MAX  16
 #define CH_CERT_TEXT_MAX 256 /* one name */
@@ -31,14 +32,15 @@ struct ch_cert_new {
 	struct ch_span serial;     /* 1 to 20 bytes, not all zero: a positive number */
 	struct ch_span issuer;     /* the issuer's name, encoded; empty: its own (self-signed) */
 	struct ch_span subject_cn; /* UTF-8, 1 to 64 characters (RFC 5280, A.1: ub-common-name) */
+	struct ch_span subject;    /* a Name, encoded, in the place of subject_cn; empty: subject_cn */
 	int64_t not_before;        /* seconds since 1970 */
 	int64_t not_after;
 	struct ch_span spki;        /* SubjectPublicKeyInfo, encoded */
 	struct ch_span subject_kid; /* subject key identifier */
 	struct ch_span issuer_kid;  /* authority key identifier */
 	uint16_t key_usage;         /* CH_KU_* (x509.h) */
-	enum ch_cert_eku eku;
-	bool ca; /* basicConstraints cA, path length 0 */
+	uint8_t eku;                /* CH_CERT_EKU_* */
+	bool ca;                    /* basicConstraints cA, path length 0 */
 	struct ch_cert_san san[CH_CERT_SAN_MAX];
 	size_t san_count;
 	struct ch_span crl_url;  /* cRLDistributionPoints; ASCII; empty: none */
@@ -56,8 +58,8 @@ CH_MUST_USE enum ch_err ch_cert_put(struct ch_wr *w, struct ch_span tbs, const u
 CH_MUST_USE enum ch_err ch_ecdsa_sig_put(struct ch_wr *w, const uint8_t sig[static 64]);
 
 /*
- * A key's identifier: the leftmost 160 bits of SHA-256 of the key's bits (RFC 7093, 2, method 1). EC (whole coordinates) and
- * Ed25519; CH_ERR_UNSUPPORTED for another key.
+ * A key's identifier: the leftmost 160 bits of SHA-256 of the key's bits (RFC 7093, 2, method 1). CH_ERR_UNSUPPORTED for a key
+ * that has no SubjectPublicKeyInfo (spki.h).
  */
 CH_MUST_USE enum ch_err ch_cert_kid(uint8_t kid[static 20], const struct ch_pub *pub);
 

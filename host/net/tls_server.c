@@ -11,11 +11,15 @@
 
 #define SESSIONS_MAX 20000
 #define SESSION_S    7200
+#define OWN_MAX      16 /* certificates of our own CA: the present one and those of its rollovers */
 
 struct ch_tls_server {
 	size_t refs; /* one of whoever made it, one of each connection */
 	SSL_CTX *ctx;
 	EVP_MD *sha256;
+	enum ch_tls_expired expired;
+	size_t own_count;
+	uint8_t own[OWN_MAX][32]; /* SHA-256 of the certificates of our own CA */
 };
 
 struct ch_tls {
@@ -23,6 +27,56 @@ struct ch_tls {
 	struct ch_tls_server *server;
 	const char *fault;
 };
+
+static bool digest_of(const struct ch_tls_server *s, const X509 *cert, uint8_t sha256[static 32])
+{
+	unsigned n = 0;
+	return cert != NULL && X509_digest(cert, s->sha256, sha256, &n) == 1 && n == 32;
+}
+
+static bool is_own(const struct ch_tls_server *s, const X509 *cert)
+{
+	uint8_t sha256[32];
+	if (!digest_of(s, cert, sha256))
+		return false;
+	for (size_t i = 0; i < s->own_count; i++) {
+		if (ch_span_eq(CH_SPAN_OF(s->own[i]), CH_SPAN_OF(sha256)))
+			return true;
+	}
+	return false;
+}
+
+/* Every root that is trusted so far. */
+static enum ch_err own_take(struct ch_tls_server *s)
+{
+	STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(s->ctx));
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		X509 *cert = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+		if (s->own_count == OWN_MAX)
+			return CH_ERR_LIMIT;
+		if (!digest_of(s, cert, s->own[s->own_count++]))
+			return CH_ERR_CRYPTO;
+	}
+	return CH_OK;
+}
+
+/* OpenSSL's own judgement, but for the end of a leaf of our own CA where that is asked for. */
+static int judged(int ok, X509_STORE_CTX *store)
+{
+	if (ok == 1)
+		return 1;
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct ch_tls_server *s = ssl != NULL ? SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)) : NULL;
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(store);
+	if (s == NULL || s->expired != CH_TLS_EXPIRED_ADMITTED || chain == NULL || sk_X509_num(chain) < 2 ||
+	    X509_STORE_CTX_get_error(store) != X509_V_ERR_CERT_HAS_EXPIRED ||
+	    X509_STORE_CTX_get_error_depth(store) != 0)
+		return 0;
+	if (!is_own(s, sk_X509_value(chain, sk_X509_num(chain) - 1)))
+		return 0;
+	X509_STORE_CTX_set_error(store, X509_V_OK);
+	return 1;
+}
 
 static void settings(SSL_CTX *ctx, const struct ch_tls_server_conf *conf)
 {
@@ -44,7 +98,7 @@ static void settings(SSL_CTX *ctx, const struct ch_tls_server_conf *conf)
 	(void)SSL_CTX_set_timeout(ctx, (long)(conf->session_s != 0 ? conf->session_s : SESSION_S));
 	SSL_CTX_set_verify(
 		ctx, SSL_VERIFY_PEER | (conf->clients == CH_TLS_CLIENT_OPTIONAL ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT),
-		NULL);
+		judged);
 	SSL_CTX_set_verify_depth(ctx, 2);
 }
 
@@ -70,8 +124,15 @@ enum ch_err ch_tls_server_new(struct ch_tls_server **out, const struct ch_tls_se
 		settings(s->ctx, conf);
 		err = suites(s->ctx, conf) ? ch_tls_use_identity(s->ctx, conf->cert_pem, conf->key_pem) : CH_ERR_CRYPTO;
 	}
+	s->expired = conf->expired;
 	if (err == CH_OK)
 		err = ch_tls_trust(s->ctx, conf->client_ca_pem, true);
+	if (err == CH_OK)
+		err = own_take(s);
+	if (err == CH_OK && conf->idevid_ca_pem.n > 0)
+		err = ch_tls_trust(s->ctx, conf->idevid_ca_pem, true);
+	if (err == CH_OK && SSL_CTX_set_app_data(s->ctx, s) != 1)
+		err = CH_ERR_CRYPTO;
 	if (err != CH_OK) {
 		ERR_clear_error();
 		ch_tls_server_free(s);
@@ -178,9 +239,42 @@ bool ch_tls_pending(const struct ch_tls *t)
 
 bool ch_tls_peer(const struct ch_tls *t, uint8_t sha256[static 32])
 {
-	X509 *cert = SSL_get0_peer_certificate(t->ssl);
-	unsigned n = 0;
-	return cert != NULL && X509_digest(cert, t->server->sha256, sha256, &n) == 1 && n == 32;
+	return digest_of(t->server, SSL_get0_peer_certificate(t->ssl), sha256);
+}
+
+bool ch_tls_peer_der(const struct ch_tls *t, struct ch_buf *to)
+{
+	const X509 *cert = SSL_get0_peer_certificate(t->ssl);
+	int n = cert != NULL ? i2d_X509(cert, NULL) : 0;
+	if (n <= 0)
+		return false;
+	uint8_t *out = ch_buf_room(to, (size_t)n);
+	if (i2d_X509(cert, &out) != n)
+		return false;
+	to->n += (size_t)n;
+	return true;
+}
+
+enum ch_tls_anchor ch_tls_anchor(const struct ch_tls *t)
+{
+	STACK_OF(X509) *chain = SSL_get0_verified_chain(t->ssl);
+	int n = chain != NULL ? sk_X509_num(chain) : 0;
+	if (n < 2 || SSL_get_verify_result(t->ssl) != X509_V_OK)
+		return CH_TLS_ANCHOR_UNKNOWN;
+	return is_own(t->server, sk_X509_value(chain, n - 1)) ? CH_TLS_ANCHOR_OWN : CH_TLS_ANCHOR_IDEVID;
+}
+
+size_t ch_tls_binding(const struct ch_tls *t, uint8_t to[static CH_TLS_BINDING_MAX])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	if (SSL_version(t->ssl) == TLS1_3_VERSION)
+		return SSL_export_keying_material(t->ssl, to, 32, label, sizeof(label) - 1, NULL, 0, 0) == 1 ? 32 : 0;
+	if (SSL_get_extms_support(t->ssl) != 1)
+		return 0;
+	/* The first Finished of the handshake: the client's, but the server's where a session was resumed. */
+	size_t n = SSL_session_reused(t->ssl) == 1 ? SSL_get_finished(t->ssl, to, CH_TLS_BINDING_MAX)
+						   : SSL_get_peer_finished(t->ssl, to, CH_TLS_BINDING_MAX);
+	return n <= CH_TLS_BINDING_MAX ? n : 0;
 }
 
 bool ch_tls_resumed(const struct ch_tls *t)

@@ -4,6 +4,7 @@
 
 #include "core/base/err.h"
 #include "core/base/span.h"
+#include "host/base/mem.h"
 
 /*
  * TLS 1.3 and 1.2 of a server, over descriptors that do not block, for a loop. Certificates of clients are judged by OpenSSL: one
@@ -14,11 +15,19 @@
 /* Whether a client must show a certificate. A certificate that does not hold ends the handshake in either case. */
 enum ch_tls_clients { CH_TLS_CLIENT_REQUIRED, CH_TLS_CLIENT_OPTIONAL = 0x4f50 };
 
+/*
+ * Whether a certificate of our own CA may be past its end. Whoever admits a request then looks at its dates again: such a client
+ * may ask for the next certificate and for nothing else. One of a manufacturer never may.
+ */
+enum ch_tls_expired { CH_TLS_EXPIRED_REFUSED, CH_TLS_EXPIRED_ADMITTED = 0x4558 };
+
 struct ch_tls_server_conf {
 	struct ch_span cert_pem; /* own certificate, then its chain */
 	struct ch_span key_pem;
-	struct ch_span client_ca_pem; /* roots for clients; at least one certificate */
+	struct ch_span client_ca_pem; /* roots for clients; at least one certificate: our own CA */
+	struct ch_span idevid_ca_pem; /* further ones, of manufacturers (802.1AR); may be empty */
 	enum ch_tls_clients clients;
+	enum ch_tls_expired expired;
 	const char *name;    /* of the listener: a session of one is not resumed at another; at most 32 characters */
 	size_t sessions_max; /* remembered for resumption; 0: 20,000 */
 	unsigned session_s;  /* how long; 0: 7,200 */
@@ -58,6 +67,18 @@ CH_MUST_USE enum ch_tls_io ch_tls_write(struct ch_tls *t, struct ch_span s, size
 void ch_tls_goodbye(struct ch_tls *t);
 /* True if bytes of the peer wait in memory, decrypted or not, whole records or not: no descriptor will tell of them. */
 bool ch_tls_pending(const struct ch_tls *t);
+
+/* Which roots the client's certificate came from, as this handshake found; a resumed session does not tell. */
+enum ch_tls_anchor { CH_TLS_ANCHOR_UNKNOWN, CH_TLS_ANCHOR_OWN, CH_TLS_ANCHOR_IDEVID };
+enum ch_tls_anchor ch_tls_anchor(const struct ch_tls *t);
+/* The client's certificate (DER) in `to`, the caller's to free; false if it showed none. */
+bool ch_tls_peer_der(const struct ch_tls *t, struct ch_buf *to);
+#define CH_TLS_BINDING_MAX 64
+/*
+ * The bytes that name this connection and no other: tls-unique of TLS 1.2 (RFC 5929, 3), only where the handshake bound its whole
+ * transcript (RFC 7627), tls-exporter of TLS 1.3 (RFC 9266, 2). How many; 0 if there are none.
+ */
+size_t ch_tls_binding(const struct ch_tls *t, uint8_t to[static CH_TLS_BINDING_MAX]);
 
 /* SHA-256 of the DER of the client's certificate, once the handshake is done; false if it showed none. */
 bool ch_tls_peer(const struct ch_tls *t, uint8_t sha256[static 32]);

@@ -188,6 +188,19 @@ static const struct step fleet_root[] = {
 	  STEP_PLAIN },
 };
 
+/* Certificates by EST: what was asked for, so that a repeat gets the same answer, and what waits for an operator. */
+static const struct step est[] = {
+	{ "CREATE TABLE est_request (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, key BYTEA NOT NULL, profile TEXT NOT NULL, "
+	  "class TEXT NOT NULL, name TEXT NOT NULL, how BIGINT NOT NULL, identity BYTEA NOT NULL, spki BYTEA NOT NULL, "
+	  "time BIGINT NOT NULL, state BIGINT NOT NULL, decided BIGINT NOT NULL, certificate BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE UNIQUE INDEX est_request_key ON est_request (tenant, key)", STEP_PLAIN },
+	{ "CREATE INDEX est_request_state ON est_request (tenant, state)", STEP_PLAIN },
+	{ "CREATE INDEX est_request_time ON est_request (tenant, time)", STEP_PLAIN },
+	{ "ALTER TABLE certificate ADD COLUMN profile TEXT", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -195,6 +208,7 @@ static const struct migration migrations[] = {
 	{ 4, "evidence of a day, records erased", quota, CH_COUNT_OF(quota) },
 	{ 5, "revocation", revocation, CH_COUNT_OF(revocation) },
 	{ 6, "versions of the fleet root", fleet_root, CH_COUNT_OF(fleet_root) },
+	{ 7, "certificates by EST", est, CH_COUNT_OF(est) },
 };
 
 int64_t ch_schema_newest(void)

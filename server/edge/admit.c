@@ -94,8 +94,41 @@ static struct refusal in_budget(struct conn *c, uint16_t caller)
 	return REFUSE(429, "budget", "too many requests; try again later", c->spent);
 }
 
+/*
+ * Whoever may be asked for a certificate: a stranger, whom a token or a manufacturer's certificate speaks for; a device of ours, which
+ * may come after the end of its certificate to ask for the next one. How long after, the keeper knows.
+ */
+static struct refusal admit_est(struct conn *c)
+{
+	bool next = ch_route_est(c->route) == CH_ROUTE_EST_REENROL;
+	if (!c->has_cert)
+		return in_budget(c, CH_CALLER_ANY);
+	if (!edge_identify(c)) {
+		if (ch_tls_anchor(c->tls) == CH_TLS_ANCHOR_IDEVID)
+			return in_budget(c, CH_CALLER_ANY);
+		/* A resumed session does not say whose certificate it is: the next handshake does. */
+		ch_tls_forget(c->tls);
+		if (ch_view_generation(c->edge->view) == 0)
+			return REFUSE(503, "starting", "the server is starting; try again later", true);
+		return REFUSE(403, "unknown-certificate", "nobody knows this certificate", true);
+	}
+	if (ch_view_get(c->edge->view, c->slot, &c->who) != CH_OK)
+		return REFUSE(503, "busy", "try again later", false);
+	bool expired = c->who.not_after != 0 && c->who.not_after < wall_s();
+	if ((c->who.pending & CH_VIEW_REVOKED) != 0)
+		return REFUSE(403, "revoked", "this certificate is revoked", true);
+	if (expired && !next)
+		return REFUSE(403, "expired", "this certificate has expired: it may ask for the next one", true);
+	if (c->who.kind != CH_VIEW_DEVICE)
+		return REFUSE(403, "role", "this certificate may not ask for this", false);
+	struct refusal r = admit_device(c, CH_CALLER_RENEW);
+	return r.status != 0 ? r : in_budget(c, CH_CALLER_RENEW);
+}
+
 struct refusal edge_admit(struct conn *c, const struct ch_route *route)
 {
+	if ((route->caller & CH_CALLER_EST) != 0)
+		return admit_est(c);
 	if ((route->caller & CH_CALLER_ANY) != 0)
 		return in_budget(c, route->caller);
 	if (!c->has_cert)
@@ -121,7 +154,7 @@ static bool answer_is_due(struct conn *c)
 {
 	if (c->state != CONN_WAIT && c->state != CONN_WRITE)
 		return false;
-	if (c->route == CH_ROUTE_RENEW)
+	if (c->route == CH_ROUTE_RENEW || ch_route_est(c->route) == CH_ROUTE_EST_REENROL)
 		return true;
 	return ch_view_get(c->edge->view, c->slot, &c->who) == CH_OK &&
 	       admit_known(c, ch_routes[c->route].caller).status == 0;

@@ -174,6 +174,13 @@ struct cached {
 };
 void request_respond_cached(struct conn *c, struct ch_span type, struct ch_span body, const struct cached *how);
 
+/* est.c: requests for certificates (RFC 7030) */
+bool est_is(const struct conn *c);
+/* Hands it on to the process that judges it. */
+void est_forward(struct conn *c, const struct ch_http_request *r, struct ch_peer *p);
+/* A line about an enrolment that was refused. */
+void est_log(struct conn *c, unsigned status, struct ch_span why);
+
 /* admit.c: may it? */
 struct refusal {
 	unsigned status; /* 0: admitted */

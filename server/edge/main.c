@@ -21,6 +21,11 @@ static bool tls_new(struct edge *e, struct ch_span config, enum ch_listener kind
 	CH_AUTO_BUF struct ch_buf cert = { 0 };
 	CH_AUTO_BUF struct ch_buf key = { 0 };
 	CH_AUTO_BUF struct ch_buf ca = { 0 };
+	CH_AUTO_BUF struct ch_buf idevid = { 0 };
+	/* Devices alone may come with a manufacturer's certificate, and with one of ours that has ended: admit.c says for what. */
+	bool devices = kind == CH_LISTENER_DEVICES;
+	for (unsigned i = 0; devices && ch_config_bytes(config, "idevid_ca", i, &idevid) == CH_OK; i++)
+		ch_buf_append(&idevid, CH_SPAN_LIT("\n"));
 	if (ch_config_bytes(config, "tls_certificate", 0, &cert) != CH_OK ||
 	    ch_config_bytes(config, "tls_key", 0, &key) != CH_OK ||
 	    ch_config_bytes(config, "client_ca", 0, &ca) != CH_OK) {
@@ -30,7 +35,9 @@ static bool tls_new(struct edge *e, struct ch_span config, enum ch_listener kind
 	const struct ch_tls_server_conf conf = { .cert_pem = ch_buf_span(&cert),
 						 .key_pem = ch_buf_span(&key),
 						 .client_ca_pem = ch_buf_span(&ca),
+						 .idevid_ca_pem = ch_buf_span(&idevid),
 						 .clients = clients,
+						 .expired = devices ? CH_TLS_EXPIRED_ADMITTED : CH_TLS_EXPIRED_REFUSED,
 						 .name = name,
 						 .sessions_max = (size_t)ch_config_number(config, "sessions_max", 0) };
 	struct ch_tls_server *s;

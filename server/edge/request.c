@@ -53,6 +53,8 @@ static void put_head(struct conn *c, struct ch_wr *w, unsigned status, uint32_t 
 		ch_wr_dec(w, retry_after);
 		ch_wr_str(w, "\r\n");
 	}
+	if (status == 401 && est_is(c))
+		ch_http_put_field(w, "WWW-Authenticate", CH_SPAN_LIT("Basic realm=\"est\""));
 	if (c->close || c->edge->stopping)
 		ch_http_put_field(w, "Connection", CH_SPAN_LIT("close"));
 	ch_http_put_end(w);
@@ -66,6 +68,8 @@ static void send_answer(struct conn *c, unsigned status, uint32_t retry_after, s
 	put_head(c, &w, status, retry_after, type, body.n, how);
 	if (c->route < CH_ROUTE_COUNT)
 		c->edge->count.requests[c->route][status / 100 < 6 ? status / 100 : 0]++;
+	if (status >= 400 && est_is(c))
+		est_log(c, status, body);
 	ch_buf_free(&c->body);
 	ch_buf_append(&c->out, ch_wr_span(&w));
 	if (!c->head_only)
@@ -92,6 +96,15 @@ static void refuse_after(struct conn *c, unsigned status, uint32_t retry_after, 
 {
 	uint8_t text[512];
 	struct ch_wr w = ch_wr(text, sizeof(text));
+	if (est_is(c)) {
+		/* RFC 7030, 4.2.3: for people. */
+		ch_wr_str(&w, code);
+		ch_wr_str(&w, ": ");
+		ch_wr_str(&w, rule);
+		ch_wr_str(&w, "\n");
+		request_respond(c, status, retry_after, CH_SPAN_LIT("text/plain; charset=utf-8"), ch_wr_span(&w));
+		return;
+	}
 	struct ch_json_wr j = ch_json_wr(&w, false);
 	ch_json_object_begin(&j);
 	ch_json_name(&j, "error");
@@ -142,6 +155,10 @@ static void forward(struct conn *c, const struct ch_http_request *r)
 	struct ch_peer *p = peer_choose(e, (enum ch_role)route->process);
 	if (p == NULL) {
 		request_refuse(c, 503, "busy", "the process that answers is busy or starting; try again later");
+		return;
+	}
+	if (est_is(c)) {
+		est_forward(c, r, p);
 		return;
 	}
 	struct ch_msg_request m = {

@@ -78,6 +78,22 @@ const char *ch_role_str(enum ch_role role);
 #define CH_FIELDS_ANSWER(F) \
 	F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, type, 128) F(SPAN, body, CH_IPC_BODY_MAX)
 
+/*
+ * One request of EST (RFC 7030). `peer`: enum ch_est_peer; `certificate` (DER) is an IDevID's; `binding`: what links a request to this
+ * connection (tls-unique, or tls-exporter), empty where there is nothing that does; `authorization`: the header field's value;
+ * `wrap` 1: the client reads base64 in lines only.
+ */
+#define CH_FIELDS_EST(F) \
+	F(U16, route, 0) F(U8, peer, 0) F(U8, wrap, 0) F(FIX, device, 16) F(FIX, cert_sha256, 32) \
+	F(SPAN, label, 64) F(SPAN, certificate, 16384) F(SPAN, binding, 64) F(SPAN, authorization, CH_IPC_TEXT_MAX) \
+	F(SPAN, body, CH_IPC_BODY_MAX)
+/* Whose certificate came with the connection. */
+enum ch_est_peer { CH_EST_NOBODY, CH_EST_DEVICE, CH_EST_IDEVID };
+/* By what right a certificate is asked for. */
+enum ch_est_by { CH_EST_BY_TOKEN = 1, CH_EST_BY_DEVICE, CH_EST_BY_IDEVID, CH_EST_BY_COUNT };
+/* Whether the request is linked to its connection (RFC 7030, 3.5). */
+enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
+
 /* --- verify and keeper --- */
 
 /* What must be known of a device to judge its evidence. */
@@ -120,6 +136,14 @@ const char *ch_role_str(enum ch_role role);
 #define CH_FIELDS_RENEW(F) \
 	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) \
 	F(SPAN, certify, CH_IPC_TPM_MAX) F(SPAN, certify_sig, CH_IPC_TPM_MAX)
+/*
+ * A request for a certificate by EST that holds: possession is proven, it asks for nothing beyond the profile `label`. `by`: enum
+ * ch_est_by; `identity`: SHA-256 of the token, or of the certificate that asked. `device` is of a known certificate; `link`: enum ch_est_link. `name`: what
+ * the request says the device is called. Answered by ANSWER: 200 with the certificate (DER), 202, or an error.
+ */
+#define CH_FIELDS_EST_ENROL(F) \
+	F(U8, by, 0) F(U8, again, 0) F(U8, link, 0) F(FIX, identity, 32) F(FIX, device, 16) F(SPAN, label, 64) F(SPAN, name, 64) \
+	F(SPAN, key_spki, CH_IPC_SPKI_MAX)
 /* An operator's signed action (core/trust/action.h). `signatures`: rows of {key id 32, u8 length, signature}. */
 #define CH_FIELDS_ACTION(F) \
 	F(FIX, operator_key, 32) F(SPAN, action, 4096) F(SPAN, signatures, 1024) \
@@ -131,10 +155,14 @@ const char *ch_role_str(enum ch_role role);
 
 /* --- keeper and signer --- */
 
-/* A certificate for a key. `profile`: 1 device, 2 operator. Times in seconds since 1970. */
+#define CH_ISSUE_PROFILE 3
+/*
+ * A certificate for a key. `profile`: 1 device, 2 operator, 3 the certificate profile `label`, in which {name} stands for `name` and
+ * {device} for `subject`. Times in seconds since 1970.
+ */
 #define CH_FIELDS_ISSUE(F) \
 	F(U8, profile, 0) F(FIX, subject, 16) F(FIX, serial, 16) F(U64, now, 0) F(U64, lifetime, 0) \
-	F(SPAN, spki, CH_IPC_SPKI_MAX)
+	F(SPAN, spki, CH_IPC_SPKI_MAX) F(SPAN, label, 64) F(SPAN, name, 64)
 /* `status` is 0 if it was issued, else `rule` says why not. */
 #define CH_FIELDS_ISSUED(F) \
 	F(U8, status, 0) F(U64, not_after, 0) F(SPAN, certificate, CH_IPC_CERT_MAX) \
@@ -230,7 +258,9 @@ const char *ch_role_str(enum ch_role role);
 	X(OCSP_SIGN, ocsp_sign)         \
 	X(OCSP, ocsp)                   \
 	X(OCSP_ANSWER, ocsp_answer)     \
-	X(OCSP_DROP, ocsp_drop)
+	X(OCSP_DROP, ocsp_drop)         \
+	X(EST, est)                     \
+	X(EST_ENROL, est_enrol)
 
 #define CH_MESSAGE_ENUM(name, lower) CH_MSG_##name,
 enum ch_msg { CH_MSG_NONE = 0, CH_MESSAGES(CH_MESSAGE_ENUM) CH_MSG_COUNT };

@@ -8,6 +8,17 @@ const struct ch_route ch_routes[] = { CH_ROUTES(CH_ROUTE_ROW) };
 
 _Static_assert(CH_COUNT_OF(ch_routes) == CH_ROUTE_COUNT, "a row a route");
 
+enum ch_route_number ch_route_est(unsigned route)
+{
+	static const uint8_t first[] = { CH_ROUTE_EST_CACERTS, CH_ROUTE_EST_CSRATTRS, CH_ROUTE_EST_ENROL,
+					 CH_ROUTE_EST_REENROL };
+	for (size_t i = 0; i < CH_COUNT_OF(first); i++) {
+		if (route >= first[i] && route < first[i] + 3u)
+			return (enum ch_route_number)first[i];
+	}
+	return CH_ROUTE_COUNT;
+}
+
 /* Takes "/segment" off the front; false at the end. */
 static bool next_segment(struct ch_span *rest, struct ch_span *segment)
 {
@@ -104,6 +115,8 @@ const char *ch_route_body_type(enum ch_route_number route)
 	} other[] = {
 		{ CH_ROUTE_OCSP, "application/ocsp-request" },
 	};
+	if (ch_route_est(route) != CH_ROUTE_COUNT)
+		return "application/pkcs10";
 	for (size_t i = 0; i < CH_COUNT_OF(other); i++) {
 		if (other[i].route == (uint16_t)route)
 			return other[i].type;

@@ -14,6 +14,12 @@
  *   process   EDGE answers by itself
  */
 #define CH_ROUTE_JSON_MAX ((size_t)256 << 10)
+#define CH_ROUTE_EST_MAX  ((size_t)64 << 10) /* a request in base64 */
+/* EST (RFC 7030, 3.2.2): without a label, with one, and as clients write it that append the path to one that they were given. */
+#define CH_ROUTES_EST(X, name, method, op, caller, body)                                 \
+	X(name, DEVICES, method, "/.well-known/est/" op, caller, body, VERIFY)           \
+	X(name##_LABEL, DEVICES, method, "/.well-known/est/*/" op, caller, body, VERIFY) \
+	X(name##_UNDER, DEVICES, method, "/*/.well-known/est/" op, caller, body, VERIFY)
 #define CH_ROUTES(X)                                                                                         \
 	/* devices */                                                                                        \
 	X(ENROL, DEVICES, "POST", "/v1/enrol", CH_CALLER_ANY, CH_ROUTE_JSON_MAX, VERIFY)                     \
@@ -25,6 +31,10 @@
 	X(RENEW, DEVICES, "POST", "/v1/renew", CH_CALLER_RENEW, CH_ROUTE_JSON_MAX, VERIFY)                   \
 	X(DEVICE_STATUS, DEVICES, "GET", "/v1/status", CH_CALLER_ATTEST, 0, READER)                          \
 	X(FLEET_ROOT, DEVICES, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                          \
+	CH_ROUTES_EST(X, EST_CACERTS, "GET", "cacerts", CH_CALLER_ANY, 0)                                    \
+	CH_ROUTES_EST(X, EST_CSRATTRS, "GET", "csrattrs", CH_CALLER_ANY, 0)                                  \
+	CH_ROUTES_EST(X, EST_ENROL, "POST", "simpleenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)                 \
+	CH_ROUTES_EST(X, EST_REENROL, "POST", "simplereenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)             \
 	/* operators */                                                                                      \
 	X(STATUS, OPERATORS, "GET", "/api/v1/status", CH_CALLER_OPERATORS, 0, READER)                        \
 	X(DEVICES, OPERATORS, "GET", "/api/v1/devices", CH_CALLER_OPERATORS, 0, READER)                      \
@@ -62,10 +72,12 @@ enum ch_route_number { CH_ROUTES(CH_ROUTE_ENUM) CH_ROUTE_COUNT };
 enum ch_listener { CH_LISTENER_DEVICES, CH_LISTENER_OPERATORS, CH_LISTENER_PUBLIC, CH_LISTENER_COUNT };
 
 /* Bits: who may use a route. The bits of operators are 1 << role (core/trust/action.h). */
-#define CH_CALLER_ANY       0x8000u /* no certificate is asked for */
-#define CH_CALLER_ATTEST    0x0100u /* a device whose state admits it: enum ch_access of core/trust/lifecycle.h */
-#define CH_CALLER_RENEW     0x0200u
-#define CH_CALLER_FULL      0x0400u
+#define CH_CALLER_ANY    0x8000u /* no certificate is asked for */
+#define CH_CALLER_ATTEST 0x0100u /* a device whose state admits it: enum ch_access of core/trust/lifecycle.h */
+#define CH_CALLER_RENEW  0x0200u
+#define CH_CALLER_FULL   0x0400u
+#define CH_CALLER_EST \
+	0x0800u /* whoever can be asked for a certificate by EST; who that is, is judged with the request */
 #define CH_CALLER_OPERATORS 0x003eu /* every role of an operator */
 #define CH_CALLER_ACTING    0x003eu /* the keeper decides by verb and role (ch_operator_may) */
 
@@ -77,6 +89,9 @@ struct ch_route {
 	size_t body_max;
 	uint8_t process; /* enum ch_role; CH_ROLE_EDGE: the edge itself */
 };
+
+/* The operation of EST that a route is, in whatever way its path is written: CH_ROUTE_EST_CACERTS, …; CH_ROUTE_COUNT: none. */
+enum ch_route_number ch_route_est(unsigned route);
 
 /* CH_ROUTE_COUNT rows; the index is enum ch_route_number. */
 extern const struct ch_route ch_routes[];

@@ -62,7 +62,7 @@ void ch_kp_grants_expire(struct ch_keeper *k)
 #define CERTIFICATES_MAX \
 	32 /* of one device in an hour: each takes a place in the fleet view that it never gives back */
 
-static bool certified_enough(struct ch_keeper *k, const struct ch_device *d)
+bool ch_kp_certified_enough(struct ch_keeper *k, const struct ch_device *d)
 {
 	int64_t since = (int64_t)(k->now / 1000) - HOUR_S;
 	return ch_sql_number(k->st, CH_SQL_CERTIFICATE_RECENT,
@@ -188,7 +188,7 @@ void ch_kp_enrol_pending(struct ch_keeper *k, const struct ch_who *who, const st
 			     "the device with this EK, or with this AK, was decommissioned, which is final");
 		return;
 	}
-	if (is_known && certified_enough(k, &known)) {
+	if (is_known && ch_kp_certified_enough(k, &known)) {
 		ch_kp_refuse(k, who, 429, "certificates", "this device had 32 certificates in an hour");
 		return;
 	}
@@ -307,7 +307,7 @@ static const char *renew_refused(struct ch_keeper *k, const struct ch_device *d,
 	}
 	*status = 429;
 	*rule = "this device had 32 certificates in an hour";
-	if (certified_enough(k, d))
+	if (ch_kp_certified_enough(k, d))
 		return "certificates";
 	*status = 409;
 	if (d->state != CH_STATE_QUARANTINED)

@@ -26,6 +26,7 @@ void ch_kp_grant_free(struct ch_grant *g)
 	ch_buf_free(&g->spki);
 	ch_buf_free(&g->name);
 	ch_buf_free(&g->canonical);
+	ch_buf_free(&g->label);
 	ch_free(g);
 }
 
@@ -50,6 +51,10 @@ void ch_kp_grant_ask(struct ch_keeper *k, struct ch_grant *g, unsigned profile, 
 	struct ch_msg_issue m = {
 		.profile = (uint8_t)profile, .now = g->not_before, .lifetime = lifetime, .spki = ch_buf_span(&g->spki)
 	};
+	if (profile == CH_ISSUE_PROFILE) {
+		m.label = ch_buf_span(&g->label);
+		m.name = ch_buf_span(&g->name);
+	}
 	(void)ch_span_copy(m.subject, sizeof(m.subject), ch_span(subject, 16));
 	(void)ch_span_copy(m.serial, sizeof(m.serial), CH_SPAN_OF(g->serial));
 	g->next = k->granting;
@@ -110,7 +115,7 @@ static void grant_answer(struct ch_keeper *k, const struct ch_grant *g, const st
 
 /* --- enrolment --- */
 
-static void alias_set(struct ch_keeper *k, int64_t device, enum ch_alias kind, struct ch_span value)
+void ch_kp_alias_set(struct ch_keeper *k, int64_t device, enum ch_alias kind, struct ch_span value)
 {
 	ch_sql_do(k->st, CH_SQL_ALIAS_END,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(device), ch_int(kind), ch_int((int64_t)k->now)));
@@ -131,7 +136,7 @@ static bool ak_set(struct ch_keeper *k, int64_t device, struct ch_span public)
 	return true;
 }
 
-static void device_add(struct ch_keeper *k, struct ch_device *d, const struct ch_grant *g)
+void ch_kp_device_add(struct ch_keeper *k, struct ch_device *d, const struct ch_grant *g)
 {
 	*d = (struct ch_device){
 		.seq = k->n.device++, .state = CH_STATE_NONE, .chain = CH_TIER_NONE, .platform = g->platform
@@ -145,7 +150,7 @@ static void device_add(struct ch_keeper *k, struct ch_device *d, const struct ch
 }
 
 /* The platform link stands from now on; if nothing else follows in its time, the chain is stale. */
-static void platform_set(struct ch_keeper *k, struct ch_device *d)
+void ch_kp_platform_set(struct ch_keeper *k, struct ch_device *d)
 {
 	ch_sql_do(k->st, CH_SQL_RESULT_SET,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_LINK_PLATFORM), ch_int(d->platform),
@@ -155,8 +160,8 @@ static void platform_set(struct ch_keeper *k, struct ch_device *d)
 		d->chain = CH_TIER_CONTRAINDICATED;
 }
 
-static void enrol_record(struct ch_keeper *k, const struct ch_grant *g, const struct ch_device *d, bool returns,
-			 const uint8_t cert[static 32])
+void ch_kp_enrol_record(struct ch_keeper *k, const struct ch_grant *g, const struct ch_device *d, bool returns,
+			const uint8_t cert[static 32])
 {
 	uint8_t text[1024];
 	struct ch_wr w = ch_wr(text, sizeof(text));
@@ -166,7 +171,8 @@ static void enrol_record(struct ch_keeper *k, const struct ch_grant *g, const st
 	ch_json_named_hex(&j, "device", CH_SPAN_OF(d->id));
 	ch_json_named_str(&j, "class", d->class);
 	ch_json_named_str(&j, "by",
-			  g->kind == CH_GRANT_TOKEN   ? "token"
+			  g->by != NULL               ? g->by
+			  : g->kind == CH_GRANT_TOKEN ? "token"
 			  : g->kind == CH_GRANT_RENEW ? "renewal"
 						      : "activation");
 	if (g->kind == CH_GRANT_ENROL)
@@ -198,7 +204,7 @@ static void ek_add(struct ch_keeper *k, const struct ch_device *d, const struct 
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.ek++), ch_int(d->seq),
 			  ch_bytes(CH_SPAN_OF(g->ek_sha256)), ch_bytes(ch_buf_span(&g->ek_public)),
 			  ch_bytes(ch_buf_span(&g->ek_cert)), ch_int((int64_t)k->now)));
-	alias_set(k, d->seq, CH_ALIAS_EK, CH_SPAN_OF(g->ek_sha256));
+	ch_kp_alias_set(k, d->seq, CH_ALIAS_EK, CH_SPAN_OF(g->ek_sha256));
 }
 
 /* What can go wrong is asked before the first write: a refusal leaves nothing behind. */
@@ -239,14 +245,14 @@ static void enrol(struct ch_keeper *k, struct ch_grant *g, struct ch_span der, u
 	}
 	ch_kp_write(k);
 	if (!returns)
-		device_add(k, &d, g);
+		ch_kp_device_add(k, &d, g);
 	if (g->kind == CH_GRANT_ENROL) {
 		/* A device that is known by its AK comes with another EK of its TPM: that one stands now. */
 		if (!ek_stands(k, &d, g))
 			ek_add(k, &d, g);
 		(void)ak_set(k, d.seq, ch_buf_span(&g->ak_public));
 	} else {
-		alias_set(k, d.seq, CH_ALIAS_TOKEN, CH_SPAN_OF(g->token));
+		ch_kp_alias_set(k, d.seq, CH_ALIAS_TOKEN, CH_SPAN_OF(g->token));
 		ch_sql_do(k->st, CH_SQL_TOKEN_USE,
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT),
 				  ch_int(ch_sql_number(
@@ -255,7 +261,7 @@ static void enrol(struct ch_keeper *k, struct ch_grant *g, struct ch_span der, u
 				  ch_int((int64_t)k->now), ch_int(d.seq)));
 	}
 	if (g->hostname.n > 0)
-		alias_set(k, d.seq, CH_ALIAS_HOSTNAME, ch_buf_span(&g->hostname));
+		ch_kp_alias_set(k, d.seq, CH_ALIAS_HOSTNAME, ch_buf_span(&g->hostname));
 	if (returns) {
 		/* Credential activation is the way back; what was handed out before ends with it. */
 		ch_kp_certificates_end(k, &d, CH_CERT_REVOKED, NULL, "enrolled again");
@@ -266,10 +272,10 @@ static void enrol(struct ch_keeper *k, struct ch_grant *g, struct ch_span der, u
 		d.platform = g->platform;
 		d.evidence = 0;
 	}
-	platform_set(k, &d);
+	ch_kp_platform_set(k, &d);
 	ch_kp_device_save(k, &d);
 	ch_kp_certificate_add(k, &d, g, der, not_after, cert);
-	enrol_record(k, g, &d, returns, cert);
+	ch_kp_enrol_record(k, g, &d, returns, cert);
 	(void)ch_kp_device_life(k, &d, CH_LIFE_ENROL, "enrolment");
 	if (returns)
 		break_again(k, &d);
@@ -292,7 +298,7 @@ static void renewed(struct ch_keeper *k, struct ch_grant *g, struct ch_span der,
 	ch_kp_certificates_end(k, &d, mends ? CH_CERT_REVOKED : CH_CERT_SUPERSEDED, mends ? NULL : g->old_cert,
 			       "renewal");
 	ch_kp_certificate_add(k, &d, g, der, not_after, cert);
-	enrol_record(k, g, &d, false, cert);
+	ch_kp_enrol_record(k, g, &d, false, cert);
 	if (mends)
 		(void)ch_kp_device_life(k, &d, CH_LIFE_MEND, "fresh evidence and a new key");
 	grant_answer(k, g, &d, der, not_after);
@@ -314,6 +320,8 @@ void ch_kp_issued(struct ch_keeper *k, uint64_t id, const struct ch_msg_issued *
 		ch_kp_refuse(k, &g->who, 400, "certificate", "the signer does not make a certificate for this key");
 	else if (g->kind == CH_GRANT_RENEW)
 		renewed(k, g, m->certificate, m->not_after);
+	else if (g->kind == CH_GRANT_EST)
+		ch_kp_est_issued(k, g, m->certificate, m->not_after);
 	else if (g->kind == CH_GRANT_OPERATOR)
 		ch_kp_operator_issued(k, g, m->certificate, m->not_after);
 	else

@@ -25,6 +25,7 @@ HANDLER(on_enrol_finish, enrol_finish, ch_kp_enrol_finish(k, who, m))
 HANDLER(on_enrol_token, enrol_token, ch_kp_enrol_token(k, who, m))
 HANDLER(on_commit, commit, ch_kp_commit(k, who, m))
 HANDLER(on_renew, renew, ch_kp_renew(k, who, m))
+HANDLER(on_est_enrol, est_enrol, ch_kp_est(k, who, m))
 HANDLER(on_action, action, ch_kp_action(k, who, m))
 HANDLER(on_fatal_input, fatal_input, (void)who; ch_kp_fatal_input(k, m))
 HANDLER(on_issued, issued, ch_kp_issued(k, who->id, m))
@@ -55,6 +56,7 @@ static const struct {
 	{ CH_MSG_ENROL_TOKEN, on_enrol_token, true },
 	{ CH_MSG_COMMIT, on_commit, true },
 	{ CH_MSG_RENEW, on_renew, true },
+	{ CH_MSG_EST_ENROL, on_est_enrol, true },
 	{ CH_MSG_ACTION, on_action, true },
 	{ CH_MSG_FATAL_INPUT, on_fatal_input, false },
 	{ CH_MSG_ISSUED, on_issued, false },
@@ -268,6 +270,7 @@ void ch_keeper_free(struct ch_keeper *k)
 	}
 	ch_buf_free(&k->image);
 	ch_buf_free(&k->ca_pem);
+	ch_profiles_clear(&k->profiles);
 	ch_buf_free(&k->log.hashes);
 	ch_buf_free(&k->crl.list);
 	ch_kp_ocsp_clear(k);

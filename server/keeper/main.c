@@ -39,6 +39,7 @@ union message {
 	struct ch_msg_commit commit;
 	struct ch_msg_renew renew;
 	struct ch_msg_action action;
+	struct ch_msg_est_enrol est_enrol;
 	struct ch_msg_fatal_input fatal_input;
 	struct ch_msg_issued issued;
 	struct ch_msg_checkpoint checkpoint;

@@ -27,6 +27,7 @@
 	X(MAX_REVOCATION, "SELECT max(seq) FROM revocation WHERE tenant = $1")                                             \
 	X(MAX_ISSUED, "SELECT max(seq) FROM issued WHERE tenant = $1")                                                     \
 	X(MAX_REFERENCE, "SELECT max(seq) FROM reference WHERE tenant = $1")                                               \
+	X(MAX_EST, "SELECT max(seq) FROM est_request WHERE tenant = $1")                                                   \
 	/* devices */                                                                                                      \
 	X(DEVICE_ADD,                                                                                                      \
 	  "INSERT INTO device (tenant, seq, id, class, hostname, state, chain, chain_time, platform, enrolled, "           \
@@ -202,6 +203,22 @@
 		     "VALUES ($1, $2, $3, $4, $5, $6, 0, 0)")                                                              \
 	X(TOKEN_GET, "SELECT seq, class, expires, used FROM token WHERE tenant = $1 AND sha256 = $2")                      \
 	X(TOKEN_USE, "UPDATE token SET used = $3, device = $4 WHERE tenant = $1 AND seq = $2 AND used = 0")                \
+	/* EST */                                                                                                          \
+	X(EST_FIND, "SELECT seq, state, certificate FROM est_request WHERE tenant = $1 AND key = $2")                      \
+	X(EST_ADD,                                                                                                         \
+	  "INSERT INTO est_request (tenant, seq, key, profile, class, name, how, identity, spki, time, state, "            \
+	  "decided, certificate) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12)")                           \
+	X(EST_DECIDE,                                                                                                      \
+	  "UPDATE est_request SET state = $3, decided = $4, certificate = $5 WHERE tenant = $1 AND seq = $2")              \
+	X(EST_COUNT, "SELECT count(*) FROM est_request WHERE tenant = $1 AND state = $2")                                  \
+	X(EST_OLD, "DELETE FROM est_request WHERE tenant = $1 AND time < $2")                                              \
+	X(EST_CERTIFICATE,                                                                                                 \
+	  "SELECT seq, device, not_after, state, profile FROM certificate WHERE tenant = $1 AND sha256 = $2")              \
+	X(EST_ISSUED, "SELECT der, state FROM certificate WHERE tenant = $1 AND seq = $2")                                 \
+	X(CERTIFICATE_PROFILE, "UPDATE certificate SET profile = $3 WHERE tenant = $1 AND seq = $2")                       \
+	X(ALIAS_DEVICE, "SELECT device FROM alias WHERE tenant = $1 AND kind = $2 AND value = $3 AND until = 0 "           \
+			"ORDER BY seq DESC LIMIT 1")                                                                       \
+	X(ALIAS_FREE, "UPDATE alias SET until = $4 WHERE tenant = $1 AND kind = $2 AND value = $3 AND until = 0")          \
 	/* generations */                                                                                                  \
 	X(CLASS_SET, "INSERT INTO class (tenant, name, policy, time, action) VALUES ($1, $2, $3, $4, $5) "                 \
 		     "ON CONFLICT (tenant, name) DO UPDATE SET policy = excluded.policy, time = excluded.time, "           \

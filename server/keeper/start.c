@@ -32,6 +32,7 @@ static void counters_load(struct ch_keeper *k)
 			      { CH_SQL_MAX_REQUEST, &k->n.request },
 			      { CH_SQL_MAX_EVENT, &k->n.event },
 			      { CH_SQL_MAX_REFERENCE, &k->n.reference },
+			      { CH_SQL_MAX_EST, &k->n.est },
 			      { CH_SQL_MAX_PINNED, &k->n.pinned },
 			      { CH_SQL_MAX_REVOCATION, &k->n.revocation },
 			      { CH_SQL_MAX_ISSUED, &k->n.issued },
@@ -250,6 +251,11 @@ static enum ch_err ocsp_load(struct ch_keeper *k, struct ch_span config)
 	return lifetime == 0 || lifetime > 86400 ? CH_ERR_RANGE : CH_OK;
 }
 
+static enum ch_err profiles_load(struct ch_keeper *k, struct ch_span config)
+{
+	return ch_profiles_load(&k->profiles, config);
+}
+
 /* --- the view --- */
 
 static void devices_publish(struct ch_keeper *k)
@@ -311,6 +317,8 @@ static enum ch_err config_check(struct ch_span config)
 enum ch_err ch_kp_reseed(struct ch_keeper *k, struct ch_span config)
 {
 	enum ch_err err = config_check(config);
+	if (err == CH_OK)
+		err = ch_profiles_load(&k->profiles, config);
 	if (err != CH_OK || k->log.behind)
 		return err;
 	err = policies_seed(k, config);
@@ -335,6 +343,7 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 		{ retention_load, "retention of the configuration" },
 		{ issued_seed, "issued of the configuration" },
 		{ ocsp_load, "ocsp_lifetime of the configuration" },
+		{ profiles_load, "certificate_profile of the configuration" },
 	};
 	counters_load(k);
 	enum ch_err err = ch_kp_log_load(k);

@@ -13,6 +13,7 @@
 #include "core/wire/json.h"
 #include "host/store/schema.h"
 #include "server/ipc/keys.h"
+#include "server/ipc/profiles.h"
 #include "server/keeper/keeper.h"
 #include "server/keeper/sql.h"
 
@@ -41,7 +42,7 @@ struct ch_who {
 /* Next numbers of the tables. */
 struct ch_counters {
 	int64_t device, ek, alias, ak, certificate, evidence, blob, chunk, intent, checkpoint, action, operator, token,
-		request, event, reference, pinned, revocation, issued;
+		request, event, reference, pinned, revocation, issued, est;
 };
 
 /* A row of table device. */
@@ -61,12 +62,22 @@ struct ch_device {
 };
 
 /* What an AK is called in table alias. */
-enum ch_alias { CH_ALIAS_EK = 1, CH_ALIAS_HOSTNAME = 2, CH_ALIAS_CERTIFICATE = 3, CH_ALIAS_TOKEN = 4 };
+enum ch_alias {
+	CH_ALIAS_EK = 1,
+	CH_ALIAS_HOSTNAME = 2,
+	CH_ALIAS_CERTIFICATE = 3,
+	CH_ALIAS_TOKEN = 4,
+	CH_ALIAS_NAME = 5,   /* what its certificates call it, in lower case: one device's only */
+	CH_ALIAS_KEY = 6,    /* SHA-256 of a key that was certified by EST: one device's only */
+	CH_ALIAS_IDEVID = 7, /* SHA-256 of the manufacturer's certificate */
+};
 /* Table certificate. */
 enum ch_cert_state { CH_CERT_LIVE = 0, CH_CERT_SUPERSEDED = 1, CH_CERT_REVOKED = 2 };
 enum ch_chunk_kind { CH_CHUNK_IMA = 1 };
 enum ch_intent_kind { CH_INTENT_CUT = 1 };
 enum ch_ek_verdict { CH_EK_ALLOW = 1, CH_EK_DENY = 2 };
+/* Table est_request. */
+enum ch_est_state { CH_EST_WAITING = 0, CH_EST_APPROVED = 1, CH_EST_REFUSED = 2, CH_EST_ISSUED = 3 };
 enum ch_action_state { CH_ACTION_WAITING = 0, CH_ACTION_DONE = 1 };
 
 /* A policy in force; `policy` borrows from `image`. */
@@ -83,7 +94,7 @@ struct ch_nonce {
 };
 
 /* A device that must show that it holds the EK; or any other certificate in the making. */
-enum ch_grant_kind { CH_GRANT_ENROL, CH_GRANT_TOKEN, CH_GRANT_RENEW, CH_GRANT_OPERATOR };
+enum ch_grant_kind { CH_GRANT_ENROL, CH_GRANT_TOKEN, CH_GRANT_RENEW, CH_GRANT_OPERATOR, CH_GRANT_EST };
 struct ch_grant {
 	struct ch_grant *next;
 	enum ch_grant_kind kind;
@@ -102,6 +113,14 @@ struct ch_grant {
 	struct ch_buf class_name, hostname, ek_public, ek_cert, ak_public, spki, name, canonical;
 	int64_t action; /* of an operator's certificate */
 	uint8_t operator_role;
+	struct ch_buf label; /* EST: the certificate profile */
+	uint8_t est_key[32]; /* names the request: a repeat of it has the same */
+	uint8_t est_identity[32];
+	uint8_t est_device[16]; /* of the certificate that asked */
+	uint8_t est_by;         /* enum ch_est_by */
+	bool est_again;         /* the next certificate of a device */
+	bool est_known;         /* a device that is known by its IDevID */
+	const char *by;         /* for the record; static */
 };
 
 /* A response under way. */
@@ -185,6 +204,7 @@ struct ch_keeper {
 	uint64_t fleet_root; /* the newest version that was published; 0: none */
 	struct ch_buf image;
 	struct ch_buf ca_pem;
+	struct ch_profiles profiles;
 	struct ch_nonce *nonce;
 	size_t nonce_cap, nonce_used;
 	struct ch_grant *pending;  /* wait for their secret */
@@ -282,6 +302,15 @@ void ch_kp_enrol_finish(struct ch_keeper *k, const struct ch_who *who, const str
 void ch_kp_enrol_token(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_token *m);
 void ch_kp_renew(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_renew *m);
 void ch_kp_grant_free(struct ch_grant *g);
+/* True if the device had as many certificates in this hour as it may have. */
+bool ch_kp_certified_enough(struct ch_keeper *k, const struct ch_device *d);
+/* Ends the device's aliases of a kind, and gives it this one. */
+void ch_kp_alias_set(struct ch_keeper *k, int64_t device, enum ch_alias kind, struct ch_span value);
+/* Parts of an enrolment: a new device; its platform link from now on; the leaf. */
+void ch_kp_device_add(struct ch_keeper *k, struct ch_device *d, const struct ch_grant *g);
+void ch_kp_platform_set(struct ch_keeper *k, struct ch_device *d);
+void ch_kp_enrol_record(struct ch_keeper *k, const struct ch_grant *g, const struct ch_device *d, bool returns,
+			const uint8_t cert[static 32]);
 /* Asks the signer for the certificate; takes over `g`. `lifetime` in seconds. */
 void ch_kp_grant_ask(struct ch_keeper *k, struct ch_grant *g, unsigned profile, const uint8_t subject[static 16],
 		     uint64_t lifetime);
@@ -293,6 +322,12 @@ void ch_kp_grants_fail(struct ch_keeper *k);
 void ch_kp_grants_expire(struct ch_keeper *k);
 /* Verifies a signature of the device's stored AK over `msg`. */
 enum ch_err ch_kp_ak_verify(struct ch_keeper *k, int64_t device, struct ch_span sig, struct ch_span msg);
+
+/* --- est.c --- */
+
+void ch_kp_est(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_est_enrol *m);
+/* The certificate was made. */
+void ch_kp_est_issued(struct ch_keeper *k, const struct ch_grant *g, struct ch_span der, uint64_t not_after);
 
 /* --- evidence.c, bulk.c --- */
 

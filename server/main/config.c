@@ -66,6 +66,8 @@ static const struct ch_conf_key keys[] = {
 	{ "ca", CH_CONF_TEXT, CH_CONF_REQUIRED, AT(ca) },
 	{ "ek_roots", CH_CONF_TEXT, CH_CONF_REQUIRED, AT(ek_roots) },
 	{ "policies", CH_CONF_TEXT, CH_CONF_REQUIRED, AT(policies) },
+	{ "certificate_profiles", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(certificate_profiles) },
+	{ "idevid_roots", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(idevid_roots) },
 	{ "operator", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(operator_keys) },
 	{ "processes", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(process_keys) },
 	{ "limits", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(limit_keys) },

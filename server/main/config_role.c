@@ -3,6 +3,7 @@
 #include "core/platform/x509_write.h"
 #include "core/wire/base64.h"
 #include "host/base/file.h"
+#include "host/policy/cert_profile.h"
 #include "host/policy/class.h"
 #include "host/sys/log.h"
 #include "server/main/config.h"
@@ -83,6 +84,30 @@ static void put_number(struct ch_buf *out, const char *key, uint32_t value)
 	put_text(out, key, text);
 }
 
+static bool each_file(const struct main_config *c, const char *folder,
+		      bool (*take)(struct ch_buf *out, const char *path, struct ch_span bytes), struct ch_buf *out);
+
+/* Roots of manufacturers: what else than a certificate is in the file, nobody should take for one. */
+static bool take_idevid_root(struct ch_buf *out, const char *path, struct ch_span in)
+{
+	static uint8_t der[CH_CERT_MAX];
+	static struct ch_x509 x;
+	size_t off = 0, n, found = 0;
+	enum ch_err err;
+	while ((err = ch_pem_next(in, &off, "CERTIFICATE", der, sizeof(der), &n, NULL)) == CH_OK) {
+		err = ch_x509_parse(&x, ch_span(der, n), NULL);
+		if (err != CH_OK || !x.ca)
+			break;
+		found++;
+	}
+	if (err == CH_ERR_NOTFOUND && found > 0) {
+		put_bytes(out, "idevid_ca", in);
+		return true;
+	}
+	ch_log(CH_LOG_ERROR, "%s: not the certificate of a manufacturer's CA in PEM", path);
+	return false;
+}
+
 static bool config_edge(const struct main_config *c, struct ch_buf *out)
 {
 	const struct {
@@ -103,7 +128,7 @@ static bool config_edge(const struct main_config *c, struct ch_buf *out)
 	}
 	for (size_t i = 0; i < c->balancers.count; i++)
 		put_text(out, "balancer", c->balancers.text[i]);
-	return true;
+	return c->idevid_roots == NULL || each_file(c, c->idevid_roots, take_idevid_root, out);
 }
 
 /* Calls `take` for each regular file of a folder, in the order of their names. */
@@ -188,6 +213,28 @@ static bool take_policy(struct ch_buf *out, const char *path, struct ch_span in)
 	ch_conf_error_put(text, sizeof(text), path, &e);
 	ch_log(CH_LOG_ERROR, "%s", text);
 	return false;
+}
+
+static bool take_profile(struct ch_buf *out, const char *path, struct ch_span in)
+{
+	static struct ch_cert_profile_image image;
+	struct ch_yaml_error e;
+	size_t n = strlen(path);
+	if (n < 5 || strcmp(path + n - 5, ".yaml") != 0)
+		return true;
+	if (ch_cert_profile_read(&image, in, &e) == CH_OK) {
+		put_bytes(out, "certificate_profile", ch_span(image.bytes, image.n));
+		return true;
+	}
+	char text[CH_YAML_SAY_MAX + 512];
+	ch_conf_error_put(text, sizeof(text), path, &e);
+	ch_log(CH_LOG_ERROR, "%s", text);
+	return false;
+}
+
+static bool put_profiles(const struct main_config *c, struct ch_buf *out)
+{
+	return c->certificate_profiles == NULL || each_file(c, c->certificate_profiles, take_profile, out);
 }
 
 /* "operator NAME admin SHA-256(certificate) base64(SPKI)": whom a store without operators trusts first. */
@@ -276,8 +323,9 @@ static bool config_keeper(const struct main_config *c, struct ch_buf *out)
 	if (!put_issued(c, out, c->tls_certificate) ||
 	    (c->operator_name != NULL && !put_issued(c, out, c->operator_certificate)))
 		return false;
-	return put_file(c, out, "ca_certificate", c->ca) && each_file(c, c->policies, take_policy, out) &&
-	       each_file(c, c->ek_roots, take_root, out) && put_operator(c, out);
+	return put_file(c, out, "ca_certificate", c->ca) && put_profiles(c, out) &&
+	       each_file(c, c->policies, take_policy, out) && each_file(c, c->ek_roots, take_root, out) &&
+	       put_operator(c, out);
 }
 
 static bool config_reader(const struct main_config *c, struct ch_buf *out)
@@ -344,7 +392,12 @@ static bool config_signer(const struct main_config *c, struct ch_buf *out)
 	put_ocsp_key(c, out);
 	put_number(out, "crl_lifetime", c->crl_lifetime);
 	put_number(out, "ocsp_lifetime", c->ocsp_lifetime);
-	return put_urls(c, out);
+	return put_urls(c, out) && put_profiles(c, out);
+}
+
+static bool config_verify(const struct main_config *c, struct ch_buf *out)
+{
+	return put_file(c, out, "ca_certificate", c->ca) && put_profiles(c, out);
 }
 
 bool main_config_role(const struct main_config *c, enum ch_role role, struct ch_buf *out)
@@ -358,6 +411,8 @@ bool main_config_role(const struct main_config *c, enum ch_role role, struct ch_
 		return config_reader(c, out);
 	case CH_ROLE_SIGNER:
 		return config_signer(c, out);
+	case CH_ROLE_VERIFY:
+		return config_verify(c, out);
 	default:
 		return true;
 	}

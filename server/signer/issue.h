@@ -4,6 +4,7 @@
 
 #include "host/crypto_openssl/sign.h"
 #include "server/ipc/messages.h"
+#include "server/ipc/profiles.h"
 
 /* What the issuing CA is, read once from its certificate. Owns what it holds. */
 struct ch_issuer {
@@ -24,10 +25,11 @@ CH_MUST_USE enum ch_err ch_issuer_load(struct ch_issuer *ca, struct ch_span pem,
 void ch_issuer_clear(struct ch_issuer *ca);
 
 /*
- * Builds and signs the certificate that `req` asks for, under this process's own copy of the profiles. `clock` is this process's
- * time. On success `out` has status 0 and the certificate, in `room`; else status and rule say why not.
+ * Builds and signs the certificate that `req` asks for, under this process's own copy of the profiles (`profiles` are those of the
+ * configuration). `clock` is this process's time. On success `out` has status 0 and the certificate, in `room`; else status and rule say why not.
  */
 void ch_issue(struct ch_msg_issued *out, uint8_t room[static CH_IPC_CERT_MAX], const struct ch_issuer *ca,
-	      const struct ch_sign_key *key, const struct ch_msg_issue *req, int64_t clock);
+	      const struct ch_sign_key *key, const struct ch_profiles *profiles, const struct ch_msg_issue *req,
+	      int64_t clock);
 
 #endif

@@ -49,7 +49,14 @@ static void metrics(void *ctx, struct ch_wr *w)
 	ch_signer_metrics(&m->signer, w);
 }
 
-static const struct ch_hub_work work = { .message = message, .metrics = metrics };
+static void reload(void *ctx, struct ch_span config)
+{
+	struct signer_main *m = ctx;
+	if (ch_profiles_load(&m->signer.profiles, config) != CH_OK)
+		ch_log(CH_LOG_ERROR, "the new certificate profiles cannot be used: the old ones stay in force");
+}
+
+static const struct ch_hub_work work = { .message = message, .metrics = metrics, .reload = reload };
 
 /* --- start --- */
 
@@ -146,6 +153,15 @@ static void load_revocation(struct signer_main *m)
 	exit(EXIT_FAILURE);
 }
 
+static void load_profiles(struct signer_main *m)
+{
+	enum ch_err err = ch_profiles_load(&m->signer.profiles, m->child.start.config);
+	if (err == CH_OK)
+		return;
+	ch_log(CH_LOG_ERROR, "the certificate profiles cannot be used: %s", ch_err_str(err));
+	exit(EXIT_FAILURE);
+}
+
 int main(void)
 {
 	static struct signer_main m;
@@ -161,6 +177,7 @@ int main(void)
 	load_log(&m);
 	load_ear(&m);
 	load_revocation(&m);
+	load_profiles(&m);
 	enum ch_err err = ch_hub_run(&m.hub);
 	ch_signer_clear(&m.signer);
 	ch_hub_clear(&m.hub);

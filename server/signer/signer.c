@@ -13,7 +13,7 @@ static bool on_issue(struct ch_signer *s, struct ch_span payload, const struct c
 	uint8_t room[CH_IPC_CERT_MAX];
 	if (ch_msg_parse(CH_MSG_ISSUE, &req, payload, NULL) != CH_OK)
 		return false;
-	ch_issue(&out, room, &s->ca, &s->ca_key, &req, (int64_t)time(NULL));
+	ch_issue(&out, room, &s->ca, &s->ca_key, &s->profiles, &req, (int64_t)time(NULL));
 	s->counters.issued += out.status == 0;
 	s->counters.refused += out.status != 0;
 	to->send(to->ctx, CH_MSG_ISSUED, &out);
@@ -162,5 +162,6 @@ void ch_signer_clear(struct ch_signer *s)
 	ch_responder_clear(&s->responder);
 	ch_signer_crl_clear(&s->crl);
 	ch_issuer_clear(&s->ca);
+	ch_profiles_clear(&s->profiles);
 	ch_sign_key_clear(&s->ca_key);
 }

@@ -17,6 +17,7 @@ struct ch_signer {
 	struct ch_ear_signer ear;
 	struct ch_signer_crl crl;
 	struct ch_responder responder; /* without a key nobody is answered */
+	struct ch_profiles profiles;
 	struct {
 		uint64_t issued, refused, checkpoints, failed, ears, lists, lists_failed, answers;
 	} counters;

@@ -47,8 +47,15 @@ static bool message(void *ctx, struct ch_peer *from, const struct ch_frame *f)
 {
 	struct verify_main *m = ctx;
 	struct ch_msg_request request;
+	struct ch_msg_est est;
 	if (from->role == CH_ROLE_KEEPER)
 		return ch_vf_keeper(&m->verify, f);
+	if (f->type == CH_MSG_EST) {
+		if (ch_msg_parse(CH_MSG_EST, &est, f->payload, NULL) != CH_OK)
+			return false;
+		ch_vf_est(&m->verify, from->index, f->id, &est);
+		return true;
+	}
 	if (ch_msg_parse(CH_MSG_REQUEST, &request, f->payload, NULL) != CH_OK)
 		return false;
 	ch_vf_request(&m->verify, from->index, f->id, &request);
@@ -114,8 +121,15 @@ static void metrics(void *ctx, struct ch_wr *w)
 		   m->verify.held.number);
 }
 
+static void reload(void *ctx, struct ch_span config)
+{
+	struct verify_main *m = ctx;
+	if (ch_vf_configure(&m->verify, config) != CH_OK)
+		ch_log(CH_LOG_ERROR, "the new certificate profiles or CA cannot be used: the old ones stay in force");
+}
+
 static const struct ch_hub_work work = {
-	.message = message, .peer = peer, .turn = turn, .metrics = metrics, .stop = stop
+	.message = message, .peer = peer, .turn = turn, .metrics = metrics, .reload = reload, .stop = stop
 };
 
 int main(void)
@@ -129,6 +143,10 @@ int main(void)
 	}
 	const struct ch_vf_out out = { &m, send_answer, send_ask, now };
 	ch_vf_init(&m.verify, &out);
+	if (ch_vf_configure(&m.verify, m.child.start.config) != CH_OK) {
+		ch_log(CH_LOG_ERROR, "the certificate profiles or the CA of the configuration cannot be used");
+		return 1;
+	}
 	ch_hub_init(&m.hub, &m.child, &work, &m);
 	ch_child_confine(&m.child, 0);
 	enum ch_err err = ch_hub_run(&m.hub);

@@ -49,6 +49,8 @@ void ch_vf_clear(struct ch_verify *v)
 	}
 	ch_held_clear(&v->held);
 	ch_keys_clear(&v->keys);
+	ch_profiles_clear(&v->profiles);
+	ch_buf_free(&v->cacerts);
 	ch_vf_work_free(v->work);
 	v->work = NULL;
 }
@@ -83,11 +85,16 @@ static void send_answer(struct ch_verify *v, const struct ch_vf_request *r, cons
 	v->out.answer(v->out.ctx, r->edge, r->edge_id, m);
 }
 
+void ch_vf_answer_as(struct ch_verify *v, struct ch_vf_request *r, const struct ch_msg_answer *m)
+{
+	send_answer(v, r, m);
+	end(v, r);
+}
+
 void ch_vf_answer(struct ch_verify *v, struct ch_vf_request *r, unsigned status, struct ch_span json)
 {
-	struct ch_msg_answer m = { .status = (uint16_t)status, .type = CH_SPAN_LIT(JSON_TYPE), .body = json };
-	send_answer(v, r, &m);
-	end(v, r);
+	const struct ch_msg_answer m = { .status = (uint16_t)status, .type = CH_SPAN_LIT(JSON_TYPE), .body = json };
+	ch_vf_answer_as(v, r, &m);
 }
 
 static struct ch_span error_put(struct ch_wr *w, const char *code, const char *rule, struct ch_span detail)
@@ -105,6 +112,20 @@ static struct ch_span error_put(struct ch_wr *w, const char *code, const char *r
 	return ch_wr_span(w);
 }
 
+/* "code: rule (detail)" */
+static struct ch_span error_text_put(struct ch_wr *w, const char *code, const char *rule, struct ch_span detail)
+{
+	ch_wr_str(w, code);
+	ch_wr_str(w, ": ");
+	if (detail.n > 0) {
+		ch_wr_put(w, detail);
+		ch_wr_str(w, ": ");
+	}
+	ch_wr_str(w, rule);
+	ch_wr_str(w, "\n");
+	return ch_wr_span(w);
+}
+
 void ch_vf_refuse(struct ch_verify *v, struct ch_vf_request *r, unsigned status, const char *code, const char *rule,
 		  struct ch_span detail)
 {
@@ -113,11 +134,10 @@ void ch_vf_refuse(struct ch_verify *v, struct ch_vf_request *r, unsigned status,
 	struct ch_msg_answer m = {
 		.status = (uint16_t)status,
 		.retry_after = status == 503 ? 1 : 0,
-		.type = CH_SPAN_LIT(JSON_TYPE),
-		.body = error_put(&w, code, rule, detail),
+		.type = r->plain ? CH_SPAN_LIT("text/plain; charset=utf-8") : CH_SPAN_LIT(JSON_TYPE),
+		.body = r->plain ? error_text_put(&w, code, rule, detail) : error_put(&w, code, rule, detail),
 	};
-	send_answer(v, r, &m);
-	end(v, r);
+	ch_vf_answer_as(v, r, &m);
 }
 
 void ch_vf_refuse_body(struct ch_verify *v, struct ch_vf_request *r, const struct ch_body_fault *fault)
@@ -145,30 +165,40 @@ static void copy_request(struct ch_vf_request *r, const struct ch_msg_request *m
 	r->key_size = ch_span_copy(r->idempotency_key, sizeof(r->idempotency_key), m->idempotency_key);
 }
 
-void ch_vf_request(struct ch_verify *v, unsigned edge, uint64_t id, const struct ch_msg_request *m)
+struct ch_vf_request *ch_vf_begin(struct ch_verify *v, unsigned edge, uint64_t id, bool plain, size_t size)
 {
 	struct ch_vf_request *r = ch_calloc(1, sizeof(*r));
 	r->edge = edge;
 	r->edge_id = id;
+	r->plain = plain;
 	v->counters.requests++;
-	size_t i = 0;
-	while (i < CH_COUNT_OF(handlers) && handlers[i].route != m->route)
-		i++;
-	size_t size = ch_body_arena_size(m->body.n) + CH_VF_DATA_MAX;
-	if (i == CH_COUNT_OF(handlers)) {
-		ch_vf_refuse(v, r, 404, "route", "this is not a request that is judged here", CH_SPAN_EMPTY);
-		return;
-	}
 	if (v->bytes + size > CH_VF_BYTES_MAX || !place(v, r)) {
 		v->counters.busy++;
 		ch_vf_refuse(v, r, 503, "busy", "too much is being judged right now: ask again", CH_SPAN_EMPTY);
-		return;
+		return NULL;
 	}
-	copy_request(r, m);
 	r->memory_size = size;
 	r->memory = ch_realloc(NULL, size, 1); /* its arena clears what it hands out */
 	r->arena = ch_arena(r->memory, size);
 	v->bytes += size;
+	return r;
+}
+
+void ch_vf_request(struct ch_verify *v, unsigned edge, uint64_t id, const struct ch_msg_request *m)
+{
+	size_t i = 0;
+	while (i < CH_COUNT_OF(handlers) && handlers[i].route != m->route)
+		i++;
+	bool ours = i < CH_COUNT_OF(handlers);
+	struct ch_vf_request *r =
+		ch_vf_begin(v, edge, id, false, ours ? ch_body_arena_size(m->body.n) + CH_VF_DATA_MAX : 1);
+	if (r == NULL)
+		return;
+	if (!ours) {
+		ch_vf_refuse(v, r, 404, "route", "this is not a request that is judged here", CH_SPAN_EMPTY);
+		return;
+	}
+	copy_request(r, m);
 	handlers[i].handle(v, r, m->body);
 }
 

@@ -4,6 +4,7 @@
 
 #include "server/ipc/keys.h"
 #include "server/ipc/messages.h"
+#include "server/ipc/profiles.h"
 #include "server/verify/body.h"
 #include "server/verify/held.h"
 
@@ -45,6 +46,7 @@ struct ch_vf_request {
 	uint8_t idempotency_key[64];
 	ch_vf_step *next;
 	void *data;  /* of the route, in `memory` */
+	bool plain;  /* an error is told as text, not as JSON */
 	bool secret; /* `memory` holds a secret: it is wiped at the end */
 	uint8_t *memory;
 	size_t memory_size;
@@ -63,14 +65,20 @@ struct ch_verify {
 	struct ch_vf_request *slot[CH_VF_REQUESTS_MAX];
 	struct ch_vf_counters counters;
 	struct ch_keys keys;
+	struct ch_profiles profiles;
+	struct ch_buf cacerts;   /* certs-only CMS message of our CA, in base64 */
 	struct ch_vf_work *work; /* memory for judging, kept from one piece of evidence to the next */
 };
 
 void ch_vf_init(struct ch_verify *v, const struct ch_vf_out *out);
 void ch_vf_clear(struct ch_verify *v);
+/* Takes certificate profiles and CA from a configuration. If they do not hold nothing changes, and the error says why. */
+CH_MUST_USE enum ch_err ch_vf_configure(struct ch_verify *v, struct ch_span config);
 
 /* A REQUEST of an edge: it is answered now or when the keeper answered. `m` may borrow; what is needed later is copied. */
 void ch_vf_request(struct ch_verify *v, unsigned edge, uint64_t id, const struct ch_msg_request *m);
+/* An EST of an edge: the same. */
+void ch_vf_est(struct ch_verify *v, unsigned edge, uint64_t id, const struct ch_msg_est *m);
 /* A message of the keeper, ANSWER, CONTEXT or GENERATION. False if it cannot be parsed: the channel is to be ended. */
 CH_MUST_USE bool ch_vf_keeper(struct ch_verify *v, const struct ch_frame *f);
 /* The keeper is gone: everything in flight is answered with 503. */
@@ -81,6 +89,11 @@ void ch_vf_edge_gone(struct ch_verify *v, unsigned edge);
 size_t ch_vf_waiting(const struct ch_verify *v);
 
 /* --- for the routes --- */
+
+/* A request in flight with `size` bytes of memory; NULL after it was answered that too much is in flight. */
+struct ch_vf_request *ch_vf_begin(struct ch_verify *v, unsigned edge, uint64_t id, bool plain, size_t size);
+/* Answers with a body of any type and ends the request. */
+void ch_vf_answer_as(struct ch_verify *v, struct ch_vf_request *r, const struct ch_msg_answer *m);
 
 /* Answers with an error and ends the request. `detail` may be NULL. */
 void ch_vf_refuse(struct ch_verify *v, struct ch_vf_request *r, unsigned status, const char *code, const char *rule,

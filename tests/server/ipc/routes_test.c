@@ -56,7 +56,29 @@ static void parameters(void **state)
 			       CH_SPAN_LIT("entries/x001/002.p/3")));
 }
 
-/* What anybody may ask of devices' listener is enrolment, and the fleet root, which is public; a body goes to verify and nowhere else, but for OCSP's (decision 0017). */
+static void an_operation_of_est_is_one_however_its_path_is_written(void **state)
+{
+	static const char *const path[] = { "/.well-known/est/simpleenroll", "/.well-known/est/lab/simpleenroll",
+					    "/lab/.well-known/est/simpleenroll" };
+	(void)state;
+	for (size_t i = 0; i < CH_COUNT_OF(path); i++) {
+		enum ch_route_number route;
+		assert_int_equal(ch_route_find(CH_LISTENER_DEVICES, CH_SPAN_LIT("POST"), ch_span_str(path[i]), &route),
+				 CH_OK);
+		assert_int_equal(ch_route_est(route), CH_ROUTE_EST_ENROL);
+		assert_true(ch_span_eq(ch_route_param(route, ch_span_str(path[i]), 0),
+				       i == 0 ? CH_SPAN_EMPTY : CH_SPAN_LIT("lab")));
+		assert_int_equal(ch_route_find(CH_LISTENER_DEVICES, CH_SPAN_LIT("GET"), ch_span_str(path[i]), &route),
+				 CH_ERR_MISMATCH);
+	}
+	assert_int_equal(ch_route_est(CH_ROUTE_ENROL), CH_ROUTE_COUNT);
+	assert_int_equal(ch_route_est(CH_ROUTE_STATUS), CH_ROUTE_COUNT);
+}
+
+/*
+ * What anybody may ask of devices' listener is enrolment, or how to enrol, and the fleet root; a body goes to verify and nowhere else, but for OCSP's
+ * (decision 0017).
+ */
 static void the_table_keeps_its_rules(void **state)
 {
 	(void)state;
@@ -64,7 +86,10 @@ static void the_table_keeps_its_rules(void **state)
 		const struct ch_route *r = &ch_routes[i];
 		if ((r->caller & CH_CALLER_ANY) != 0 && r->listener != CH_LISTENER_PUBLIC)
 			assert_true(ch_span_starts(ch_span_str(r->pattern), CH_SPAN_LIT("/v1/enrol")) ||
-				    i == CH_ROUTE_FLEET_ROOT);
+				    i == CH_ROUTE_FLEET_ROOT ||
+				    (ch_route_est((unsigned)i) != CH_ROUTE_COUNT && r->body_max == 0));
+		if ((r->caller & CH_CALLER_EST) != 0)
+			assert_string_equal(ch_route_body_type((enum ch_route_number)i), "application/pkcs10");
 		if (r->listener == CH_LISTENER_OPERATORS)
 			assert_int_equal(r->caller & ~CH_CALLER_OPERATORS, 0);
 		assert_true(r->body_max == 0 || r->process == CH_ROLE_VERIFY || i == CH_ROUTE_OCSP);
@@ -78,6 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(paths),
 		cmocka_unit_test(parameters),
+		cmocka_unit_test(an_operation_of_est_is_one_however_its_path_is_written),
 		cmocka_unit_test(the_table_keeps_its_rules),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

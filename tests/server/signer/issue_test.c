@@ -15,6 +15,7 @@
 
 static struct ch_sign_key ca_key, device_key;
 static struct ch_issuer ca;
+static struct ch_profiles profiles;
 static uint8_t ca_pem[4096];
 static size_t ca_pem_n;
 static uint8_t spki[128], room[CH_IPC_CERT_MAX];
@@ -148,7 +149,7 @@ static void openssl_reads_and_trusts_what_is_issued(void **state)
 	(void)state;
 	for (uint8_t profile = 1; profile <= 2; profile++) {
 		req.profile = profile;
-		ch_issue(&out, room, &ca, &ca_key, &req, NOW);
+		ch_issue(&out, room, &ca, &ca_key, &profiles, &req, NOW);
 		assert_int_equal(out.status, 0);
 		assert_int_equal(out.not_after, NOW + 30 * DAY);
 		X509 *x = openssl_reads(out.certificate);
@@ -173,11 +174,11 @@ static void a_certificate_ends_with_its_ca(void **state)
 	struct ch_msg_issued out;
 	(void)state;
 	req.now = (uint64_t)ca.not_after - DAY;
-	ch_issue(&out, room, &ca, &ca_key, &req, (int64_t)req.now);
+	ch_issue(&out, room, &ca, &ca_key, &profiles, &req, (int64_t)req.now);
 	assert_int_equal(out.status, 0);
 	assert_int_equal(out.not_after, ca.not_after);
 	req.now = (uint64_t)ca.not_after;
-	ch_issue(&out, room, &ca, &ca_key, &req, (int64_t)req.now);
+	ch_issue(&out, room, &ca, &ca_key, &profiles, &req, (int64_t)req.now);
 	assert_int_equal(out.status, 1);
 }
 
@@ -187,14 +188,14 @@ static void refuses_what_its_profiles_do_not_have(void **state)
 	struct ch_sign_key ed;
 	struct ch_msg_issued out;
 	(void)state;
-#define REFUSED(change)                                        \
-	do {                                                   \
-		struct ch_msg_issue req = usual();             \
-		change;                                        \
-		ch_issue(&out, room, &ca, &ca_key, &req, NOW); \
-		assert_int_equal(out.status, 1);               \
-		assert_int_equal(out.certificate.n, 0);        \
-		assert_true(out.rule.n > 0);                   \
+#define REFUSED(change)                                                   \
+	do {                                                              \
+		struct ch_msg_issue req = usual();                        \
+		change;                                                   \
+		ch_issue(&out, room, &ca, &ca_key, &profiles, &req, NOW); \
+		assert_int_equal(out.status, 1);                          \
+		assert_int_equal(out.certificate.n, 0);                   \
+		assert_true(out.rule.n > 0);                              \
 	} while (0)
 	REFUSED(req.profile = 0);
 	REFUSED(req.profile = 3);
@@ -216,7 +217,7 @@ static void refuses_what_its_profiles_do_not_have(void **state)
 	struct ch_msg_issue req = usual();
 	req.profile = 2;
 	req.spki = put_spki(&ed, ed_spki, sizeof(ed_spki));
-	ch_issue(&out, room, &ca, &ca_key, &req, NOW);
+	ch_issue(&out, room, &ca, &ca_key, &profiles, &req, NOW);
 	assert_int_equal(out.status, 0);
 	ch_sign_key_clear(&ed);
 #undef REFUSED
