@@ -148,11 +148,12 @@ static void bare_ready(struct bare *c)
 	char in[4096];
 	if (!c->shaken) {
 		int rc = SSL_accept(c->ssl);
-		if (rc != 1 && SSL_get_error(c->ssl, rc) != SSL_ERROR_WANT_READ)
-			bare_close(c);
-		c->shaken = rc == 1;
-		if (rc != 1)
+		if (rc != 1) {
+			if (SSL_get_error(c->ssl, rc) != SSL_ERROR_WANT_READ)
+				bare_close(c);
 			return;
+		}
+		c->shaken = true;
 	}
 	for (;;) {
 		int n = SSL_read(c->ssl, in, sizeof(in));
