@@ -118,7 +118,7 @@ static SSL_CTX *bare_context(void)
 		     X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca.cert) == 1,
 	     "the context of the bare server");
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 	SSL_CTX_set_num_tickets(ctx, 0);
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"bare", 4);
@@ -299,7 +299,7 @@ static void make_client(struct subject *s)
 		     X509_STORE_add_cert(SSL_CTX_get_cert_store(s->client), ca.cert) == 1,
 	     "the client");
 	SSL_CTX_set_app_data(s->client, s);
-	SSL_CTX_set_mode(s->client, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_mode(s->client, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN); /* as the agent */
 	SSL_CTX_set_verify(s->client, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_session_cache_mode(s->client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(s->client, on_session);

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A whole server under a simulated fleet: tools/bench_fleet.sh [--seconds N] [DEVICES…] (1000 3000 10000).
-# For each size: enrols that many devices, then lets them poll once a minute and attest every ten minutes over connections that they
-# resume, and prints the server's CPU for it, per device and day, with the times that the devices saw.
+# For each size: has reference values of every boot that the devices have, so that each event is explained, as with real devices; enrols that
+# many devices, then lets them poll once a minute and attest every ten minutes over connections that they resume, and prints the
+# server's CPU for it, per device and day, with the times that the devices saw. A verdict other than affirming ends it.
 . "$(dirname "$0")/lib.sh"
 
 seconds=60
@@ -46,6 +47,25 @@ memory() {
 	done | awk '$1 == "Pss:" { n += $2 } END { print n }'
 }
 
+# fleet ARGUMENT…: devices with the boots and the maker that the server knows of
+fleet() {
+	local dir=$1
+	shift
+	build/chainhold-sim run --maker "$work/maker" --ca "$dir/ca.crt" --server 127.0.0.1:28443 --log $log "$@"
+}
+
+# One device of each of the twenty boots attests, and what it showed is approved for the class.
+endorse() {
+	local dir=$1 i
+	fleet "$dir" --devices 20 --seconds 2 --poll 1 --attest 1 --workers 2 --forgive >/dev/null 2>&1
+	for ((i = 0; i < 20; i++)); do
+		build/chainhold-operator baseline capture --device "sim-$i" --name "boot-$i" >"$dir/boot-$i.json"
+	done
+	for ((i = 0; i < 20; i++)); do
+		build/chainhold-operator baseline approve --class gateway --reason benchmark "$dir/boot-$i.json" >/dev/null
+	done
+}
+
 field() { sed -E "s/.*\"$2\":\{[^}]*\"$3\":([0-9]+).*/\1/" <<<"$1"; }
 
 run() {
@@ -60,10 +80,11 @@ run() {
 		kill -0 "$server" || die "the server did not start: $(tail -n 3 "$dir/log")"
 		sleep 0.05
 	done
+	CHAINHOLD_CONFIG=$dir/chainhold.yaml endorse "$dir"
 	hz=$(getconf CLK_TCK)
 	before=$(ticks)
-	build/chainhold-sim run --maker "$work/maker" --ca "$dir/ca.crt" --server 127.0.0.1:28443 --log $log --devices "$devices" \
-		--seconds "$seconds" --poll 60 --attest 600 --life resume --workers 8 >"$dir/out" 2>"$dir/err" &
+	fleet "$dir" --devices "$devices" --seconds "$seconds" --poll 60 --attest 600 --life resume --workers 8 \
+		--acknowledged "$dir/acknowledged" >"$dir/out" 2>"$dir/err" &
 	local fleet=$!
 	until grep -q '^enrolled' "$dir/err"; do
 		kill -0 "$fleet" 2>/dev/null || die "the fleet ended: $(tail -n 3 "$dir/err")"
@@ -72,6 +93,8 @@ run() {
 	enrol_ticks=$(($(ticks) - before))
 	before=$(ticks)
 	wait "$fleet" || die "$(tail -n 3 "$dir/err")"
+	[ -s "$dir/acknowledged" ] || die "no device attested: longer, please (--seconds)"
+	! grep -v ' affirming$' "$dir/acknowledged" | head -n 3 | grep . || die "these verdicts are not affirming: $dir"
 	after=$(ticks)
 	out=$(cat "$dir/out")
 	awk -v n="$devices" -v hz="$hz" -v e="$enrol_ticks" -v t=$((after - before)) -v s="$seconds" -v m="$(memory)" \

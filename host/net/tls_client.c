@@ -57,8 +57,9 @@ static void settings(struct ch_tls_client *c)
 	(void)SSL_CTX_set_app_data(c->ctx, c);
 	(void)SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION);
 	(void)SSL_CTX_set_options(c->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	/* The chain that was given and no more: OpenSSL would add the server's root to it, which the server then parses and keeps. */
 	(void)SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-					       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+					       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
 	(void)SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(c->ctx, on_session);
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);

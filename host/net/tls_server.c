@@ -84,8 +84,9 @@ static void settings(SSL_CTX *ctx, const struct ch_tls_server_conf *conf)
 	(void)SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET |
 					       SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+	/* The chain that was given and no more: in every handshake OpenSSL would look for its root among those of the clients. */
 	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-					    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+					    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
 	/* One system call a record instead of two: OpenSSL would ask for its five bytes of header first. */
 	SSL_CTX_set_read_ahead(ctx, 1);
 	/*

@@ -13,6 +13,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
@@ -87,10 +88,12 @@ struct service {
 	struct ch_tls_server *tls; /* NULL: plain */
 	const char *reply;         /* sent after the head of a request */
 	bool hang;                 /* accepts and says nothing */
+	bool count;                /* only shakes hands, and counts the certificates that it is shown */
 	bool proxy;                /* first plays an HTTP proxy, for itself */
 	pthread_t thread;
 	/* of the last connection */
 	bool failed, peer, resumed;
+	int certificates;
 	uint8_t peer_sha256[32];
 	char request[4096];
 };
@@ -132,6 +135,23 @@ static void serve_tls(struct service *s, int fd)
 	ch_tls_free(t);
 }
 
+static void serve_counting(struct service *s, int fd)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX_use_certificate(ctx, server.cert);
+	SSL_CTX_use_PrivateKey(ctx, server.key);
+	X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca.cert);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL *ssl = SSL_new(ctx);
+	SSL_set_fd(ssl, fd);
+	s->failed = SSL_accept(ssl) != 1;
+	/* On the server's side the client's own certificate is not in the chain. */
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+	s->certificates = (SSL_get0_peer_certificate(ssl) != NULL) + (chain != NULL ? sk_X509_num(chain) : 0);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+}
+
 static void serve_plain(struct service *s, int fd, const char *reply)
 {
 	size_t n = 0, seen = 0, head;
@@ -159,6 +179,8 @@ static void *serve(void *ctx)
 			(void)!recv(fd, &c, 1, 0);
 			while (recv(fd, &c, 1, 0) > 0)
 				;
+		} else if (s->count) {
+			serve_counting(s, fd);
 		} else if (s->tls != NULL) {
 			fcntl(fd, F_SETFL, O_NONBLOCK);
 			serve_tls(s, fd);
@@ -319,6 +341,21 @@ static void a_session_is_resumed_and_still_names_its_client(void **state)
 	assert_true(s.peer && s.resumed);
 	assert_int_equal(X509_digest(device.cert, EVP_sha256(), sha256, &n), 1);
 	assert_memory_equal(sha256, s.peer_sha256, 32);
+}
+
+static void a_client_shows_its_own_certificate_and_no_root(void **state)
+{
+	struct service s = { .count = true };
+	struct ch_http_answer a;
+	bool resumed;
+	(void)state;
+	start(&s, CH_TLS_CLIENT_REQUIRED, false);
+	struct ch_tls_client *c = client(&device, &ca);
+	(void)ask(c, &s, "localhost", &a, &resumed, NULL);
+	ch_tls_client_free(c);
+	stop(&s);
+	assert_false(s.failed);
+	assert_int_equal(s.certificates, 1);
 }
 
 static bool sign_with(void *ctx, const uint8_t digest[static 32], uint8_t rs[static 64])
@@ -548,6 +585,7 @@ int main(void)
 		cmocka_unit_test(a_client_of_another_ca_is_refused),
 		cmocka_unit_test(a_client_without_a_certificate_is_refused_where_one_is_required),
 		cmocka_unit_test(a_session_is_resumed_and_still_names_its_client),
+		cmocka_unit_test(a_client_shows_its_own_certificate_and_no_root),
 		cmocka_unit_test(a_key_may_sign_elsewhere),
 		cmocka_unit_test(what_is_no_identity_is_refused),
 		cmocka_unit_test(a_connection_that_was_closed_is_noticed),
