@@ -21,15 +21,20 @@ LOG = b"event log " * 500
 IMA = b"ima list " * 300
 
 
+def reachable(folder):
+    """Each process is a user of its own, which must be able to come as far as its folder."""
+    for at in (folder, *folder.parents):
+        with contextlib.suppress(PermissionError):
+            os.chmod(at, os.stat(at).st_mode | stat.S_IXOTH)
+
+
 class Device:
     """A folder with a TPM, logs, a configuration and the agent that runs on it."""
 
     def __init__(self, folder, tpm=True):
         self.folder, self.process, self.config = folder, None, {}
         folder.mkdir()
-        for at in (folder, *folder.parents):
-            with contextlib.suppress(PermissionError):
-                os.chmod(at, os.stat(at).st_mode | stat.S_IXOTH)  # each process is a user of its own
+        reachable(folder)
         self.tpm = None
         if tpm:
             live_tpm.needed()
@@ -42,11 +47,16 @@ class Device:
 
     def set(self, **keys):
         self.config.update(keys)
+        self.configure()
+
+    def configure(self):
+        """Writes the configuration: what is None is left out."""
         lines = [f"{k}: {v}" for k, v in self.config.items() if v is not None]
         users = ", ".join(f"{k}: {v}" for k, v in USERS.items())
         (self.folder / "agent.yaml").write_text("\n".join([*lines, f"users: {{{users}}}"]) + "\n")
 
     def once(self, code=0):
+        self.configure()
         done = subprocess.run([AGENT, "--config", self.folder / "agent.yaml", "--once"], capture_output=True, text=True, timeout=120,
                               check=False)
         assert done.returncode == code, done.stderr

@@ -1,175 +1,335 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole server as a user has it: `chainhold init`, `chainholdd`, the operators' interface over TLS, a device with a TPM and an agent."""
+"""
+A whole server as a user has it, `chainhold init` and `chainholdd` with all its processes: its operators (command line, signed
+actions, the interface over TLS), its devices (with a TPM and the agent, or with a token), its public log, and its processes, which
+a test may kill.
+"""
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
-import select
+import queue
+import random
+import re
+import secrets
+import signal
 import socket
 import ssl
-import stat
 import subprocess
+import threading
 import time
+from pathlib import Path
 
 import pytest
-import yaml
-from jsonschema import Draft202012Validator
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+import agent_device
 import device_tpm
 import live_tpm
-from support import BIN, FIXTURES, ROOT
+import openapi
+from device_tpm import b64
+from support import BIN, FIXTURES
 
 BUILD = BIN.parent
-AGENT_USERS = {"tpm": 64501, "net": 64502, "collect": 64503}
-API = yaml.safe_load((ROOT / "docs" / "openapi" / "operator.yaml").read_text())
+ROLES = ["signer", "keeper", "verify", "reader", "edge"]
 BOOT_LOG = (FIXTURES / "coreboot-good" / "cbmem-tpm2-tcglog.bin").read_bytes()
+PATIENCE = 600  # seconds: only to end a test that has failed
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chainholdd gives its processes users of their own: it starts as root")
 
 
 def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in taken]
+    """Ports that nobody listens on, below those that the kernel gives to connections: they stay free until the server has them."""
+    ports = []
+    while len(ports) < count:
+        port = random.randrange(10000, 30000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            ports += [port] if port not in ports else []
+    return ports
 
 
-def reachable(folder):
-    """Each process is a user of its own, which must be able to come as far as its folder."""
-    for at in (folder, *folder.parents):
-        with contextlib.suppress(PermissionError):
-            os.chmod(at, os.stat(at).st_mode | stat.S_IXOTH)
+def openssl(*args, data=None):
+    return subprocess.run(["openssl", *map(str, args)], input=data, capture_output=True, check=True).stdout
 
 
-def schema_of(path, method, status):
-    """The schema of an answer in docs/openapi/operator.yaml; None where it is not JSON. The path must be described there."""
-    for pattern, item in API["paths"].items():
-        want, have = pattern.split("/"), path.split("?")[0].split("/")
-        if len(want) == len(have) and all(w == h or w.startswith("{") for w, h in zip(want, have)):
-            answers = item[method.lower()]["responses"]
-            answer = answers.get(str(status), answers["default"])
-            if "$ref" in answer:
-                answer = API["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
-            return answer["content"]
-    raise AssertionError(f"{method} {path} is not in docs/openapi/operator.yaml")
+def until(ask, what, every=0.05):
+    """Asks until the answer is true, and returns it; `what` is what to say if it never is."""
+    end = time.monotonic() + PATIENCE
+    while not (answer := ask()):
+        assert time.monotonic() < end, what() if callable(what) else what
+        time.sleep(every)
+    return answer
 
 
-def check_answer(path, method, status, kind, body):
-    """Validates an answer against the OpenAPI document, and returns it parsed if it is JSON."""
-    content = schema_of(path, method, status)
-    if kind is None:
-        assert body == b"" and "application/octet-stream" in content
-        return body
-    kind = kind.split(";")[0]
-    assert kind in content, f"{method} {path} answered {status} {kind}: {body[:200]}"
-    if kind != "application/json":
-        return body
-    document = json.loads(body)
-    schema = {"components": API["components"], **content[kind]["schema"]}
-    Draft202012Validator(schema).validate(document)
-    return document
+# --- what is signed ---
+
+
+def new_key():
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def read_key(path):
+    return serialization.load_pem_private_key(path.read_bytes(), None)
+
+
+def spki_of(key):
+    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def action_text(verb, subject, payload=None, reason="test", when=None):
+    """The canonical text of an operator's action (docs/protocol/action.md)."""
+    digest = hashlib.sha256(payload).hexdigest() if payload is not None else "-"
+    return (f"chainhold-action/v1\ntenant: 0\nverb: {verb}\nsubject: {subject}\npayload: {digest}\nreason: {reason}\n"
+            f"time: {int(time.time()) if when is None else when}\nnonce: {secrets.token_hex(16)}\n").encode()
+
+
+def signed(text, key):
+    """A signature over an action, as it is sent."""
+    r, s = decode_dss_signature(key.sign(text, ec.ECDSA(hashes.SHA256())))
+    return {"key": hashlib.sha256(spki_of(key)).hexdigest(), "signature": b64(r.to_bytes(32, "big") + s.to_bytes(32, "big"))}
+
+
+def action_body(text, signatures, payload=None):
+    return {"action": b64(text), "payload": b64(payload) if payload is not None else None, "signatures": signatures}
+
+
+def token_payload(token, seconds=3600):
+    """What token.create is about: the digest of a token and when it ends."""
+    return hashlib.sha256(token.encode()).digest() + (int(time.time()) + seconds).to_bytes(8, "big")
+
+
+def token_enrolment(token, key, prover=None):
+    """The body with which a device without a TPM enrols; `prover` is another key that makes the proof."""
+    proof = (prover or key).sign(b"chainhold-token-enrol/v1\0" + hashlib.sha256(token.encode()).digest() + spki_of(key),
+                                 ec.ECDSA(hashes.SHA256()))
+    return {"token": token, "public_key": b64(spki_of(key)), "proof": b64(proof)}
 
 
 class Server:
-    def __init__(self, folder, policy=None):
-        self.folder, self.process, self.kept = folder / "server", None, {}
+    """
+    Made by init in `folder`/server, started by `start` or `with`. `policy` takes the place of the example policy, `change` edits
+    chainholdd.yaml, `ek_roots` are certificates in DER or the files of some.
+    """
+
+    def __init__(self, folder, policy=None, change=None, ek_roots=()):
+        self.folder, self.process, self.kept, self.lines = Path(folder) / "server", None, {}, []
         self.devices, self.operators, self.public = free_ports(3)
-        reachable(folder)
+        self.url = f"http://127.0.0.1:{self.public}"
+        self.program = BUILD / "chainholdd"
+        self.config, self.log_key = self.folder / "chainholdd.yaml", self.folder / "log.vkey"
+        agent_device.reachable(Path(folder))
         self.run("init", "--name", "localhost", "--name", "127.0.0.1", "--listen", "127.0.0.1", "--devices-port", self.devices,
                  "--operators-port", self.operators, "--public-port", self.public, self.folder)
         if policy is not None:
             (self.folder / "policies" / "gateway.yaml").write_text(policy)
+        if change is not None:
+            self.config.write_text(change(self.config.read_text()))
+        for i, root in enumerate(ek_roots):
+            name, data = (f"root{i}.der", root) if isinstance(root, bytes) else (Path(root).name, Path(root).read_bytes())
+            (self.folder / "ek_roots" / name).write_bytes(data)
 
-    @staticmethod
-    def run(*args, code=0, stdin=None):
-        done = subprocess.run([str(BIN), *map(str, args)], input=stdin, capture_output=True, timeout=120, check=False, text=True)
-        assert done.returncode == code, f"{args}: exit {done.returncode}: {done.stdout}{done.stderr}"
-        return done.stdout if code in (0, 5) else done.stdout + done.stderr
+    def policy(self, **changed):
+        """Replaces lines of the example policy: keys at its top level, values as YAML text."""
+        path = self.folder / "policies" / "gateway.yaml"
+        text = path.read_text()
+        for key, value in changed.items():
+            text, n = re.subn(rf"(?m)^{key}: .*$", f"{key}: {value}", text)
+            assert n == 1, key
+        path.write_text(text)
 
-    def cli(self, *args, code=0, config="chainhold.yaml"):
-        """chainhold as the operator of a configuration: its standard output, or all that it said if it had to fail."""
-        return self.run("--config", self.folder / config, *args, code=code)
+    # --- its processes ---
 
     def start(self):
-        """Until the line that says that all listeners are open."""
-        log = open(self.folder / "log", "ab")
-        self.process = subprocess.Popen([BUILD / "chainholdd", self.folder / "chainholdd.yaml"], stderr=subprocess.PIPE)
-        text, end = b"", time.monotonic() + 60
-        while b"ready: " not in text:
-            assert time.monotonic() < end and self.process.poll() is None, text.decode()
-            if select.select([self.process.stderr], [], [], 1)[0]:
-                text += os.read(self.process.stderr.fileno(), 65536)
-        log.write(text)
-        # What comes later goes to the file: a pipe that nobody reads would stop the server.
-        self.tail = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=log)
+        """Until all listeners are open and evidence can be judged."""
+        before = len(self.lines)
+        self.process = subprocess.Popen([self.program, self.config], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.news = queue.Queue()
+        threading.Thread(target=self.read, args=(self.process.stderr, self.news), daemon=True).start()
+        self.wait_line(r"main: ready:")
+        until(lambda: any("chainhold-verify: generation" in line for line in self.lines[before:]), self.said, every=0.01)
+        return self
+
+    def read(self, stream, news):
+        for line in stream:
+            self.lines.append(line.rstrip("\n"))
+            news.put(line.rstrip("\n"))
+        news.put(None)
+
+    def said(self):
+        return "\n".join(self.lines[-20:])
+
+    def wait_line(self, pattern):
+        """The next line of its log that matches; it must come."""
+        while True:
+            line = self.news.get(timeout=PATIENCE)
+            assert line is not None, f"chainholdd ended:\n{self.said()}"
+            if re.search(pattern, line):
+                return line
+
+    def settled(self):
+        """Waits until an operator's question is answered: while a process is started again it is not."""
+        def asked():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                status, answer = self.admin("GET", "/api/v1/status")
+                return answer if status == 200 else None
+        return until(asked, self.said)
 
     def stop(self):
-        for connection in self.kept.values():
-            connection.close()
-        self.kept = {}
+        """In order: every process ends by itself."""
+        self.hang_up()
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            assert self.process.wait(timeout=30) == 0, (self.folder / "log").read_text()
-            self.tail.wait(timeout=10)
+            assert self.process.wait() == 0, self.said()
 
-    def context(self, operator="admin"):
-        context = ssl.create_default_context(cafile=str(self.folder / "ca.crt"))
-        if operator is not None:
-            context.load_cert_chain(self.folder / "operators" / f"{operator}.crt", self.folder / "operators" / f"{operator}.key")
+    def kill(self):
+        """Without any warning, and all its processes with it."""
+        self.hang_up()
+        pids = self.pids()
+        for pid in [self.process.pid, *pids.values()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids.values()), "a process is still there", every=0.005)
+
+    def replace(self, role):
+        """One of its processes dies; returns when another stands in for it."""
+        os.kill(self.pids()[role], signal.SIGKILL)
+        self.wait_line(rf"main: {role}\[0\] is ready")
+
+    def pids(self):
+        """role → pid of its processes that run now."""
+        found = {}
+        for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            name = Path(f"/proc/{child}/cmdline").read_text().rstrip("\0")
+            found[name.removeprefix("chainhold-")] = int(child)
+        return found
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+    # --- its interfaces ---
+
+    def identity(self, operator):
+        at = self.folder / "operators"
+        return at / f"{operator}.crt", at / f"{operator}.key"
+
+    def context(self, certificate=None):
+        """TLS that trusts this server; certificate is (certificate file, key file)."""
+        context = ssl.create_default_context(cafile=self.folder / "ca.crt")
+        if certificate is not None:
+            context.load_cert_chain(*certificate)
         return context
+
+    def request(self, port, method, path, body=None, certificate=None, headers=None):
+        """(status, JSON) of one request over a connection of its own."""
+        connection = http.client.HTTPSConnection("localhost", port, context=self.context(certificate), timeout=PATIENCE)
+        with contextlib.closing(connection):
+            body = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+            connection.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
+            answer = connection.getresponse()
+            data = answer.read()
+            return answer.status, json.loads(data) if data else None
+
+    def device(self, method, path, body=None, **more):
+        return self.request(self.devices, method, path, body, **more)
+
+    def admin(self, method, path, body=None, operator="admin"):
+        return self.request(self.operators, method, path, body, certificate=self.identity(operator))
+
+    def again(self, ask, *args, **more):
+        """Asks again while the edge says that a process is being replaced."""
+        def asked():
+            answer = ask(*args, **more)
+            return answer if answer[0] != 503 else None
+        return until(asked, self.said)
 
     def get(self, path, operator="admin", status=200, method="GET", body=None):
         """An answer of the operators' interface, validated. Connections are kept: each new one counts against its operator."""
         if operator not in self.kept:
-            self.kept[operator] = http.client.HTTPSConnection("localhost", self.operators, context=self.context(operator), timeout=30)
+            self.kept[operator] = http.client.HTTPSConnection("localhost", self.operators, context=self.context(self.identity(operator)),
+                                                              timeout=PATIENCE)
         c = self.kept[operator]
         c.request(method, path, body=body, headers={"Content-Type": "application/json"} if body is not None else {})
         answer = c.getresponse()
         data = answer.read()
         assert answer.status == status, data
-        return check_answer(path, method, answer.status, answer.headers["Content-Type"], data)
+        return openapi.OPERATOR.answer(path, method, answer.status, answer.headers["Content-Type"], data)
+
+    def hang_up(self):
+        for connection in self.kept.values():
+            connection.close()
+        self.kept = {}
+
+    def wait(self, path, holds):
+        """Asks until the answer is as wanted: what a response has carried out shows a moment later."""
+        def asked():
+            answer = self.get(path)
+            return answer if holds(answer) else None
+        return until(asked, lambda: self.get(path))
 
     def log_page(self, path, status=200):
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.public, timeout=30)) as c:
+        """A page of the public log."""
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.public, timeout=PATIENCE)) as c:
             c.request("GET", path)
             answer = c.getresponse()
             data = answer.read()
         assert answer.status == status, data
         return data
 
+    # --- its operators ---
+
+    @staticmethod
+    def run(*args, code=0, stdin=None):
+        """chainhold: its standard output, or all that it said if it had to fail."""
+        done = subprocess.run([str(BIN), *map(str, args)], input=stdin, capture_output=True, check=False, text=True)
+        assert done.returncode == code, f"{args}: exit {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout if code in (0, 5) else done.stdout + done.stderr
+
+    def cli(self, *args, code=0, config="chainhold.yaml"):
+        """The same as the operator of a configuration."""
+        return self.run("--config", self.folder / config, *args, code=code)
+
     def add_operator(self, name, role):
         """An operator with a key of their own and a configuration NAME.yaml."""
-        key = self.folder / "operators" / f"{name}.key"
+        certificate, key = self.identity(name)
         self.run("operator", "key", key)
-        self.cli("operator", "add", name, "--role", role, "--key", f"{key}.pub", "--reason", "test", "--out",
-                 self.folder / "operators" / f"{name}.crt")
+        self.cli("operator", "add", name, "--role", role, "--key", f"{key}.pub", "--reason", "test", "--out", certificate)
         text = (self.folder / "chainhold.yaml").read_text().replace("operators/admin.", f"operators/{name}.")
         (self.folder / f"{name}.yaml").write_text(text)
 
-    def wait(self, path, holds):
-        """Asks until the answer is as wanted: what a response has carried out shows a moment later."""
-        end = time.monotonic() + 30
-        while not holds(answer := self.get(path)):
-            assert time.monotonic() < end, answer
-            time.sleep(0.05)
-        return answer
+    def act(self, verb, subject, payload=None):
+        """(status, answer) to an action of the first operator, signed here and not by the command line."""
+        text = action_text(verb, subject, payload)
+        body = action_body(text, [signed(text, read_key(self.identity("admin")[1]))], payload)
+        return self.again(self.admin, "POST", "/api/v1/actions", body)
+
+    def enrol_by_token(self, key):
+        """A device without a TPM: (the token, what it was answered)."""
+        token = secrets.token_urlsafe(24)
+        status, answer = self.act("token.create", "gateway", token_payload(token))
+        assert status == 200, answer
+        status, answer = self.again(self.device, "POST", "/v1/enrol/token", token_enrolment(token, key))
+        assert status == 201, answer
+        return token, answer
 
 
-class Gateway:
-    """A device with a TPM of a maker, a log that was measured into it, and an agent."""
+class Gateway(agent_device.Device):
+    """A device with a TPM of a maker, a log that was measured into it, and an agent. A key of the agent's that is None is left out."""
 
-    def __init__(self, folder, maker, server, **config):
-        self.folder = folder
-        folder.mkdir()
-        reachable(folder)
+    def __init__(self, folder, maker, server, log=BOOT_LOG, **config):
+        super().__init__(folder, tpm=False)
         (folder / "tpm").mkdir()
         self.tpm = maker.make(folder / "tpm")
-        self.config = {"server": f"localhost:{server.devices}", "server_ca": server.folder / "ca.crt", "class": "gateway",
-                       "state_dir": folder / "state", "status_file": folder / "status.json", "eventlog": folder / "log",
-                       "ima": "none", "tpm": f"swtpm:path={self.tpm.socket}", "ek": "rsa-2048", **config}
-        self.log = live_tpm.Log(BOOT_LOG)
+        self.set(**{"server": f"localhost:{server.devices}", "server_ca": server.folder / "ca.crt", "class": "gateway", "ima": "none",
+                    "tpm": f"swtpm:path={self.tpm.socket}", "ek": "rsa-2048", **config})
+        self.log = live_tpm.Log(log)
         self.boot(self.log)
 
     def boot(self, log):
@@ -182,16 +342,7 @@ class Gateway:
         self.boot(log)
 
     def attest(self, code=0):
-        users = ", ".join(f"{k}: {v}" for k, v in AGENT_USERS.items())
-        text = "".join(f"{k}: {v}\n" for k, v in self.config.items()) + f"users: {{{users}}}\n"
-        (self.folder / "agent.yaml").write_text(text)
-        done = subprocess.run([BUILD / "chainhold-agent", "--config", self.folder / "agent.yaml", "--once"], capture_output=True,
-                              text=True, timeout=120, check=False)
-        assert done.returncode == code, done.stderr
-        return json.loads(done.stdout)
-
-    def stop(self):
-        self.tpm.stop()
+        return self.once(code)[0]
 
 
 def maker_with_roots(folder, server):

@@ -1,95 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks on the whole server from outside that need no TPM (docs/attacks.md, "The server")."""
 
-import hashlib
 import json
-import os
-import re
-import secrets
 import socket
-import ssl
-import struct
 import time
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
-import whole_server
 from device_tpm import b64
+from server_support import Server, action_body, action_text, needs_root, new_key, read_key, signed, spki_of, token_enrolment, token_payload
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="chainholdd starts as root")
-PROOF = b"chainhold-token-enrol/v1\0"
+pytestmark = needs_root
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    one = whole_server.Server(tmp_path_factory.mktemp("attacks"))
+    one = Server(tmp_path_factory.mktemp("attacks"))
     one.policy(enrolment="{ek: any-trusted-root, token: allowed}")
-    one.start()
-    yield one
-    one.stop()
-
-
-def spki_of(key):
-    return whole_server.openssl("pkey", "-in", key, "-pubout", "-outform", "DER")
-
-
-def signed(text, key):
-    der = whole_server.openssl("dgst", "-sha256", "-sign", key, data=text)
-    numbers = re.findall(r"INTEGER\s+:([0-9A-F]+)", whole_server.openssl("asn1parse", "-inform", "DER", data=der).decode())
-    return {"key": hashlib.sha256(spki_of(key)).hexdigest(), "signature": b64(b"".join(bytes.fromhex(n.rjust(64, "0")) for n in numbers))}
-
-
-def text_of(verb, subject, payload=None, when=None):
-    digest = hashlib.sha256(payload).hexdigest() if payload is not None else "-"
-    return (f"chainhold-action/v1\ntenant: 0\nverb: {verb}\nsubject: {subject}\npayload: {digest}\nreason: test\n"
-            f"time: {int(time.time()) if when is None else when}\nnonce: {secrets.token_hex(16)}\n").encode()
+    with one:
+        yield one
 
 
 def act(server, text, signatures, payload=None, by="admin"):
-    at = server.folder / "operators"
-    body = {"action": b64(text), "payload": b64(payload) if payload is not None else None, "signatures": signatures}
-    return server.request(server.operators, "POST", "/api/v1/actions", body, certificate=(at / f"{by}.crt", at / f"{by}.key"))
+    return server.admin("POST", "/api/v1/actions", action_body(text, signatures, payload), operator=by)
 
 
-def new_key(folder, name):
-    whole_server.openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", folder / f"{name}.key")
-    return folder / f"{name}.key"
+def admins(server):
+    return read_key(server.identity("admin")[1])
+
+
+def write_key(key, path):
+    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
 
 
 @pytest.fixture
 def device(server, tmp_path):
-    """A device that enrolled with a token: (id, certificate file, key file, token)."""
-    token = secrets.token_urlsafe(24)
-    digest = hashlib.sha256(token.encode()).digest()
-    status, answer = server.act("token.create", "gateway", digest + struct.pack(">Q", int(time.time()) + 600))
-    assert status == 200, answer
-    key = new_key(tmp_path, "device")
-    proof = whole_server.openssl("dgst", "-sha256", "-sign", key, data=PROOF + digest + spki_of(key))
-    status, answer = server.device("POST", "/v1/enrol/token", {"token": token, "public_key": b64(spki_of(key)), "proof": b64(proof)})
-    assert status == 201, answer
+    """A device that enrolled with a token: (id, (certificate file, key file), key, token)."""
+    key = new_key()
+    token, answer = server.enrol_by_token(key)
+    write_key(key, tmp_path / "device.key")
     (tmp_path / "device.crt").write_text(answer["certificate"])
-    return answer["device"], tmp_path / "device.crt", key, token
+    return answer["device"], (tmp_path / "device.crt", tmp_path / "device.key"), key, token
 
 
-def test_without_a_tpm_a_device_never_shows_more_than_its_token(server, device, tmp_path):
+def test_without_a_tpm_a_device_never_shows_more_than_its_token(server, device):
     ident, certificate, key, token = device
     anything = {"quote": b64(b"q"), "signature": b64(b"s"), "eventlog": {"from": 0, "data": ""}}
-    status, answer = server.device("POST", "/v1/evidence", anything, certificate=(certificate, key))
+    status, answer = server.device("POST", "/v1/evidence", anything, certificate=certificate)
     assert (status, answer["error"]["code"]) == (403, "no-tpm")
     names = ("key_public", "key_certify", "key_certify_signature")
-    status, answer = server.device("POST", "/v1/renew", {n: b64(b"x") for n in names}, certificate=(certificate, key))
+    status, answer = server.device("POST", "/v1/renew", {n: b64(b"x") for n in names}, certificate=certificate)
     assert (status, answer["error"]["code"]) == (403, "no-tpm")
-    status, answer = server.device("GET", "/v1/status", certificate=(certificate, key))
+    status, answer = server.device("GET", "/v1/status", certificate=certificate)
     assert status == 200 and answer["chain"] == "contraindicated" and answer["state"] == "enrolled"
     # The token again, for a key of somebody who saw it.
-    other = new_key(tmp_path, "other")
-    proof = whole_server.openssl("dgst", "-sha256", "-sign", other,
-                                 data=PROOF + hashlib.sha256(token.encode()).digest() + spki_of(other))
-    body = {"token": token, "public_key": b64(spki_of(other)), "proof": b64(proof)}
-    assert server.device("POST", "/v1/enrol/token", body)[0] == 403
-    # And a proof by another key than the one that is to be certified.
-    assert server.device("POST", "/v1/enrol/token", {**body, "public_key": b64(spki_of(key))})[0] == 403
+    other = new_key()
+    status, answer = server.device("POST", "/v1/enrol/token", token_enrolment(token, other))
+    assert (status, answer["error"]["code"]) == (403, "token")
     assert server.admin("GET", f"/api/v1/devices/{ident}")[1]["links"]["platform"]["tier"] == "warning"
+
+
+def test_a_token_certifies_only_the_key_that_proves_itself(server):
+    key, other, token = new_key(), new_key(), "a token of this test"
+    assert server.act("token.create", "gateway", token_payload(token))[0] == 200
+    for body in (token_enrolment(token, key, prover=other),  # by another key
+                 {**token_enrolment(token, other), "public_key": b64(spki_of(key))},  # about another key
+                 {**token_enrolment("another token", key), "token": token}):  # with another token
+        status, answer = server.device("POST", "/v1/enrol/token", body)
+        assert (status, answer["error"]["code"]) == (403, "proof"), answer
+    # What was refused did not use it up.
+    assert server.device("POST", "/v1/enrol/token", token_enrolment(token, key))[0] == 201
 
 
 def poll(stream):
@@ -104,9 +85,8 @@ def poll(stream):
 
 
 def test_a_revoked_certificate_opens_nothing_on_an_open_or_a_resumed_session(server, device):
-    ident, certificate, key, _ = device
-    tls = ssl.create_default_context(cafile=server.folder / "ca.crt")
-    tls.load_cert_chain(certificate, key)
+    ident, certificate, *_ = device
+    tls = server.context(certificate)
 
     def connect(session=None):
         return tls.wrap_socket(socket.create_connection(("127.0.0.1", server.devices), 30), server_hostname="localhost", session=session)
@@ -129,33 +109,33 @@ def test_a_revoked_certificate_opens_nothing_on_an_open_or_a_resumed_session(ser
     lambda t: t.replace(b"reason: test", "reason: te\u202est".encode()), lambda t: t.replace(b"time: ", b"time: +"),
     lambda t: t.replace(b"time: ", b"time: 0"), lambda t: t.replace(b"ab" * 32, b"AB" * 32), lambda t: t.replace(b"ab" * 32, b"ab" * 31), lambda t: t.replace(b"v1\n", b"v2\n")])
 def test_a_decision_has_one_text(server, change):
-    admin = server.folder / "operators" / "admin.key"
-    text = change(text_of("ek.deny", "ab" * 32))
-    status, answer = act(server, text, [signed(text, admin)])
+    text = change(action_text("ek.deny", "ab" * 32))
+    status, answer = act(server, text, [signed(text, admins(server))])
     assert status == 400, answer
 
 
 def test_what_counts_is_the_signature_and_not_the_session(server):
-    at = server.folder / "operators"
-    viewer = new_key(at, "viewer")
+    admin, viewer = admins(server), new_key()
     status, answer = server.act("operator.add", "viewer", b"\x01" + spki_of(viewer))
     assert status == 200, answer
-    (at / "viewer.crt").write_text(answer["certificate"])
-    own = text_of("ek.deny", "cd" * 32)
+    certificate, key = server.identity("viewer")
+    certificate.write_text(answer["certificate"])
+    write_key(viewer, key)
+    own = action_text("ek.deny", "cd" * 32)
     # Through the admin's session and through its own: a viewer signs nothing.
     for by in ("admin", "viewer"):
         assert act(server, own, [signed(own, viewer)], by=by)[0] == 403
     # Its signature, said to be the admin's.
-    forged = {**signed(own, viewer), "key": signed(own, at / "admin.key")["key"]}
+    forged = {**signed(own, viewer), "key": signed(own, admin)["key"]}
     assert act(server, own, [forged])[0] == 403
     # An admin's text with another subject, another payload, too old, too early.
-    text = text_of("ek.deny", "cd" * 32)
-    proof = signed(text, at / "admin.key")
+    text = action_text("ek.deny", "cd" * 32)
+    proof = signed(text, admin)
     assert act(server, text.replace(b"cdcd", b"cdce"), [proof])[0] == 403
     assert act(server, text, [proof], payload=b"x")[0] == 400
     for when in (int(time.time()) - 90000, int(time.time()) + 3600):
-        late = text_of("ek.deny", "cd" * 32, when=when)
-        assert act(server, late, [signed(late, at / "admin.key")])[0] == 400
+        late = action_text("ek.deny", "cd" * 32, when=when)
+        assert act(server, late, [signed(late, admin)])[0] == 400
     # Twice the same operator is one.
     assert act(server, text, [proof, proof])[0] == 400
     # The text of an admin, brought by a viewer, is the admin's; again it is the same decision.
@@ -166,9 +146,8 @@ def test_what_counts_is_the_signature_and_not_the_session(server):
 
 
 def test_an_operators_certificate_is_no_devices_and_the_other_way_round(server, device):
-    _, certificate, key, _ = device
-    at = server.folder / "operators"
-    assert server.device("POST", "/v1/challenge", certificate=(at / "admin.crt", at / "admin.key"))[0] == 403
-    assert server.request(server.operators, "GET", "/api/v1/status", certificate=(certificate, key))[0] == 403
+    _, certificate, *_ = device
+    assert server.device("POST", "/v1/challenge", certificate=server.identity("admin"))[0] == 403
+    assert server.request(server.operators, "GET", "/api/v1/status", certificate=certificate)[0] == 403
     body = json.dumps({"action": b64(b"x"), "signatures": []}).encode()
-    assert server.request(server.operators, "POST", "/api/v1/actions", body, certificate=(certificate, key))[0] == 403
+    assert server.request(server.operators, "POST", "/api/v1/actions", body, certificate=certificate)[0] == 403

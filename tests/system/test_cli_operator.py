@@ -9,13 +9,11 @@ import stat
 import subprocess
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from server_support import Server
+from device_tpm import b64
+from server_support import Server, new_key, token_enrolment
 from support import run
 
-TOKEN_PURPOSE = b"chainhold-token-enrol/v1\0"
 POLICY = """\
 class: gateway
 requires: [platform, boot]
@@ -81,13 +79,7 @@ def server(tmp_path_factory):
 
 def enrol(server, token):
     """A device without a TPM, by a token, as curl could; its id."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    proof = key.sign(TOKEN_PURPOSE + hashlib.sha256(token.encode()).digest() + spki, ec.ECDSA(hashes.SHA256()))
-
-    def b64(data):
-        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-    body = json.dumps({"token": token, "public_key": b64(spki), "proof": b64(proof), "hostname": "sensor-7"})
+    body = json.dumps({**token_enrolment(token, new_key()), "hostname": "sensor-7"})
     done = subprocess.run(["curl", "-s", "--cacert", server.folder / "ca.crt", "-H", "Content-Type: application/json", "-d", body,
                            f"https://localhost:{server.devices}/v1/enrol/token"], capture_output=True, text=True, check=True)
     answer = json.loads(done.stdout)
@@ -220,9 +212,6 @@ def test_what_was_never_signed_is_not_done(server, device):
     text = base64.urlsafe_b64decode(one["canonical"] + "==").decode()
     forged = text.replace("verb: device.reattest", "verb: device.revoke")
     assert forged != text
-
-    def b64(data):
-        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
     signature = {"key": one["signatures"][0]["key"], "signature": one["signatures"][0]["signature"]}
     for body in ({"action": b64(forged.encode()), "signatures": [signature], "payload": None},
                  {"action": one["canonical"], "signatures": [{**signature, "key": "0" * 64}], "payload": None}):

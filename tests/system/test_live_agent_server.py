@@ -4,15 +4,14 @@
 import hashlib
 import os
 import struct
-import time
 
 import live_tpm
 import pytest
 from agent_device import USERS, Device, Proxy
-from server_live import Server, free_ports
+from server_support import Server, free_ports, needs_root, until
 from support import FIXTURES
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: each process gets a user and a root of its own")
+pytestmark = needs_root
 BOOT = FIXTURES / "class-unit1"
 DAY = 86400
 
@@ -28,7 +27,7 @@ class Pair:
         self.device.tpm.extend(live_tpm.ima_steps(self.ima))
         (self.device.folder / "log").write_bytes(self.log)
         (self.device.folder / "ima").write_bytes(self.ima)
-        self.server = Server(folder / "server", ek_roots=roots)
+        self.server = Server(folder, ek_roots=roots)
         self.point(self.device)
 
     def point(self, device):
@@ -37,12 +36,10 @@ class Pair:
     def polls(self, count):
         """Waits until the device has asked that often again."""
         def asked():
-            return sum(int(line.rsplit(" ", 1)[1]) for line in self.server.get("/metrics").splitlines()
+            return sum(int(line.rsplit(" ", 1)[1]) for line in self.server.get("/metrics").decode().splitlines()
                        if line.startswith("chainhold_edge_requests_total") and "poll" in line.lower())
-        end, start = time.monotonic() + 30, asked()
-        while asked() < start + count:
-            assert time.monotonic() < end, "the device does not ask"
-            time.sleep(0.1)
+        start = asked()
+        until(lambda: asked() >= start + count, "the device does not ask", every=0.2)
 
     def shown(self):
         (one,) = self.server.get("/api/v1/devices")["devices"]

@@ -12,7 +12,8 @@ import json
 import pytest
 
 import device_tpm
-from server_support import API, Gateway, Server, maker_with_roots, needs_root
+from openapi import OPERATOR
+from server_support import Gateway, Server, maker_with_roots, needs_root
 
 pytestmark = needs_root
 
@@ -227,7 +228,7 @@ def test_a_baseline_is_compared_with_what_another_boot_showed(story):
 def test_every_page_is_described_and_met(story):
     """The document has a path for each route of the listener, and no other."""
     assert story is not None
-    routes = (API and open("server/ipc/routes.h", encoding="utf-8").read()).split("X(")
+    routes = open("server/ipc/routes.h", encoding="utf-8").read().split("X(")
     served = {r.split('"')[3].replace("*", "{}") for r in routes if ", OPERATORS, " in r}
-    described = {"/".join("{}" if s.startswith("{") else s for s in p.split("/")) for p in API["paths"]}
+    described = {"/".join("{}" if s.startswith("{") else s for s in p.split("/")) for p in OPERATOR.document["paths"]}
     assert served == described

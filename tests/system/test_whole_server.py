@@ -2,31 +2,19 @@
 """The whole server with live TPMs: enrolment by hand, and the story of a device under the real agent. No process is a double."""
 
 import hashlib
-import json
-import os
-import stat
-import subprocess
 
-import jsonschema
 import pytest
-import yaml
 
 import device_tpm
 import live_tpm
-import whole_server
 from device_tpm import b64
-from support import BIN, FIXTURES, ROOT
+from openapi import DEVICE
+from server_support import Gateway, Server, needs_root, openssl
+from support import FIXTURES
 
 LOG = (FIXTURES / "sbon-good" / "binary_bios_measurements").read_bytes()
-API = yaml.safe_load((ROOT / "docs" / "openapi" / "device.yaml").read_text())
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="chainholdd starts as root")
-
-
-def valid(name, value):
-    """True to docs/openapi/device.yaml; returns the value."""
-    jsonschema.Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": API["components"]}).validate(value)
-    return value
+pytestmark = needs_root
 
 
 @pytest.fixture(scope="module")
@@ -49,25 +37,24 @@ def devices(maker, tmp_path_factory):
 def server(maker, devices, tmp_path_factory):
     """The maker's root is there once a TPM was made."""
     del devices
-    one = whole_server.Server(tmp_path_factory.mktemp("whole"), [maker.root, maker.issuer])  # an agent sends no intermediates
-    one.start()
-    yield one
-    one.stop()
+    one = Server(tmp_path_factory.mktemp("whole"), ek_roots=[maker.root, maker.issuer])  # an agent sends no intermediates
+    with one:
+        yield one
 
 
 def enrol(server, device, **changed):
     """(device id or error code, what was answered)."""
     status, sealed = server.device("POST", "/v1/enrol", device.enrolment(**changed))
     if status != 200:
-        return valid("Error", sealed)["error"]["code"], sealed
-    secret = device.activate(valid("Sealed", sealed))
+        return DEVICE.valid("Error", sealed)["error"]["code"], sealed
+    secret = device.activate(DEVICE.valid("Sealed", sealed))
     status, answer = server.device("POST", "/v1/enrol/finish", {"enrol": sealed["enrol"], "secret": b64(secret)})
     assert status == 201, answer
-    return valid("Certified", answer)["device"], answer
+    return DEVICE.valid("Certified", answer)["device"], answer
 
 
 def refused(answer):
-    return answer[0], valid("Error", answer[1])["error"]["code"]
+    return answer[0], DEVICE.valid("Error", answer[1])["error"]["code"]
 
 
 def test_a_tpm_enrols_and_its_certificate_is_of_its_key(server, devices, tmp_path):
@@ -75,8 +62,8 @@ def test_a_tpm_enrols_and_its_certificate_is_of_its_key(server, devices, tmp_pat
     assert len(ident) == 32 and answer["class"] == "gateway"
     (tmp_path / "device.pem").write_text(answer["certificate"])
     (tmp_path / "chain.pem").write_text(answer["chain"])
-    assert whole_server.openssl("verify", "-CAfile", server.folder / "ca.crt", tmp_path / "device.pem").strip().endswith(b"OK")
-    public = whole_server.openssl("x509", "-in", tmp_path / "device.pem", "-pubkey", "-noout")
+    assert openssl("verify", "-CAfile", server.folder / "ca.crt", tmp_path / "device.pem").strip().endswith(b"OK")
+    public = openssl("x509", "-in", tmp_path / "device.pem", "-pubkey", "-noout")
     assert public == devices[0].read("key.pem")
     status, shown = server.admin("GET", f"/api/v1/devices/{ident}")
     assert status == 200 and shown["links"]["platform"]["tier"] == "affirming" and shown["state"] == "enrolled"
@@ -128,51 +115,21 @@ def test_an_ek_without_a_certificate_needs_an_operator(server, devices):
 
 
 def test_an_unknown_root(maker, devices, tmp_path):
-    one = whole_server.Server(tmp_path)
-    one.start()
-    try:
+    with Server(tmp_path) as one:
         code, answer = enrol(one, devices[0])
-        assert code == "ek-untrusted" and "issuer is not among the certificates" in answer["error"]["rule"]
-    finally:
-        one.stop()
+    assert code == "ek-untrusted" and "issuer is not among the certificates" in answer["error"]["rule"]
 
 
 # --- the story of a device ---
 
 
-class Agent:
-    """The real agent on a device whose machine boots, with a log, when told to."""
-
-    def __init__(self, server, device, folder):
-        self.server, self.device, self.folder = server, device, folder
-        for at in (folder, *folder.parents, device.folder, *device.folder.parents):
-            if os.stat(at).st_uid == os.geteuid():
-                os.chmod(at, os.stat(at).st_mode | stat.S_IXOTH)
-        (folder / "agent.yaml").write_text(
-            f"server: localhost:{server.devices}\nserver_ca: {server.folder}/ca.crt\nstate_dir: {folder}/state\n"
-            f"status_file: {folder}/status.json\neventlog: {folder}/log\nima: {folder}/ima\ntpm: swtpm:path={device.socket}\n"
-            "users: {tpm: 64501, net: 64502, collect: 64503}\n")
-        (folder / "ima").write_bytes(b"")
-
-    def boot(self, log):
-        self.device.reset()
-        self.device.extend(log.steps())
-        (self.folder / "log").write_bytes(bytes(log))
-
-    def attest(self):
-        done = subprocess.run([BIN.parent / "chainhold-agent", "--config", self.folder / "agent.yaml", "--once"], capture_output=True,
-                              text=True, timeout=120, check=False)
-        assert done.stdout, done.stderr
-        return json.loads(done.stdout)
-
-
 @pytest.fixture
 def machine(server, maker, tmp_path):
-    (tmp_path / "tpm").mkdir()
-    (tmp_path / "agent").mkdir()
-    device = maker.make(tmp_path / "tpm")
-    yield Agent(server, device, tmp_path / "agent")
-    device.stop()
+    """Of the class and with the EK that the agent takes by itself; its IMA list is empty."""
+    one = Gateway(tmp_path / "agent", maker, server, LOG, ima=tmp_path / "agent" / "ima", ek=None, **{"class": None})
+    (one.folder / "ima").write_bytes(b"")
+    yield one
+    one.stop()
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +144,6 @@ def baseline(server, tmp_path_factory):
 
 
 def test_a_device_is_affirmed_cut_off_and_mended(server, machine, baseline):
-    machine.boot(live_tpm.Log(LOG))
     status = machine.attest()
     assert status["state"] == "enrolled" and status["chain"] == "contraindicated"  # nothing to compare with yet
     status, answer = server.act("baseline.approve", "gateway", baseline)
@@ -197,7 +153,7 @@ def test_a_device_is_affirmed_cut_off_and_mended(server, machine, baseline):
     evil = live_tpm.Log(LOG)
     record = next(r for r in evil.records if r.kind == 0x80000003)
     record.digests = {0x000B: hashlib.sha256(b"evil").digest()}
-    machine.boot(evil)
+    machine.reboot(evil)
     status = machine.attest()
     assert (status["state"], status["chain"]) == ("quarantined", "contraindicated"), status
     device = next(d for d in server.admin("GET", "/api/v1/devices")[1]["devices"] if d["state"] == "quarantined")
@@ -205,7 +161,7 @@ def test_a_device_is_affirmed_cut_off_and_mended(server, machine, baseline):
     named = [r for r in reasons if r["code"] == "event-unexplained"]
     assert [(r["link"], r["digest"], r["pcr"]) for r in named] == [("boot", hashlib.sha256(b"evil").hexdigest(), record.pcr)]
     assert named[0]["type"] == "EV_EFI_BOOT_SERVICES_APPLICATION" and named[0]["measured"]
-    machine.boot(live_tpm.Log(LOG))
+    machine.reboot(live_tpm.Log(LOG))
     status = machine.attest()
     if status["state"] == "quarantined":
         status = machine.attest()  # the key was renewed; the next evidence comes with the new certificate
