@@ -168,7 +168,7 @@ static void put_all(const struct sources *s, struct ch_wr *w)
 void metrics_take(void *ctx, const struct ch_child_news *news)
 {
 	struct edge *e = ctx;
-	if (news->from >= CH_ROLE_COUNT || news->from_index >= EDGE_OTHERS_MAX || news->metrics.n > CH_HUB_METRICS_MAX)
+	if (news->from >= CH_ROLE_COUNT || news->from_index >= EDGE_OTHERS_MAX)
 		return;
 	struct ch_buf *b = &e->other[news->from][news->from_index];
 	b->n = 0;
@@ -193,8 +193,8 @@ static void put_view(struct edge *e, struct ch_wr *w)
 
 void metrics_put(struct edge *e, struct ch_wr *w)
 {
-	uint8_t *own = ch_calloc(1, CH_HUB_METRICS_MAX);
-	struct ch_wr o = ch_wr(own, CH_HUB_METRICS_MAX);
+	uint8_t *own = ch_calloc(1, CH_IPC_STATUS_MAX);
+	struct ch_wr o = ch_wr(own, CH_IPC_STATUS_MAX);
 	struct sources s = { .n = 1 };
 	put_own(e, &o);
 	put_view(e, &o);

@@ -14,8 +14,7 @@
  * its channel, and nothing that came behind it is heard.
  */
 
-#define CH_HUB_PEERS_MAX   16 /* processes of one role; main starts at most 8 */
-#define CH_HUB_METRICS_MAX ((size_t)64 << 10)
+#define CH_HUB_PEERS_MAX 16 /* processes of one role; main starts at most 8 */
 
 struct ch_hub;
 
@@ -39,7 +38,7 @@ struct ch_hub_work {
 	void (*peer)(void *ctx, struct ch_peer *p, bool up);
 	/* The end of a turn in which a message, news of main or a change of peers came. */
 	void (*turn)(void *ctx);
-	/* Prometheus text of at most CH_HUB_METRICS_MAX bytes: told to main when it is another than before. */
+	/* Prometheus text of at most CH_IPC_STATUS_MAX bytes: told to main when it is another than before. */
 	void (*metrics)(void *ctx, struct ch_wr *w);
 	/* The configuration was read again. */
 	void (*reload)(void *ctx, struct ch_span config);
@@ -58,7 +57,7 @@ struct ch_hub {
 	struct ch_loop_timer status;
 	struct ch_loop_task hear, turn;
 	uint64_t told; /* hash of the last STATUS */
-	uint8_t metrics[CH_HUB_METRICS_MAX];
+	uint8_t metrics[CH_IPC_STATUS_MAX];
 	struct ch_peer peer[CH_ROLE_COUNT][CH_HUB_PEERS_MAX];
 };
 

@@ -37,6 +37,7 @@ const char *ch_role_str(enum ch_role role);
 #define CH_IPC_SPKI_MAX   1024
 #define CH_IPC_HASHES_MAX ((size_t)32 * 4096)
 #define CH_IPC_FDS_MAX    4096
+#define CH_IPC_STATUS_MAX ((size_t)64 << 10)
 #define CH_IPC_REVOKED    37 /* one row of REVOKE */
 #define CH_IPC_REVOKE_MAX ((size_t)37 * 4096)
 #define CH_IPC_OCSP_ID    23 /* one row of OCSP_SIGN */
@@ -62,7 +63,7 @@ const char *ch_role_str(enum ch_role role);
 /* The configuration of this role was read again: as in START. */
 #define CH_FIELDS_RELOAD(F) F(SPAN, config, CH_IPC_IMAGE_MAX)
 /* Lines of Prometheus text about this process, sent about once a second when something changed. */
-#define CH_FIELDS_STATUS(F) F(SPAN, metrics, CH_IPC_JSON_MAX)
+#define CH_FIELDS_STATUS(F) F(SPAN, metrics, CH_IPC_STATUS_MAX)
 
 /* --- requests of devices and operators --- */
 

@@ -128,18 +128,31 @@ static void tell_when_all_are_ready(struct main_children *m)
 	main_notify("READY=1");
 }
 
-/* Every edge shows what every process told of itself. */
-static void spread_status(struct main_children *m, const struct main_process *from, struct ch_span payload)
+static void pass_status(struct main_process *edge, const struct main_process *from)
 {
-	uint64_t id = (uint64_t)from->role << 8 | from->index;
+	if (edge == from || from->status.n == 0)
+		return;
+	ch_chan_send(&edge->control, CH_MSG_STATUS, (uint64_t)from->role << 8 | from->index,
+		     ch_buf_span(&from->status));
+	(void)ch_chan_flush(&edge->control);
+}
+
+/* Every edge shows what every process told of itself. */
+static void spread_status(struct main_children *m, const struct main_process *from)
+{
 	for (size_t i = 0; i < m->count; i++) {
 		struct main_process *q = &m->process[i];
 		/* Nothing piles up for one that does not read. */
-		if (q->role != CH_ROLE_EDGE || !q->ready || q == from || ch_chan_queued(&q->control) > 0)
-			continue;
-		ch_chan_send(&q->control, CH_MSG_STATUS, id, payload);
-		(void)ch_chan_flush(&q->control);
+		if (q->role == CH_ROLE_EDGE && q->ready && ch_chan_queued(&q->control) == 0)
+			pass_status(q, from);
 	}
+}
+
+/* What the others said before this edge was there. */
+static void catch_up(struct main_process *edge)
+{
+	for (size_t i = 0; i < edge->all->count; i++)
+		pass_status(edge, &edge->all->process[i]);
 }
 
 #define SANDBOX_LINE 512
@@ -176,6 +189,7 @@ static void spread_sandboxes(struct main_children *m)
 static bool take_frame(struct main_process *p, const struct ch_frame *f)
 {
 	struct ch_msg_ready ready;
+	struct ch_msg_status status;
 	if (!ch_msg_permitted(&p->once, p->role, CH_ROLE_MAIN, f->type))
 		return false;
 	switch (f->type) {
@@ -187,10 +201,17 @@ static bool take_frame(struct main_process *p, const struct ch_frame *f)
 		ch_log(CH_LOG_INFO, "%s[%u] is ready, pid %d: %s", ch_role_str(p->role), p->index, (int)p->pid,
 		       p->sandbox);
 		spread_sandboxes(p->all);
+		if (p->role == CH_ROLE_EDGE)
+			catch_up(p);
 		tell_when_all_are_ready(p->all);
 		return true;
 	case CH_MSG_STATUS:
-		spread_status(p->all, p, f->payload);
+		/* An edge ends when main sends what does not parse: nobody else decides that. */
+		if (ch_msg_parse(CH_MSG_STATUS, &status, f->payload, NULL) != CH_OK)
+			return false;
+		p->status.n = 0;
+		ch_buf_append(&p->status, f->payload);
+		spread_status(p->all, p);
 		return true;
 	default:
 		return true;
@@ -376,5 +397,6 @@ void main_children_clear(struct main_children *m)
 			(void)waitpid(p->pid, NULL, 0);
 		}
 		ch_chan_clear(&p->control);
+		ch_buf_free(&p->status);
 	}
 }

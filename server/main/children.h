@@ -26,6 +26,7 @@ struct main_process {
 	struct ch_loop_fd watch;
 	struct ch_loop_timer again;
 	char sandbox[CH_IPC_TEXT_MAX + 1];
+	struct ch_buf status; /* the last STATUS as it came, for an edge that starts later */
 };
 
 struct main_children {

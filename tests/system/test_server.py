@@ -2,6 +2,7 @@
 """chainholdd: starts its processes, starts again one that ends, reads its configuration anew, ends in order, and says what is wrong."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -73,11 +74,44 @@ def test_the_log_has_a_signed_checkpoint(server):
 def test_numbers_of_every_process_are_shown(server):
     def shown():
         text = server.get("/metrics").decode()
-        return text if all(f"chainhold_{role}_" in text for role in ["edge", "verify", "keeper"]) else None
+        return text if all(f"chainhold_{role}_" in text for role in ROLES) else None
     text = until(shown, "the numbers of a process are missing")
     names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")]
     assert len(names) == len(set(names)), "a metric has two TYPE lines"
     assert {"chainhold_edge_requests_total", "chainhold_generation"} <= set(names)
+
+
+IMPOSTOR = """#!/usr/bin/python3
+import socket, sys
+sys.path.insert(0, {here!r})
+from ipc import Channel
+main = Channel(socket.socket(fileno=3))
+main.expect("START")
+main.send("READY", {{"sandbox": b"none"}})
+main.send({message!r}, payload={payload!r})
+while main.recv():
+    pass
+"""
+
+
+@pytest.mark.parametrize("message, payload", [
+    ("STATUS", b"\0\0\0\x09short"), ("STATUS", b"\0\1\0\1" + b"#" * 65537), ("READY", b"\0\0\0\0"), ("STOP", b"\0\0\0\0"), ("REQUEST", b"")])
+def test_a_process_that_was_taken_over_ends_no_other(tmp_path, message, payload):
+    """A reader that says to main what it may not say, or what does not parse: it is ended, and nobody hears of it."""
+    (tmp_path / "bin").mkdir()
+    for name in ("chainholdd", *(f"chainhold-{role}" for role in ROLES)):
+        shutil.copy(BUILD / name, tmp_path / "bin")
+    (tmp_path / "bin" / "chainhold-reader").write_text(IMPOSTOR.format(here=os.path.dirname(__file__), message=message, payload=payload))
+    server = Server(tmp_path)
+    server.program = tmp_path / "bin" / "chainholdd"
+    server.start()
+    try:
+        server.wait_line(rf"reader\[0\] said what it may not say: {message}; it is ended")
+        server.wait_line(r"main: reader\[0\], pid \d+, ended: killed by signal 9")
+        server.wait_line(r"main: reader\[0\] is ready")
+        assert sum(" is ready, pid" in line and "reader" not in line for line in server.lines) == len(ROLES) - 1
+    finally:
+        server.kill()
 
 
 def test_an_operator_needs_a_certificate(server):
