@@ -4,6 +4,8 @@
 import hashlib
 import re
 import secrets
+import socket
+import ssl
 import struct
 import time
 import urllib.error
@@ -35,6 +37,18 @@ class Device:
         self.id = answer["device"]
         self.certificate.write_text(answer["certificate"])
         self.serial = openssl("x509", "-in", self.certificate, "-noout", "-serial").decode().strip().split("=")[1]
+
+    def session(self):
+        """A live TLS session that was admitted: it has asked once, and stays."""
+        tls = ssl.create_default_context(cafile=self.server.folder / "ca.crt")
+        tls.load_cert_chain(self.certificate, self.key)
+        stream = tls.wrap_socket(socket.create_connection(("127.0.0.1", self.server.devices), 30), server_hostname="localhost")
+        stream.sendall(b"GET /v1/poll HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        while b"\r\n\r\n{" not in answer or not answer.endswith(b"}"):
+            answer += stream.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        return stream
 
     def revoke(self, verb="device.revoke"):
         status, answer = self.server.act(verb, self.id)
