@@ -111,13 +111,13 @@ void ch_tls_client_free(struct ch_tls_client *c)
 	ch_free(c);
 }
 
-/* Whom the certificate must name: an address as iPAddress, anything else as dNSName (RFC 9525, 6.3, 6.4). */
+/* Whom the certificate must name: an address as iPAddress, anything else as dNSName, never as a common name (RFC 9525, 6.3, 6.4, 2). */
 static bool expect_name(SSL *ssl, const char *name)
 {
 	struct in6_addr scratch;
 	if (inet_pton(AF_INET, name, &scratch) == 1 || inet_pton(AF_INET6, name, &scratch) == 1)
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 

@@ -55,15 +55,49 @@ static void room_for(struct ch_signer_crl *c, size_t more)
 	c->entry = ch_realloc(c->entry, c->cap, sizeof(*c->entry));
 }
 
-/* Equal ones stand beside each other; the first of them stays. */
-static void drop_doubles(struct ch_signer_crl *c)
+static void sift(struct ch_revoked *e, size_t at, size_t n)
 {
-	size_t n = c->count > 0 ? 1 : 0;
-	for (size_t i = 1; i < c->count; i++) {
-		if (by_serial(&c->entry[i], &c->entry[n - 1]) != 0)
-			c->entry[n++] = c->entry[i];
+	for (size_t child = 2 * at + 1; child < n; at = child, child = 2 * at + 1) {
+		if (child + 1 < n && by_serial(&e[child], &e[child + 1]) < 0)
+			child++;
+		if (by_serial(&e[at], &e[child]) >= 0)
+			return;
+		const struct ch_revoked moved = e[at];
+		e[at] = e[child];
+		e[child] = moved;
 	}
-	c->count = n;
+}
+
+/* In place. The C library's qsort asks the system how much memory there is, which the sandbox takes amiss. */
+static void sort(struct ch_revoked *e, size_t n)
+{
+	for (size_t i = n / 2; i > 0; i--)
+		sift(e, i - 1, n);
+	for (size_t end = n; end > 1; end--) {
+		const struct ch_revoked last = e[end - 1];
+		e[end - 1] = e[0];
+		e[0] = last;
+		sift(e, 0, end - 1);
+	}
+}
+
+/* The rows from `before` on into the sorted ones before them. Of equal ones, which are new all, one stays. */
+static void merge(struct ch_signer_crl *c, size_t before, size_t end)
+{
+	size_t n = 1;
+	sort(c->entry + before, end - before);
+	for (size_t i = before + 1; i < end; i++) {
+		if (by_serial(&c->entry[i], &c->entry[before + n - 1]) != 0)
+			c->entry[before + n++] = c->entry[i];
+	}
+	CH_AUTO_FREE struct ch_revoked *new = ch_calloc(n, sizeof(*new));
+	for (size_t i = 0; i < n; i++)
+		new[i] = c->entry[before + i];
+	c->count = before + n;
+	for (size_t to = c->count; n > 0; to--) {
+		bool old = before > 0 && by_serial(&c->entry[before - 1], &new[n - 1]) > 0;
+		c->entry[to - 1] = old ? c->entry[--before] : new[--n];
+	}
 }
 
 enum ch_err ch_signer_crl_add(struct ch_signer_crl *c, struct ch_span rows, int64_t clock)
@@ -86,11 +120,8 @@ enum ch_err ch_signer_crl_add(struct ch_signer_crl *c, struct ch_span rows, int6
 		if (ch_signer_crl_find(c, &e.serial) == NULL)
 			c->entry[end++] = e;
 	}
-	c->count = end;
-	if (end == before)
-		return CH_OK;
-	qsort(c->entry, c->count, sizeof(*c->entry), by_serial);
-	drop_doubles(c);
+	if (end > before)
+		merge(c, before, end);
 	return CH_OK;
 }
 

@@ -270,9 +270,21 @@ static void many_are_one_list(void **state)
 		ch_wr_u8(&w, CH_CRL_KEY_COMPROMISE);
 		ch_wr_be64(&w, NOW + 1000);
 	}
-	assert_int_equal(ch_signer_crl_add(&crl, ch_wr_span(&w), NOW), CH_OK);
+	/* In pieces of any size, in any order, some of them again. */
+	for (size_t at = 0, n = 1; at < N; at += n, n = n * 3 + 1) {
+		n = n < N - at ? n : N - at;
+		assert_int_equal(ch_signer_crl_add(&crl, ch_span(rows + at * CH_IPC_REVOKED, n * CH_IPC_REVOKED), NOW),
+				 CH_OK);
+	}
 	assert_int_equal(ch_signer_crl_add(&crl, ch_wr_span(&w), NOW), CH_OK);
 	assert_int_equal(entries(NOW), N);
+	for (size_t i = 0; i < N; i++) {
+		struct ch_serial one;
+		assert_true(ch_serial_make(&one, ch_span(rows + i * CH_IPC_REVOKED, 20)));
+		assert_non_null(ch_signer_crl_find(&crl, &one));
+		if (i > 0)
+			assert_true(memcmp(crl.entry[i - 1].serial.b, crl.entry[i].serial.b, 20) < 0);
+	}
 }
 
 /* --- OCSP --- */
