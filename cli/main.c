@@ -47,6 +47,7 @@ static const struct cli_cmd command[] = {
 	{ "operator", "who may decide what", cli_elsewhere },
 	{ "token", "enrolment without a TPM", cli_elsewhere },
 	{ "ek", "which endorsement keys may enrol", cli_elsewhere },
+	{ "enrolment", "certificates by EST that wait for an operator", cli_elsewhere },
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root_here },
 	{ "backup", "copy the store of a server in use", cli_elsewhere },
 	{ "restore", "put a copy back, without forking the log", cli_elsewhere },

@@ -19,6 +19,7 @@ static const struct cli_cmd command[] = {
 	{ "operator", "who may decide what", cmd_operator },
 	{ "token", "enrolment without a TPM", cmd_token },
 	{ "ek", "which endorsement keys may enrol", cmd_ek },
+	{ "enrolment", "certificates by EST that wait for an operator", cmd_enrolment },
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root },
 	{ "backup", "copy the store of a server in use", cmd_backup },
 	{ "restore", "put a copy back, without forking the log", cmd_restore },

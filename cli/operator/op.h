@@ -15,6 +15,7 @@ int cmd_action(int argc, char **argv);
 int cmd_operator(int argc, char **argv);
 int cmd_token(int argc, char **argv);
 int cmd_ek(int argc, char **argv);
+int cmd_enrolment(int argc, char **argv);
 int cmd_fleet_root(int argc, char **argv);
 int cmd_fleet_root_create(int argc, char **argv);
 int cmd_fleet_root_sign(int argc, char **argv);

@@ -546,3 +546,56 @@ int cmd_ek(int argc, char **argv)
 	return cli_dispatch("Endorsement keys of TPMs: which may enrol.", ek_command, CH_COUNT_OF(ek_command), argc,
 			    argv);
 }
+
+/* --- enrolment --- */
+
+static int enrolments_page(const struct op_doc *d)
+{
+	struct op_table t = { .columns = 6, .head = { "REQUEST", "NAME", "PROFILE", "BY", "STATE", "SINCE" } };
+	static const char *const name[] = { "request", "name", "profile", "by", "state", "@time", NULL };
+	return table(d, "enrolments", &t, name);
+}
+
+static int cmd_enrolment_list(int argc, char **argv)
+{
+	return list_page(argc, argv, "Lists requests for certificates by EST, the newest first.",
+			 "/api/v1/enrolments?limit=500", enrolments_page);
+}
+
+static int enrolment(int argc, char **argv, enum ch_verb verb, const char *about)
+{
+	struct op_act a = { .verb = verb };
+	const struct cli_opt opt[] = { DECIDE_OPTIONS(&a) };
+	const struct cli_usage u = { .args = "--reason TEXT [--json] REQUEST",
+				     .about = about,
+				     .opt = opt,
+				     .opt_count = CH_COUNT_OF(opt),
+				     .file = &a.subject,
+				     .file_min = 1,
+				     .file_max = 1 };
+	int code = cli_parse(&u, argc, argv, NULL);
+	return code < 0 ? send_action(&a, NULL) : code;
+}
+
+static int cmd_enrolment_approve(int argc, char **argv)
+{
+	return enrolment(argc, argv, CH_VERB_ENROLMENT_APPROVE,
+			 "Approves a request that waits: the client gets its certificate when it asks again.");
+}
+
+static int cmd_enrolment_refuse(int argc, char **argv)
+{
+	return enrolment(argc, argv, CH_VERB_ENROLMENT_REFUSE, "Refuses a request that waits: it stays refused.");
+}
+
+static const struct cli_cmd enrolment_command[] = {
+	{ "list", "list requests for certificates by EST", cmd_enrolment_list },
+	{ "approve", "approve a request that waits", cmd_enrolment_approve },
+	{ "refuse", "refuse a request that waits", cmd_enrolment_refuse },
+};
+
+int cmd_enrolment(int argc, char **argv)
+{
+	return cli_dispatch("Enrolments by EST that wait for an operator.", enrolment_command,
+			    CH_COUNT_OF(enrolment_command), argc, argv);
+}

@@ -28,7 +28,9 @@
 	X(DEVICE_PIN, "device.pin", DEVICE, NEEDED, CH_OPERATOR_BIT_RELEASER)                 \
 	X(DEVICE_UNPIN, "device.unpin", DEVICE, NONE, CH_OPERATOR_BIT_RELEASER)               \
 	X(BASELINE_RETIRE, "baseline.retire", NAME, NEEDED, CH_OPERATOR_BIT_RELEASER)         \
-	X(FLEET_ROOT_PUBLISH, "fleet-root.publish", NAME, NEEDED, 0)
+	X(FLEET_ROOT_PUBLISH, "fleet-root.publish", NAME, NEEDED, 0)                          \
+	X(ENROLMENT_APPROVE, "enrolment.approve", DIGEST, NONE, CH_OPERATOR_BIT_OPERATOR)     \
+	X(ENROLMENT_REFUSE, "enrolment.refuse", DIGEST, NONE, CH_OPERATOR_BIT_OPERATOR)
 
 #define CH_VERB_ENUM(name, text, subject, payload, roles) CH_VERB_##name,
 enum ch_verb { CH_VERBS(CH_VERB_ENUM) CH_VERB_COUNT };

@@ -48,6 +48,7 @@
 	X(ACT, OPERATORS, "POST", "/api/v1/actions", CH_CALLER_ACTING, CH_IPC_BODY_MAX, VERIFY)              \
 	X(OPERATORS_LIST, OPERATORS, "GET", "/api/v1/operators", CH_CALLER_OPERATORS, 0, READER)             \
 	X(EKS, OPERATORS, "GET", "/api/v1/eks", CH_CALLER_OPERATORS, 0, READER)                              \
+	X(ENROLMENTS, OPERATORS, "GET", "/api/v1/enrolments", CH_CALLER_OPERATORS, 0, READER)                \
 	X(CLASSES, OPERATORS, "GET", "/api/v1/classes", CH_CALLER_OPERATORS, 0, READER)                      \
 	X(GENERATION, OPERATORS, "GET", "/api/v1/generations/*", CH_CALLER_OPERATORS, 0, READER)             \
 	X(AUDIT, OPERATORS, "GET", "/api/v1/audit", CH_CALLER_OPERATORS, 0, READER)                          \

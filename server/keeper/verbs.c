@@ -400,6 +400,8 @@ static const struct verb verbs[CH_VERB_COUNT] = {
 	[CH_VERB_DEVICE_PIN] = { pin_refused, pin_run, CH_LIFE_COUNT, false },
 	[CH_VERB_DEVICE_UNPIN] = { unpin_refused, pin_changed, CH_LIFE_COUNT, false },
 	[CH_VERB_BASELINE_RETIRE] = { retire_refused, retire_run, CH_LIFE_COUNT, false },
+	[CH_VERB_ENROLMENT_APPROVE] = { ch_est_decide_refused, ch_est_decide_run, CH_LIFE_COUNT, false },
+	[CH_VERB_ENROLMENT_REFUSE] = { ch_est_decide_refused, ch_est_decide_run, CH_LIFE_COUNT, false },
 };
 
 static const struct verb *verb_of(const struct ch_act *a)

@@ -24,6 +24,10 @@ const char *ch_verb_refused(struct ch_keeper *k, struct ch_act *a, unsigned *sta
 /* Does it, with leaf and answer. It was stored and has all its signatures. */
 void ch_verb_run(struct ch_keeper *k, const struct ch_who *who, struct ch_act *a);
 
+/* est_decide.c: a request for a certificate that waits (verbs enrolment.approve, enrolment.refuse). */
+const char *ch_est_decide_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_est_decide_run(struct ch_keeper *k, struct ch_act *a);
+
 /* The leaf of an action. */
 uint64_t ch_act_record(struct ch_keeper *k, const struct ch_act *a);
 /* Marks it done and answers; `certificate` (PEM) of an operator, or empty. */

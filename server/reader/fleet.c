@@ -353,6 +353,54 @@ void ch_page_eks(struct ch_ask *a)
 	ch_json_object_end(j);
 }
 
+static const char *const est_state[] = { "waiting", "approved", "refused", "issued" };
+
+static void put_enrolment(struct ch_json_wr *j, const struct ch_query *q)
+{
+	static const char *const how[] = { "token", "certificate", "idevid" };
+	int64_t by = ch_sql_int(q, 4), state = ch_sql_int(q, 6);
+	ch_json_object_begin(j);
+	ch_json_named_hex(j, "request", ch_sql_bytes(q, 0));
+	ch_json_named_span(j, "profile", ch_sql_bytes(q, 1));
+	ch_json_named_span(j, "class", ch_sql_bytes(q, 2));
+	ch_json_named_span(j, "name", ch_sql_bytes(q, 3));
+	ch_json_named_str(j, "by", by >= 1 && by <= 3 ? how[by - 1] : "unknown");
+	ch_json_named_hex(j, "key", ch_sql_bytes(q, 5));
+	ch_json_named_str(j, "state", state >= 0 && state <= 3 ? est_state[state] : "unknown");
+	ch_json_named_time(j, "time", ch_seconds(ch_sql_int(q, 7)));
+	ch_json_object_end(j);
+}
+
+/* Requests for certificates by EST. */
+void ch_page_enrolments(struct ch_ask *a)
+{
+	uint64_t limit = 0;
+	int64_t want = -1;
+	struct ch_span state = CH_SPAN_EMPTY;
+	const struct ch_param row[] = { { "state", CH_PARAM_WORD, &state }, { "limit", CH_PARAM_NUMBER, &limit } };
+	struct ch_json_wr *j = &a->j;
+	if (!ch_ask_params(a, row, CH_COUNT_OF(row)))
+		return;
+	for (size_t i = 0; i < CH_COUNT_OF(est_state); i++) {
+		if (ch_span_eq(state, ch_span_str(est_state[i])))
+			want = (int64_t)i;
+	}
+	if (state.n > 0 && want < 0) {
+		ch_ask_refuse(a, 400, "query", "state is waiting, approved, refused or issued");
+		return;
+	}
+	ch_json_object_begin(j);
+	ch_json_name(j, "enrolments");
+	ch_json_array_begin(j);
+	struct ch_query q = ch_sql_query(a->st, CH_READ_ENROLMENTS,
+					 CH_ARGS(TENANT, ch_int(want), ch_int((int64_t)ch_ask_limit(limit))));
+	while (ch_sql_next(&q))
+		put_enrolment(j, &q);
+	(void)ch_sql_end(&q);
+	ch_json_array_end(j);
+	ch_json_object_end(j);
+}
+
 /* --- records of the log: with their salts, so that the leaves can be recomputed --- */
 
 static void put_leaf(struct ch_json_wr *j, const struct ch_query *q)

@@ -47,6 +47,7 @@ static ch_page *const page[CH_ROUTE_COUNT] = {
 	[CH_ROUTE_ACTIONS] = ch_page_actions,
 	[CH_ROUTE_OPERATORS_LIST] = ch_page_operators,
 	[CH_ROUTE_EKS] = ch_page_eks,
+	[CH_ROUTE_ENROLMENTS] = ch_page_enrolments,
 	[CH_ROUTE_CLASSES] = ch_page_classes,
 	[CH_ROUTE_GENERATION] = ch_page_generation,
 	[CH_ROUTE_AUDIT] = ch_page_audit,

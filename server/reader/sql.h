@@ -63,6 +63,9 @@
 	  "ORDER BY s.time LIMIT 8")                                                                                  \
 	X(OPERATORS, "SELECT key, name, role, not_after, since, until FROM operator WHERE tenant = $1 "               \
 		     "ORDER BY seq LIMIT 1000")                                                                       \
+	X(ENROLMENTS,                                                                                                 \
+	  "SELECT key, profile, class, name, how, spki, state, time FROM est_request WHERE tenant = $1 AND "          \
+	  "($2 < 0 OR state = $2) ORDER BY seq DESC LIMIT $3")                                                        \
 	X(EKS, "SELECT fingerprint, verdict, class, time FROM ek_list WHERE tenant = $1 AND fingerprint > $2 "        \
 	       "ORDER BY fingerprint LIMIT $3")                                                                       \
 	/* classes */                                                                                                 \

@@ -2,19 +2,25 @@
 """EST (RFC 7030) on the whole server, by curl with openssl, and by strongSwan's pki."""
 
 import base64
+import contextlib
+import datetime
 import hashlib
 import os
 import re
 import secrets
 import socket
+import sqlite3
 import ssl
 import struct
 import subprocess
 import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 import whole_server
+from support import BIN
 from whole_server import openssl
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="chainholdd starts as root")
@@ -451,3 +457,195 @@ def test_a_profile_that_wants_requests_linked(server, tmp_path):
     assert seen.enrol("linked/", made, token)[0] == 403
     status, answer = own.enrol("linked/", made, token)
     assert status == 200, re.split(rb"\r\n\r\n", answer)[1][:200]
+
+
+# --- an operator's word ---
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """A server with a manufacturer's CA, a registration authority, and profiles for whom these speak."""
+    folder = tmp_path_factory.mktemp("others")
+    maker = folder / "maker"
+    maker.mkdir()
+    new_key(maker, name="root")
+    openssl("req", "-x509", "-new", "-key", maker / "root.key", "-subj", "/O=Maker/CN=Maker IDevID CA", "-days", "30", "-out", maker / "root.crt")
+    one = Server(folder, OTHERS)
+    (one.folder / "idevid_roots").mkdir()
+    (one.folder / "idevid_roots" / "maker.pem").write_bytes((maker / "root.crt").read_bytes())
+    config = one.folder / "chainholdd.yaml"
+    config.write_text(config.read_text() + "idevid_roots: idevid_roots\n")
+    one.maker = maker
+    one.start()
+    yield one
+    one.stop()
+
+
+OTHERS = {
+    "default": "profile: default\nclass: gateway\nsubject: ['CN={name}']\nkeys: [p256]\nenrol_by: [token]\n",
+    "maker": "profile: maker\nclass: gateway\nsubject: ['O=Lab', 'CN={name}']\nkeys: [p256]\nenrol_by: [idevid]\n",
+    "ra": "profile: ra\nclass: gateway\nsubject: ['O=Lab', 'CN={name}']\nkeys: [p256]\nenrol_by: [token]\npurposes: [client, registration-authority]\n",
+    "field": "profile: field\nclass: gateway\nsubject: ['CN={name}']\nkeys: [p256]\nenrol_by: [registration-authority]\n",
+}
+
+
+def requests(server, state="waiting"):
+    return server.admin("GET", f"/api/v1/enrolments?state={state}")[1]["enrolments"]
+
+
+def test_an_enrolment_waits_for_an_operator(server, tmp_path):
+    csr, token = csr_of(new_key(tmp_path), "/CN=m-wait-1"), server.token()
+    status, headers, _ = server.enrol(csr, token, label="manual/")
+    assert (status, headers["retry-after"]) == (202, "60")
+    assert server.enrol(csr, token, label="manual/")[0] == 202
+    (row,) = [r for r in requests(server) if r["name"] == "wait-1"]
+    assert (row["profile"], row["by"]) == ("manual", "token")
+    assert server.act("enrolment.approve", "00" * 32)[0] == 404
+    assert server.act("enrolment.approve", row["request"])[0] == 200
+    status, _, body = server.enrol(csr, token, label="manual/")
+    assert status == 200 and "CN = m-wait-1" in text_of(certificates(tmp_path, body)[0])
+    assert server.act("enrolment.refuse", row["request"])[0] == 409
+
+
+def test_an_enrolment_that_an_operator_refuses(server, tmp_path):
+    csr, token = csr_of(new_key(tmp_path), "/CN=m-refuse-1"), server.token()
+    assert server.enrol(csr, token, label="manual/")[0] == 202
+    (row,) = [r for r in requests(server) if r["name"] == "refuse-1"]
+    assert server.act("enrolment.approve", row["request"])[0] == 200
+    assert server.act("enrolment.refuse", row["request"])[0] == 200
+    status, _, body = server.enrol(csr, token, label="manual/")
+    assert status == 403 and body.startswith(b"refused: an operator refused")
+
+
+def test_strongswan_polls_until_an_operator_approves(server, swan, tmp_path):
+    csr, token = swan("swan-2", "CN=m-swan-2"), server.token()
+    url = f"https://localhost:{server.devices}/manual"
+    # The name in subjectAltName is not the profile's: this request is refused by name.
+    pki("--est", "--url", url, "--cacert", server.folder / "ca.crt", "--in", csr, "--userpass", f"x:{token}", code=1)
+    made = pki("--req", "--in", tmp_path / "d.key", "--type", "priv", "--dn", "CN=m-swan-2", "--outform", "pem")
+    csr.write_bytes(made)
+    with subprocess.Popen(["pki", "--est", "--url", url, "--cacert", server.folder / "ca.crt", "--in", csr, "--userpass", f"x:{token}", "--interval", "1",
+                           "--outform", "pem"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as polling:
+        while not (rows := [r for r in requests(server) if r["name"] == "swan-2"]):
+            time.sleep(0.1)
+        assert server.act("enrolment.approve", rows[0]["request"])[0] == 200
+        pem, _ = polling.communicate()
+        assert polling.returncode == 0
+    assert "CN = m-swan-2" in text_of(pem.decode())
+
+
+def test_the_commands(server, tmp_path):
+    csr, token = csr_of(new_key(tmp_path), "/CN=m-command-1"), server.token()
+    assert server.enrol(csr, token, label="manual/")[0] == 202
+    config = server.folder / "chainhold.yaml"
+    listed = subprocess.run([BIN, "--config", config, "enrolment", "list"], capture_output=True, check=True, text=True).stdout
+    request = next(line.split()[0] for line in listed.splitlines() if "command-1" in line)
+    done = subprocess.run([BIN, "--config", config, "enrolment", "approve", "--reason", "known", request], capture_output=True, check=False, text=True)
+    assert done.returncode == 0 and "enrolment.approve" in done.stdout, done.stderr
+    assert server.enrol(csr, token, label="manual/")[0] == 200
+
+
+# --- manufacturers, registration authorities ---
+
+
+def idevid(server, folder, serial, ca=None, days="30"):
+    """A device as its manufacturer ships it: key and certificate."""
+    ca = ca or server.maker / "root"
+    key = new_key(folder, name="idevid")
+    openssl("x509", "-req", "-in", "/dev/stdin", "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-CAcreateserial", "-days", days, "-out", folder / "idevid.crt",
+            data=openssl("req", "-new", "-key", key, "-subj", f"/O=Maker/serialNumber={serial}"))
+    return "--cert", folder / "idevid.crt", "--key", key
+
+
+def test_a_device_enrols_with_its_idevid(others, tmp_path):
+    tls, key = idevid(others, tmp_path, "SN-1"), new_key(tmp_path)
+    status, _, body = others.curl("simpleenroll", label="maker/", tls=tls, data=csr_of(key, "/O=Lab"))  # its name is the manufacturer's word
+    assert status == 200, body
+    (pem,) = certificates(tmp_path, body)
+    assert "CN = SN-1" in text_of(pem)
+    # It enrols again: it is the same device, and what it had before ends.
+    first = [d for d in others.admin("GET", "/api/v1/devices?limit=500")[1]["devices"] if d["hostname"] == "SN-1"]
+    (tmp_path / "old.crt").write_text(pem)
+    status, _, body = others.curl("simpleenroll", label="maker/", tls=tls, data=csr_of(new_key(tmp_path, name="new"), "/O=Lab/CN=SN-1"))
+    assert status == 200, body
+    assert [d for d in others.admin("GET", "/api/v1/devices?limit=500")[1]["devices"] if d["hostname"] == "SN-1"] == first
+    assert others.device("GET", "/v1/poll", certificate=(tmp_path / "old.crt", key))[0] == 403
+    # Nothing else is open to it.
+    status, answer = others.device("GET", "/v1/poll", certificate=(tmp_path / "idevid.crt", tmp_path / "idevid.key"))
+    assert (status, answer["error"]["code"]) == (403, "unknown-certificate")
+
+
+def test_an_idevid_that_does_not_speak_for_it(others, tmp_path):
+    for folder in ("one", "two", "three"):
+        (tmp_path / folder).mkdir()
+    tls = idevid(others, tmp_path / "one", "SN-2")
+    status, _, body = others.curl("simpleenroll", label="maker/", tls=tls, data=csr_of(new_key(tmp_path), "/O=Lab/CN=SN-3"))
+    assert status == 403 and body.startswith(b"profile: subject.CN")
+    status, _, body = others.curl("simpleenroll", tls=tls, data=csr_of(new_key(tmp_path), "/CN=SN-2"))
+    assert status == 403 and body.startswith(b"idevid-refused")
+    # One that has ended, and one of another CA of the same name: TLS ends.
+    for made in (idevid(others, tmp_path / "two", "SN-4", days="-1"), None):
+        if made is None:
+            new_key(tmp_path, name="root")
+            openssl("req", "-x509", "-new", "-key", tmp_path / "root.key", "-subj", "/O=Maker/CN=Maker IDevID CA", "-days", "30", "-out", tmp_path / "root.crt")
+            made = idevid(others, tmp_path / "three", "SN-5", ca=tmp_path / "root")
+        with pytest.raises(subprocess.CalledProcessError):
+            others.curl("simpleenroll", label="maker/", tls=made, data=csr_of(new_key(tmp_path), "/O=Lab"))
+
+
+def test_a_registration_authority_asks_for_others(others, tmp_path):
+    key = new_key(tmp_path, name="ra")
+    (pem,) = certificates(tmp_path, others.enrol(csr_of(key, "/O=Lab/CN=ra-1"), others.token(), label="ra/")[2])
+    assert "1.3.6.1.5.5.7.3.28" in text_of(pem) or "CMC Registration Authority" in text_of(pem)
+    (tmp_path / "ra.crt").write_text(pem)
+    tls = ("--cert", tmp_path / "ra.crt", "--key", key)
+    made = []
+    for name in ("field-1", "field-2"):
+        status, _, body = others.curl("simpleenroll", label="field/", tls=tls, data=csr_of(new_key(tmp_path, name=name), f"/CN={name}"))
+        assert status == 200, body
+        made.append(text_of(certificates(tmp_path, body)[0]))
+    assert "CN = field-1" in made[0] and "CN = field-2" in made[1]
+    status, _, body = others.curl("simpleenroll", tls=tls, data=csr_of(new_key(tmp_path), "/CN=field-3"))
+    assert status == 403 and b"the profile takes nothing from registration authorities" in body
+    # Its challengePassword is of a connection between others.
+    passed = csr_with_challenge(tmp_path, new_key(tmp_path, name="field-4"), "field-4", "AAAA", organisation="")
+    assert others.curl("simpleenroll", label="field/", tls=tls, data=base64.b64encode(passed))[0] == 200
+
+
+# --- the end of a certificate ---
+
+
+def ended(server, folder, key, name, days):
+    """The certificate of a device as if it had been issued long ago: the same CA, name and key, its end `days` ago."""
+    der = openssl("x509", "-outform", "DER", data=certificates(folder, server.enrol(csr_of(key, f"/CN={name}"), server.token())[2])[0].encode())
+    old = x509.load_der_x509_certificate(der)
+    ca_key = serialization.load_pem_private_key((server.folder / "state" / "signer" / "ca.key").read_bytes(), None)
+    end = datetime.datetime.utcnow() - datetime.timedelta(days=days)
+    made = x509.CertificateBuilder(old.issuer, old.subject, old.public_key(), old.serial_number + 1, end - datetime.timedelta(days=30), end, list(old.extensions))
+    new = made.sign(ca_key, hashes.SHA256())
+    (folder / f"{name}.crt").write_bytes(new.public_bytes(serialization.Encoding.PEM))
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.folder / "state" / "store" / "chainhold.db")) as store:
+        raw = new.public_bytes(serialization.Encoding.DER)
+        done = store.execute("UPDATE certificate SET sha256 = ?, der = ?, not_after = ? WHERE sha256 = ?",
+                             (hashlib.sha256(raw).digest(), raw, int(end.replace(tzinfo=datetime.timezone.utc).timestamp()), hashlib.sha256(der).digest()))
+        assert done.rowcount == 1
+        store.commit()
+    server.lines = b""
+    server.start()
+    return folder / f"{name}.crt"
+
+
+@pytest.mark.parametrize("days,admitted", [(1, True), (399, True), (401, False)])
+def test_an_ended_certificate_asks_for_the_next_one_only(others, tmp_path, days, admitted):
+    key, name = new_key(tmp_path), f"ended-{days}"
+    crt = ended(others, tmp_path, key, name, days)
+    status, answer = others.device("GET", "/v1/poll", certificate=(crt, key))
+    assert (status, answer["error"]["code"]) == (403, "expired")
+    tls = ("--cert", crt, "--key", key)
+    assert others.curl("simpleenroll", tls=tls, data=csr_of(key, f"/CN={name}"))[0] == 403
+    status, _, body = others.curl("simplereenroll", tls=tls, data=csr_of(key, f"/CN={name}"))
+    assert status == (200 if admitted else 403), body
+    if not admitted:
+        assert body.startswith(b"expired: the certificate has ended longer ago than the profile's grace")
+        others.wait_for_line("longer ago than the profile's grace")
