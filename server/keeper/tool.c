@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -89,10 +90,18 @@ static void report(const struct ch_restored *r)
 	printf("What they recorded is not in this store. Every device is asked for fresh evidence.\n");
 }
 
+/* A copy is its owner's only; a store is read by the reader too, who is of its group. */
+static int share(const char *path)
+{
+	return chmod(path, 0640) == 0 ? EXIT_SUCCESS : say(path, CH_ERR_IO, strerror(errno));
+}
+
 static int restore(const struct ch_tool_args *a)
 {
 	struct ch_restored r;
 	int rc = copy(a->first, a->second);
+	if (rc == EXIT_SUCCESS)
+		rc = share(a->second);
 	if (rc != EXIT_SUCCESS || a->mirror == NULL)
 		return rc;
 	struct ch_store *st = open_store(a->second, CH_STORE_WRITE);
