@@ -78,6 +78,7 @@ class Devices:
         self.folder, self.authority = folder, authority
         self.lock = threading.Condition()
         self.pending, self.nonces, self.answers = {}, {}, {}
+        self.fleet_root = {}  # version → document
         self.known = {}  # device → {"ak": TPM2B_PUBLIC, "ek": …, "eventlog": bytes, "ima": bytes}
         self.certificates = []  # (device, SPKI)
         self.tokens = set()
@@ -170,7 +171,8 @@ class Devices:
         have = {k: {"size": len(self.known[device][k]), "sha256": hashlib.sha256(self.known[device][k]).hexdigest()}
                 for k in ("eventlog", "ima")}
         now = self.time()
-        return {"nonce": nonce, "expires": now + 300, "time": now, "have": have, "interval": self.interval, "generation": 1}
+        return {"nonce": nonce, "expires": now + 300, "time": now, "have": have, "interval": self.interval, "generation": 1,
+                "fleet_root": max(self.fleet_root, default=0)}
 
     def post_evidence(self, body, device, key):
         if key in self.answers:
@@ -246,6 +248,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         peer = self.connection.getpeercert()
         device = dict(x[0] for x in peer["subject"])["commonName"] if peer else None
         devices = self.server.devices
+        if self.path.startswith("/v1/fleet-root/"):
+            return self.document(devices.fleet_root.get(int(self.path.rsplit("/", 1)[1])))
         status, body = devices.serve(self.path, json.loads(raw) if raw else {}, device, self.headers.get("Idempotency-Key"))
         data = json.dumps(body).encode()
         self.send_response(status)
@@ -256,6 +260,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         self.end_headers()
         self.wfile.write(data)
+
+    def document(self, data):
+        self.send_response(404 if data is None else 200)
+        self.send_header("Content-Length", str(len(data or b"")))
+        self.end_headers()
+        self.wfile.write(data or b"")
 
     do_GET = do_POST = answer
 

@@ -5,7 +5,6 @@ each key of the server is replaced by another (docs/disaster.md).
 """
 
 import base64
-import contextlib
 import hashlib
 import os
 import re
@@ -13,7 +12,6 @@ import shutil
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.request
 
 from cryptography.exceptions import InvalidSignature
@@ -22,13 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 import fleet_root_note as note_file
-from server_live import BUILD, Server
+from server_support import BUILD, Server, openssl
 
 DAY = 86400
-
-
-def openssl(*args, data=None):
-    return subprocess.run(["openssl", *map(str, args)], input=data, capture_output=True, check=True, timeout=120).stdout
 
 
 def certificates(pem):
@@ -52,8 +46,8 @@ def put_over(path, data):
 
 class Fleet:
     def __init__(self, folder, **more):
-        self.folder, self.name = folder, "127.0.0.1"
-        self.server = Server(folder / "server", **more)
+        self.folder = folder
+        self.server = Server(folder, **more)
         self.root = [note_file.new_key("ed25519"), note_file.new_key("p256"), note_file.new_key("ed25519")]
 
     # --- documents ---
@@ -112,19 +106,13 @@ class Fleet:
 
     def get(self, path):
         """A page of the operator API, as text."""
-        url = f"https://{self.name}:{self.server.operators}{path}"
-        with urllib.request.urlopen(url, context=self.server.operator_context(), timeout=60) as answer:
+        url = f"https://localhost:{self.server.operators}{path}"
+        with urllib.request.urlopen(url, context=self.server.context(self.server.identity("admin")), timeout=60) as answer:
             return answer.read().decode()
 
     def ready(self):
-        """After a start the reader may be a moment behind."""
-        end = time.monotonic() + 120
-        while True:
-            with contextlib.suppress(urllib.error.HTTPError, OSError):
-                if self.get("/api/v1/status"):
-                    return
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        """After a start the other processes may be a moment behind."""
+        self.server.settled()
 
     def restart(self):
         self.server.stop()
@@ -149,26 +137,23 @@ class Fleet:
         put_over(at / "state/signer/ca.key", (new / "ca.key").read_bytes())
         put_over(at / "state/signer/ca.crt", (new / "ca.crt").read_bytes())
         put_over(at / "ca.crt", (new / "ca.crt").read_bytes() + (at / "ca.crt").read_bytes())
-        self.install_server(self.name)
+        self.install_server()
 
     def forget_old_ca(self):
         """From the next start on only the new one counts: for devices, and for operators, who get a certificate of it before."""
         put_over(self.server.folder / "ca.crt", (self.folder / "new-ca/ca.crt").read_bytes())
 
-    def install_server(self, name):
-        """Another key and certificate of the server, under the CA that is there, for this name alone."""
+    def install_server(self, *names):
+        """Another key and certificate of the server, under the CA that is there, for these names alone."""
         at, new = self.server.folder, self.folder / "new-ca"
-        kind = "IP" if name[0].isdigit() else "DNS"
+        alt = ",".join(f"{'IP' if name[0].isdigit() else 'DNS'}:{name}" for name in names or ("localhost", "127.0.0.1"))
         openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", new / "server.key")
-        openssl("req", "-new", "-key", new / "server.key", "-subj", f"/CN={name}", "-out", new / "server.csr")
-        (new / "server.ext").write_text(f"subjectAltName={kind}:{name}\nextendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature\n")
+        openssl("req", "-new", "-key", new / "server.key", "-subj", "/CN=server", "-out", new / "server.csr")
+        (new / "server.ext").write_text(f"subjectAltName={alt}\nextendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature\n")
         openssl("x509", "-req", "-in", new / "server.csr", "-CA", new / "ca.crt", "-CAkey", new / "ca.key", "-CAcreateserial", "-days", "825",
                 "-extfile", new / "server.ext", "-out", new / "server.crt")  # fmt: skip
         put_over(at / "tls/server.key", (new / "server.key").read_bytes())
         put_over(at / "tls/server.crt", (new / "server.crt").read_bytes())
-        config = at / "chainhold.yaml"
-        config.write_text(config.read_text().replace(f'"{self.name}:', f'"{name}:'))
-        self.name = name
 
     def new_admin(self):
         """The operator has another key, and a certificate of the CA that issues now."""

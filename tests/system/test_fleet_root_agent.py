@@ -3,7 +3,6 @@
 
 import hashlib
 import http.server
-import os
 import ssl
 import struct
 import subprocess
@@ -12,13 +11,15 @@ import time
 
 import pytest
 
+import device_server
 import fleet_root_note as note_file
 import live_tpm
 from agent_device import AGENT, Device
-from fleet_world import DAY, Fleet, jwt_holds, openssl
+from fleet_world import DAY, Fleet, certificates, jwt_holds
+from server_support import needs_root, openssl
 from support import FIXTURES
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: each process gets a user and a root of its own")
+pytestmark = needs_root
 BOOT = FIXTURES / "class-unit1"
 
 
@@ -156,7 +157,8 @@ def test_every_key_is_rotated_while_the_device_works(world):
 class Liar:
     """A server that nobody vouches for, which gives the documents that it has."""
 
-    def __init__(self, folder, port=0):
+    def __init__(self, folder, port=0, certificate=None):
+        certificate = certificate or (folder / "liar.crt", folder / "liar.key")
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / "liar.key", "-subj",
                 "/CN=liar", "-days", "2", "-out", folder / "liar.crt")  # fmt: skip
         self.answers, self.asked = {}, []
@@ -176,7 +178,7 @@ class Liar:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(folder / "liar.crt", folder / "liar.key")
+        context.load_cert_chain(*certificate)
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -271,6 +273,64 @@ def test_dark_for_400_days_across_rotations_of_root_and_ca(world):
     assert "has expired" in err and "enrolling anew" in err
     assert status["attested"] and status["device"] == before["device"] and status["fleet_root"] == 4
     assert err.index("version 2 holds") < err.index("version 3 holds") < err.index("version 4 holds")
+
+
+def test_a_device_without_a_clock_is_dark_for_400_days(tmp_path):
+    """What it meets is all later than anything it knows: its clock stands still, and the only word of the time is in the documents."""
+    for name in ("ca", "later", "server"):
+        (tmp_path / name).mkdir()
+    authority = device_server.Authority(tmp_path / "ca")
+    devices = device_server.Devices(tmp_path / "server", authority)
+    listener = device_server.Listener(devices)
+    keys, now = [note_file.new_key() for _ in range(4)], int(time.time())
+    document = {
+        "type": note_file.TYPE, "version": 1, "issued": now - 60, "expires": now + 365 * DAY,
+        "root": {"threshold": 1, "keys": [note_file.text_of(keys[0])]}, "releases": [], "anchors": certificates((tmp_path / "ca/ca.pem").read_bytes()),
+        "logs": [], "ears": [], "servers": [f"localhost:{listener.port}"], "agent_min": "0.1.0",
+    }  # fmt: skip
+    devices.fleet_root[1] = note_file.note(document, keys[:1])
+    (tmp_path / "root").write_bytes(devices.fleet_root[1])
+    device = Device(tmp_path / "device")
+    try:
+        device.set(fleet_root=tmp_path / "root", **{"class": "gateway"})
+        before, _ = device.once()
+        assert before["attested"] and before["time"] < now + DAY
+        listener.stop()
+        # 400 days later: the root role changed hands twice, and a CA vouches for the server that did not exist when the device went dark
+        later(tmp_path, authority.folder, 390)
+        devices.time = lambda: int(time.time()) + 400 * DAY
+        for version, days in ((2, 100), (3, 200), (4, 399)):
+            document = {**document, "version": version, "issued": now + days * DAY, "expires": now + (days + 365) * DAY,
+                        "root": {"threshold": 1, "keys": [note_file.text_of(keys[version - 1])]}}  # fmt: skip
+            if version == 4:
+                document["anchors"] = certificates((tmp_path / "later/ca.pem").read_bytes())
+            devices.fleet_root[version] = note_file.note(document, keys[version - 2:version])
+        listener = device_server.Listener(devices, listener.port)
+        status, err = device.once()
+        assert status["attested"] and status["fleet_root"] == 4 and status["device"] == before["device"]
+        assert "enrolling anew" in err and status["time_floor"] >= now + 399 * DAY
+    finally:
+        device.stop()
+        listener.stop()
+
+
+def later(folder, into, days):
+    """A CA and a certificate of the server under it that begin so many days from now; the latter takes its place in `into`."""
+    at = folder / "later"
+    begin, end = (time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + d * DAY)) for d in (days, days + 800))
+    (at / "ca.cnf").write_text("[ca]\ndefault_ca=d\n[d]\ndatabase=db\nnew_certs_dir=.\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n"
+                               "unique_subject=no\n[p]\ncommonName=supplied\n")
+    (at / "db").write_text("")
+    (at / "ca.ext").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\nsubjectKeyIdentifier=hash\n")
+    for name in ("ca", "server"):
+        device_server.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key", "-subj",
+                              f"/CN={name} of later", "-out", f"{name}.csr", cwd=at)  # fmt: skip
+    device_server.openssl("ca", "-batch", "-config", "ca.cnf", "-selfsign", "-keyfile", "ca.key", "-in", "ca.csr", "-extfile", "ca.ext",
+                          "-startdate", begin, "-enddate", end, "-notext", "-out", "ca.pem", cwd=at)  # fmt: skip
+    device_server.openssl("ca", "-batch", "-config", "ca.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-in", "server.csr", "-extfile",
+                          into / "server.ext", "-startdate", begin, "-enddate", end, "-notext", "-out", "server.pem", cwd=at)  # fmt: skip
+    for name in ("server.pem", "server.key"):
+        (into / name).write_bytes((at / name).read_bytes())
 
 
 def test_the_newest_has_expired_and_nobody_is_trusted_until_there_is_another(world):

@@ -2,7 +2,6 @@
 """The fleet root at the real server: published by an administrator, judged, logged, served to anybody."""
 
 import json
-import os
 import time
 import urllib.error
 import urllib.request
@@ -11,8 +10,9 @@ import pytest
 
 import fleet_root_note as note_file
 from fleet_world import Fleet
+from server_support import needs_root
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: each process gets a user and a root of its own")
+pytestmark = needs_root
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_the_first_one_needs_its_own_threshold(fleet):
     assert "fewer keys" in refused(fleet, short)
     one = fleet.file("1", note_file.note(document, fleet.root[:2]))
     fleet.publish(one)
-    assert fleet.fetch("1") == fleet.fetch("newest") == one.read_bytes() == fleet.server.public_get("/v1/fleet-root/1")
+    assert fleet.fetch("1") == fleet.fetch("newest") == one.read_bytes() == fleet.server.log_page("/v1/fleet-root/1")
 
 
 def test_what_is_no_next_version_is_refused(fleet):
@@ -62,13 +62,8 @@ def test_what_is_no_next_version_is_refused(fleet):
         fleet.fetch("2")
 
 
-def test_only_an_admin_publishes(fleet, tmp_path):
-    for command in (("operator", "key", tmp_path / "op.key"),
-                    ("operator", "add", "--role", "operator", "--key", f"{tmp_path}/op.key.pub", "--reason", "test", "--out", tmp_path / "op.crt", "op")):
-        done = fleet.server.operator(*command)
-        assert done.returncode == 0, done.stderr
-    config = (fleet.server.folder / "chainhold.yaml").read_text().replace("operators/admin.crt", str(tmp_path / "op.crt"))
-    (fleet.server.folder / "op.yaml").write_text(config.replace("operators/admin.key", str(tmp_path / "op.key")))
+def test_only_an_admin_publishes(fleet):
+    fleet.server.add_operator("op", "operator")
     two = fleet.next(note_file.document_of(fleet.fetch("1")))
     path = fleet.file("by-op", note_file.note(two, fleet.root[:2]))
     done = fleet.publish(path, config="op.yaml", code=None)
