@@ -71,6 +71,8 @@ void ag_problem(struct collect *c, const char *format, ...) __attribute__((forma
 /* enrol.c */
 enum ag_outcome ag_enrol(struct collect *c);
 enum ag_outcome ag_renew(struct collect *c);
+/* Without a TPM: shows that the key is still held, or renews it when that is due. */
+enum ag_outcome ag_show_key(struct collect *c);
 /* True if the certificate has come to its end, or the server takes it no more. */
 bool ag_certificate_over(const struct collect *c);
 /* True from two thirds of the certificate's life on. */

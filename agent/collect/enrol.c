@@ -168,32 +168,37 @@ static enum ag_outcome enrol_tpm(struct collect *c, const struct ag_identity *id
 	return out == AG_DONE ? finish(c, key, &e) : out;
 }
 
+/* That the key is held; false with the problem noted. */
+static bool prove(struct collect *c, const struct ag_prove *m, struct ag_proved *proof)
+{
+	ag_child_ask(&c->child, AG_TPM, AG_MSG_PROVE, m, AG_MSG_PROVED, proof, TPM_MS);
+	if (proof->error.n == 0)
+		return true;
+	ag_problem(c, "%.*s", (int)proof->error.n, (const char *)proof->error.p);
+	return false;
+}
+
 static enum ag_outcome enrol_token(struct collect *c, const struct ag_identity *id)
 {
 	struct ag_prove m = { .key = id->key };
 	struct ag_proved proof;
 	struct ch_digest d;
 	uint32_t key = id->key;
-	CH_AUTO_BUF struct ch_buf spki = { 0 };
-	ch_buf_append(&spki, id->key_public);
 	if (c->start.token.n == 0 || ch_hash_once(CH_HASH_SHA256, c->start.token, &d) != CH_OK) {
 		ag_problem(
 			c,
 			"there is no TPM and no token: set 'token_file' in the configuration to a one-time token of the server");
 		return AG_REFUSED;
 	}
-	(void)ch_span_copy(m.token_sha256, sizeof(m.token_sha256), ch_digest_span(&d));
-	ag_child_ask(&c->child, AG_TPM, AG_MSG_PROVE, &m, AG_MSG_PROVED, &proof, TPM_MS);
-	if (proof.error.n > 0) {
-		ag_problem(c, "%.*s", (int)proof.error.n, (const char *)proof.error.p);
+	(void)ch_span_copy(m.whose_sha256, sizeof(m.whose_sha256), ch_digest_span(&d));
+	if (!prove(c, &m, &proof))
 		return AG_REFUSED;
-	}
 	uint8_t text[AG_TEXT_MAX * 4];
 	struct ch_wr w = ch_wr(text, sizeof(text));
 	struct ch_json_wr j = ch_json_wr(&w, false);
 	ch_json_object_begin(&j);
 	ch_json_named_span(&j, "token", c->start.token);
-	put_base64(&j, "public_key", ch_buf_span(&spki));
+	put_base64(&j, "public_key", proof.public_key);
 	put_base64(&j, "proof", proof.proof);
 	put_text(&j, "hostname", c->start.hostname);
 	ch_json_object_end(&j);
@@ -237,17 +242,46 @@ bool ag_renew_due(const struct collect *c)
 	return now >= c->identity.issued + life / 3 * 2;
 }
 
+/* A certificate for `key`, a new one or the one that there is: then it is only shown that it is still held. */
+static enum ag_outcome renew_soft(struct collect *c, uint32_t key)
+{
+	struct ag_prove m = { .key = key, .renews = 1 };
+	struct ag_proved proof;
+	struct ch_digest d;
+	uint8_t text[AG_TEXT_MAX * 4];
+	struct ch_wr w = ch_wr(text, sizeof(text));
+	if (ch_hash_once(CH_HASH_SHA256, CH_SPAN_OF(c->identity.device), &d) != CH_OK)
+		return AG_REFUSED;
+	(void)ch_span_copy(m.whose_sha256, sizeof(m.whose_sha256), ch_digest_span(&d));
+	if (!prove(c, &m, &proof))
+		return AG_REFUSED;
+	struct ch_json_wr j = ch_json_wr(&w, false);
+	ch_json_object_begin(&j);
+	put_base64(&j, "public_key", proof.public_key);
+	put_base64(&j, "proof", proof.proof);
+	ch_json_object_end(&j);
+	struct ag_certified answer;
+	enum ag_outcome out = ag_call(c, AG_ROUTE_RENEW, CH_SPAN_EMPTY, ch_wr_span(&w), AG_MSG_CERTIFIED, &answer);
+	if (out != AG_DONE || key == c->identity.key)
+		return out;
+	out = certified(c, key, &answer);
+	if (out == AG_DONE)
+		say_device(c, "certificate renewed with a new key");
+	return out;
+}
+
+enum ag_outcome ag_show_key(struct collect *c)
+{
+	return ag_renew_due(c) ? ag_renew(c) : renew_soft(c, c->identity.key);
+}
+
 enum ag_outcome ag_renew(struct collect *c)
 {
 	struct ag_identity id;
 	if (!identify(c, c->identity.key, &id))
 		return AG_REFUSED;
-	if (id.ak_public.n == 0) {
-		ag_problem(
-			c,
-			"a key in a file cannot be renewed: enrol this device with a new token before its certificate ends");
-		return AG_REFUSED;
-	}
+	if (id.ak_public.n == 0)
+		return renew_soft(c, id.key);
 	uint32_t key = id.key;
 	CH_AUTO_FREE uint8_t *text = ch_calloc(1, ENROL_MAX);
 	struct ch_wr w = ch_wr(text, ENROL_MAX);

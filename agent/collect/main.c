@@ -64,8 +64,10 @@ static uint64_t poll_ms(const struct collect *c)
 
 static enum ag_outcome attest_or_ask(struct collect *c)
 {
-	if (c->start.software != 0)
-		return ag_ask_status(c);
+	if (c->start.software != 0) {
+		enum ag_outcome out = ag_show_key(c);
+		return out == AG_DONE ? ag_ask_status(c) : out;
+	}
 	return ag_self_check(c) ? ag_attest(c) : AG_REFUSED;
 }
 

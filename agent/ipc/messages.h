@@ -71,10 +71,13 @@ const char *ag_role_str(enum ag_role role);
 /* TPM2B_ID_OBJECT and TPM2B_ENCRYPTED_SECRET of the server's challenge. */
 #define AG_FIELDS_ACTIVATE(F)  F(SPAN, blob, AG_TPM_MAX) F(SPAN, secret, AG_TPM_MAX)
 #define AG_FIELDS_ACTIVATED(F) F(SPAN, error, AG_TEXT_MAX) F(SPAN, secret, 64)
-/* Proof of the key for an enrolment by token: the process makes the digest itself, so that this is all that can be signed so. */
-#define AG_FIELDS_PROVE(F) F(U32, key, 0) F(FIX, token_sha256, AG_DIGEST)
-/* ECDSA-Sig-Value (RFC 3279, 2.2.3) */
-#define AG_FIELDS_PROVED(F) F(SPAN, error, AG_TEXT_MAX) F(SPAN, proof, 128)
+/*
+ * Proof of the key for an enrolment by token, or (`renews` 1) a renewal: the process makes the digest itself, so that this is all that can be
+ * signed so. `whose_sha256`: of the token, or of the device's id.
+ */
+#define AG_FIELDS_PROVE(F) F(U32, key, 0) F(U8, renews, 0) F(FIX, whose_sha256, AG_DIGEST)
+/* ECDSA-Sig-Value (RFC 3279, 2.2.3), and the key's SubjectPublicKeyInfo. */
+#define AG_FIELDS_PROVED(F) F(SPAN, error, AG_TEXT_MAX) F(SPAN, proof, 128) F(SPAN, public_key, AG_TPM_MAX)
 /* The TLS key `key` over a digest of SHA-256. */
 #define AG_FIELDS_SIGN(F) F(U32, key, 0) F(FIX, digest, AG_DIGEST)
 /* r and s. */

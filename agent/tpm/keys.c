@@ -109,17 +109,16 @@ bool keys_write(struct keys *k, const char *name, struct ch_span s)
 	return false;
 }
 
-enum ch_err keys_token_digest(const uint8_t token_sha256[static AG_DIGEST], struct ch_span spki,
-			      uint8_t digest[static AG_DIGEST])
+enum ch_err keys_proof_digest(const struct ag_prove *m, struct ch_span spki, uint8_t digest[static AG_DIGEST])
 {
-	static const char purpose[] = "chainhold-token-enrol/v1";
+	static const char enrols[] = "chainhold-token-enrol/v1", renews[] = "chainhold-token-renew/v1";
 	struct ch_hash h;
 	struct ch_digest out;
 	enum ch_err err = ch_hash_init(&h, CH_HASH_SHA256);
 	if (err != CH_OK)
 		return err;
-	ch_hash_update(&h, CH_SPAN_OF(purpose)); /* with its NUL */
-	ch_hash_update(&h, ch_span(token_sha256, AG_DIGEST));
+	ch_hash_update(&h, m->renews != 0 ? CH_SPAN_OF(renews) : CH_SPAN_OF(enrols)); /* with its NUL */
+	ch_hash_update(&h, CH_SPAN_OF(m->whose_sha256));
 	ch_hash_update(&h, spki);
 	ch_hash_final(&h, &out);
 	(void)ch_span_copy(digest, AG_DIGEST, ch_digest_span(&out));

@@ -55,8 +55,8 @@ void keys_remove(struct keys *k, uint32_t keep);
 bool keys_read(struct keys *k, const char *name, bool missing_ok);
 bool keys_write(struct keys *k, const char *name, struct ch_span s);
 
-/* Digest that proves a key for an enrolment by token: SHA-256("chainhold-token-enrol/v1\0" ‖ SHA-256(token) ‖ SPKI). */
-CH_MUST_USE enum ch_err keys_token_digest(const uint8_t token_sha256[static AG_DIGEST], struct ch_span spki,
+/* Digest that proves a key: SHA-256("chainhold-token-enrol/v1\0", or -renew, ‖ SHA-256(token, or id of the device) ‖ SPKI). */
+CH_MUST_USE enum ch_err keys_proof_digest(const struct ag_prove *m, struct ch_span spki,
 					  uint8_t digest[static AG_DIGEST]);
 
 #endif

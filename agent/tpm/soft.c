@@ -79,7 +79,9 @@ static void prove(struct keys *k, const struct ag_prove *m, struct ag_proved *an
 {
 	EVP_PKEY *pkey = load(k, m->key);
 	uint8_t digest[AG_DIGEST];
-	if (pkey != NULL && keys_token_digest(m->token_sha256, put_spki(k, pkey), digest) == CH_OK)
+	if (pkey != NULL)
+		answer->public_key = put_spki(k, pkey);
+	if (pkey != NULL && keys_proof_digest(m, answer->public_key, digest) == CH_OK)
 		answer->proof = sign_digest(k, pkey, digest);
 	EVP_PKEY_free(pkey);
 }

@@ -4,6 +4,7 @@
 
 #include "core/base/text.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void field(struct ch_wr *w, const char *label, const struct op_doc *d, size_t object, const char *name)
@@ -48,6 +49,22 @@ static void counts(struct ch_wr *w, const char *label, const struct op_doc *d, s
 	ch_wr_str(w, any ? "\n" : "none\n");
 }
 
+/* An alarm: nobody is judged while this stands. */
+static void refused(struct ch_wr *w, const struct op_doc *d)
+{
+	char rule[1024], text[1100];
+	size_t at = op_at(d, 0, "refused");
+	if (at == CH_JSON_NONE || op_null(d, 0, "refused"))
+		return;
+	(void)snprintf(text, sizeof(text), "REFUSED, nothing is judged: %s",
+		       op_text(d, at, "rule", rule, sizeof(rule)));
+	uint8_t out[4400];
+	struct ch_wr e = ch_wr(out, sizeof(out) - 1);
+	ch_text_escape(&e, ch_span_str(text));
+	out[e.len] = '\0';
+	cli_field(w, "", CLI_BAD, (const char *)out);
+}
+
 static void page(const struct op_doc *d)
 {
 	struct ch_wr *w = cli_out();
@@ -62,6 +79,7 @@ static void page(const struct op_doc *d)
 	counts(w, "by chain            ", d, op_at(d, devices, "chain"));
 	number(w, "cutting", op_number(d, 0, "cutting"), CLI_WARN);
 	number(w, "generation", op_number(d, 0, "generation"), CLI_PLAIN);
+	refused(w, d);
 	field(w, "log", d, log, "origin");
 	number(w, "log entries", op_number(d, log, "size"), CLI_PLAIN);
 	op_ago_put(&a, op_number(d, log, "checkpoint"), now);

@@ -201,6 +201,12 @@ static const struct step est[] = {
 	{ "ALTER TABLE certificate ADD COLUMN profile TEXT", STEP_PLAIN },
 };
 
+/* Since when a verify refuses the generation, and why; 0: none does. */
+static const struct step refused[] = {
+	{ "ALTER TABLE generation ADD COLUMN refused BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "ALTER TABLE generation ADD COLUMN rule TEXT", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -209,6 +215,7 @@ static const struct migration migrations[] = {
 	{ 5, "revocation", revocation, CH_COUNT_OF(revocation) },
 	{ 6, "versions of the fleet root", fleet_root, CH_COUNT_OF(fleet_root) },
 	{ 7, "certificates by EST", est, CH_COUNT_OF(est) },
+	{ 8, "generations that are refused", refused, CH_COUNT_OF(refused) },
 };
 
 int64_t ch_schema_newest(void)

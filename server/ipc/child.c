@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define START_WAIT_MS 10000
 
@@ -75,6 +76,9 @@ void ch_child_confine(struct ch_child *c, unsigned allow)
 	};
 	uint8_t text[CH_IPC_TEXT_MAX];
 	struct ch_wr w = ch_wr(text, sizeof(text));
+	/* Without a zone of its own the C library looks for the system's file again at each local time, which a sandbox does not let it. */
+	(void)setenv("TZ", "UTC0", 0);
+	tzset();
 	if (ch_sandbox_enter(&s, &w) != CH_OK) {
 		ch_log(CH_LOG_ERROR, "the sandbox cannot be installed: %s; nothing is served without it",
 		       strerror(errno));

@@ -133,7 +133,10 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX) F(SPAN, reasons, CH_IPC_JSON_MAX) \
 	F(U64, after, 0) F(U64, log_from, 0) F(U64, ima_from, 0) F(FIX, ima_sha256, 32) \
 	F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
-/* A new key of an enrolled device; that its AK certified it was verified, and is told by `certify`/`certify_sig`. */
+/*
+ * A new key of an enrolled device; that its AK certified it was verified, and is told by `certify`/`certify_sig`. Of a device without a TPM
+ * both are empty: that it holds the key was verified, and it may be the one that it has.
+ */
 #define CH_FIELDS_RENEW(F) \
 	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(SPAN, key_spki, CH_IPC_SPKI_MAX) \
 	F(SPAN, certify, CH_IPC_TPM_MAX) F(SPAN, certify_sig, CH_IPC_TPM_MAX)
@@ -153,6 +156,9 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 #define CH_FIELDS_FATAL_INPUT(F) F(FIX, device, 16) F(FIX, body_sha256, 32) F(U16, route, 0)
 /* Policy and reference values from now on (core/trust/generation.h). */
 #define CH_FIELDS_GENERATION(F) F(U64, number, 0) F(SPAN, image, CH_IPC_IMAGE_MAX)
+
+/* What a verify made of it: `status` 0, it judges by it; else nothing is judged by it until the next, and `rule` says why. */
+#define CH_FIELDS_GENERATION_TAKEN(F) F(U64, number, 0) F(U8, status, 0) F(SPAN, rule, CH_IPC_TEXT_MAX)
 
 /* --- keeper and signer --- */
 
@@ -261,7 +267,8 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	X(OCSP_ANSWER, ocsp_answer)     \
 	X(OCSP_DROP, ocsp_drop)         \
 	X(EST, est)                     \
-	X(EST_ENROL, est_enrol)
+	X(EST_ENROL, est_enrol)         \
+	X(GENERATION_TAKEN, generation_taken)
 
 #define CH_MESSAGE_ENUM(name, lower) CH_MSG_##name,
 enum ch_msg { CH_MSG_NONE = 0, CH_MESSAGES(CH_MESSAGE_ENUM) CH_MSG_COUNT };

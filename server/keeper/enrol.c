@@ -283,22 +283,46 @@ void ch_kp_enrol_token(struct ch_keeper *k, const struct ch_who *who, const stru
 
 /* --- renewal --- */
 
+static bool has_ak(struct ch_keeper *k, const struct ch_device *d)
+{
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_AK_OF_DEVICE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq)));
+	bool there = ch_sql_next(&q);
+	/* What cannot be read has one: then a signature is asked for. */
+	return ch_sql_end(&q) != CH_OK || there;
+}
+
+/* What shows that the key is the device's: its AK, or the session under the certificate that it has. */
+static const char *renew_proof_refused(struct ch_keeper *k, const struct ch_device *d, const struct ch_policy *p,
+				       const struct ch_msg_renew *m, const char **rule)
+{
+	struct ch_tpm_attest a;
+	if (m->certify.n == 0 && m->certify_sig.n == 0 && !has_ak(k, d)) {
+		*rule = "the policy of the class takes no tokens: a device without a TPM may not renew";
+		return p->token ? NULL : "token-refused";
+	}
+	*rule = "the new key is not certified by the attestation key of this device";
+	return ch_tpm_attest_parse(&a, m->certify, NULL) == CH_OK && a.type == CH_TPM_ST_ATTEST_CERTIFY &&
+			       ch_kp_ak_verify(k, d->seq, m->certify_sig, m->certify) == CH_OK
+		       ? NULL
+		       : "signature";
+}
+
 /* NULL if it may; else the code, with status and rule. */
 static const char *renew_refused(struct ch_keeper *k, const struct ch_device *d, const struct ch_msg_renew *m,
 				 unsigned *status, const char **rule)
 {
 	const struct ch_policy *p = ch_kp_policy(k, ch_span_str(d->class));
-	struct ch_tpm_attest a;
 	*status = 403;
 	if (!ch_state_admits(d->state, CH_ACCESS_RENEW) || p == NULL) {
 		*rule = "this device may not renew";
 		return "state";
 	}
-	if (ch_tpm_attest_parse(&a, m->certify, NULL) != CH_OK || a.type != CH_TPM_ST_ATTEST_CERTIFY ||
-	    ch_kp_ak_verify(k, d->seq, m->certify_sig, m->certify) != CH_OK) {
-		*rule = "the new key is not certified by the attestation key of this device";
-		return "signature";
-	}
+	const char *code = renew_proof_refused(k, d, p, m, rule);
+	if (code != NULL)
+		return code;
+	/* The key that it has: nothing is issued. */
+	if (m->certify.n == 0 && ch_kp_key_shown(k, d, m, NULL))
+		return NULL;
 	*status = 409;
 	if (ch_sql_number(k->st, CH_SQL_CERTIFICATE_SPKI,
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_bytes(m->key_spki)), 1) != 0) {
@@ -329,9 +353,12 @@ void ch_kp_renew(struct ch_keeper *k, const struct ch_who *who, const struct ch_
 		ch_kp_refuse(k, who, status, code, rule);
 		return;
 	}
+	if (m->certify.n == 0 && ch_kp_key_shown(k, &d, m, who))
+		return;
 	struct ch_grant *g = grant_new(CH_GRANT_RENEW, who);
 	(void)ch_span_copy(g->device, sizeof(g->device), CH_SPAN_OF(d.id));
 	(void)ch_span_copy(g->old_cert, sizeof(g->old_cert), CH_SPAN_OF(m->cert_sha256));
+	g->soft = m->certify.n == 0;
 	ch_buf_append(&g->spki, m->key_spki);
 	ch_kp_grant_ask(k, g, 1, g->device, lifetime_of(k, ch_span_str(d.class)));
 }

@@ -424,8 +424,9 @@ void ch_kp_commit(struct ch_keeper *k, const struct ch_who *who, const struct ch
 		return;
 	}
 	/* The verdict names the generation that it can be recomputed with. */
-	if (m->generation == 0 || m->generation > k->generation) {
-		ch_kp_refuse(k, who, 503, "generation", "the evidence was judged by a generation that is not in force");
+	if (m->generation == 0 || m->generation != k->generation) {
+		ch_kp_refuse(k, who, 503, "generation",
+			     "the evidence was judged by a generation that is not in force: send it again");
 		return;
 	}
 	if (over_quota(k, who, &d, sent_bytes(m), m->history != 0))

@@ -106,6 +106,9 @@ void ch_kp_generation_compose(struct ch_keeper *k)
 	ch_buf_append(&image, ch_buf_span(&items));
 	if (!same_but_number(ch_buf_span(&image), ch_buf_span(&k->image))) {
 		k->generation++;
+		k->refused = false;
+		for (size_t i = 0; i < CH_KEEPER_EDGES_MAX; i++)
+			k->refuses[i] = false;
 		generation_add(k, ch_buf_span(&image));
 		ch_buf_free(&k->image);
 		k->image = image;
@@ -116,6 +119,46 @@ void ch_kp_generation_compose(struct ch_keeper *k)
 	/* An edge takes a view without a generation for one that is not yet filled. */
 	if (k->published)
 		ch_view_set_generation(k->view, k->generation);
+}
+
+static bool any_refuses(const struct ch_keeper *k)
+{
+	for (size_t i = 0; i < CH_KEEPER_EDGES_MAX; i++) {
+		if (k->refuses[i])
+			return true;
+	}
+	return false;
+}
+
+/* An alarm, or its end: in the store for those who ask, as an event for those who listen. */
+static void refused_tell(struct ch_keeper *k, struct ch_span rule)
+{
+	uint8_t text[CH_IPC_TEXT_MAX + 256];
+	struct ch_wr w = ch_wr(text, sizeof(text));
+	struct ch_json_wr j = ch_json_wr(&w, false);
+	ch_kp_write(k);
+	ch_sql_do(k->st, CH_SQL_GENERATION_REFUSED,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int((int64_t)k->generation),
+			  ch_int(k->refused ? (int64_t)k->now : 0), k->refused ? ch_text(rule) : ch_null()));
+	ch_json_object_begin(&j);
+	ch_json_named_u64(&j, "number", k->generation);
+	ch_json_named_bool(&j, "refused", k->refused);
+	ch_json_named_span(&j, "rule", rule);
+	ch_json_object_end(&j);
+	ch_kp_event(k, 0, "generation-refused", ch_wr_span(&w));
+}
+
+void ch_kp_generation_taken(struct ch_keeper *k, unsigned index, const struct ch_msg_generation_taken *m)
+{
+	/* What is said of an earlier one is over: the answer to the one in force is on its way. */
+	if (index >= CH_KEEPER_EDGES_MAX || m->number != k->generation)
+		return;
+	k->refuses[index] = m->status != 0;
+	bool refused = any_refuses(k);
+	if (refused == k->refused)
+		return;
+	k->refused = refused;
+	refused_tell(k, m->rule);
 }
 
 void ch_kp_generation_send(struct ch_keeper *k, unsigned verify)

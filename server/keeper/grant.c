@@ -91,8 +91,8 @@ void ch_kp_pem_put(struct ch_wr *w, struct ch_span der)
 	ch_wr_str(w, "-----END CERTIFICATE-----\n");
 }
 
-static void grant_answer(struct ch_keeper *k, const struct ch_grant *g, const struct ch_device *d, struct ch_span der,
-			 uint64_t not_after)
+static void certificate_answer(struct ch_keeper *k, const struct ch_who *who, unsigned status,
+			       const struct ch_device *d, struct ch_span der, uint64_t not_after)
 {
 	uint8_t pem[CH_IPC_CERT_MAX * 3 / 2];
 	size_t cap = ANSWER_MAX + 2 * k->ca_pem.n;
@@ -110,7 +110,13 @@ static void grant_answer(struct ch_keeper *k, const struct ch_grant *g, const st
 	ch_json_named_u64(&j, "not_after", not_after);
 	ch_json_named_u64(&j, "time", k->now / MS);
 	ch_json_object_end(&j);
-	ch_kp_answer(k, &g->who, 201, ch_wr_span(&w));
+	ch_kp_answer(k, who, status, ch_wr_span(&w));
+}
+
+static void grant_answer(struct ch_keeper *k, const struct ch_grant *g, const struct ch_device *d, struct ch_span der,
+			 uint64_t not_after)
+{
+	certificate_answer(k, &g->who, 201, d, der, not_after);
 }
 
 /* --- enrolment --- */
@@ -158,6 +164,49 @@ void ch_kp_platform_set(struct ch_keeper *k, struct ch_device *d)
 	ch_kp_device_deadline(k, d);
 	if (d->chain == CH_TIER_NONE)
 		d->chain = CH_TIER_CONTRAINDICATED;
+}
+
+/*
+ * A device without a TPM has no quote to show: that it holds its key is all, and is fresh now. A class that asks for more than that
+ * hears nothing new of it.
+ */
+static void key_judge(struct ch_keeper *k, struct ch_device *d, const char *cause)
+{
+	struct ch_link_result r[CH_LINK_COUNT];
+	struct ch_chain chain;
+	ch_kp_platform_set(k, d);
+	ch_kp_results(k, d->seq, r);
+	ch_kp_chain(k, d, r, &chain);
+	const struct ch_judgement how = { .generation = k->generation, .fresh = true, .cause = cause };
+	if (chain.tier == CH_TIER_AFFIRMING || chain.tier == CH_TIER_WARNING)
+		ch_kp_device_judge(k, d, r, &how);
+	else
+		ch_kp_device_save(k, d);
+}
+
+bool ch_kp_key_shown(struct ch_keeper *k, const struct ch_device *d, const struct ch_msg_renew *m,
+		     const struct ch_who *who)
+{
+	CH_AUTO_BUF struct ch_buf der = { 0 };
+	uint64_t not_after = 0;
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_CERTIFICATE_OF_KEY,
+					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq),
+						 ch_bytes(CH_SPAN_OF(m->cert_sha256)), ch_bytes(m->key_spki)));
+	bool shown = ch_sql_next(&q);
+	if (shown) {
+		ch_buf_append(&der, ch_sql_bytes(&q, 0));
+		not_after = (uint64_t)ch_sql_int(&q, 1);
+	}
+	if (ch_sql_end(&q) != CH_OK || !shown || d->state == CH_STATE_QUARANTINED)
+		return false;
+	if (who == NULL)
+		return true;
+	struct ch_device now = *d;
+	ch_kp_write(k);
+	now.reattest = false;
+	key_judge(k, &now, "key");
+	certificate_answer(k, who, 200, &now, ch_buf_span(&der), not_after);
+	return true;
 }
 
 void ch_kp_enrol_record(struct ch_keeper *k, const struct ch_grant *g, const struct ch_device *d, bool returns,
@@ -277,6 +326,8 @@ static void enrol(struct ch_keeper *k, struct ch_grant *g, struct ch_span der, u
 	ch_kp_certificate_add(k, &d, g, der, not_after, cert);
 	ch_kp_enrol_record(k, g, &d, returns, cert);
 	(void)ch_kp_device_life(k, &d, CH_LIFE_ENROL, "enrolment");
+	if (g->kind == CH_GRANT_TOKEN)
+		key_judge(k, &d, "key");
 	if (returns)
 		break_again(k, &d);
 	grant_answer(k, g, &d, der, not_after);
@@ -299,6 +350,8 @@ static void renewed(struct ch_keeper *k, struct ch_grant *g, struct ch_span der,
 			       "renewal");
 	ch_kp_certificate_add(k, &d, g, der, not_after, cert);
 	ch_kp_enrol_record(k, g, &d, false, cert);
+	if (g->soft)
+		key_judge(k, &d, "key");
 	if (mends)
 		(void)ch_kp_device_life(k, &d, CH_LIFE_MEND, "fresh evidence and a new key");
 	grant_answer(k, g, &d, der, not_after);

@@ -34,6 +34,7 @@ HANDLER(on_ocsp_sign, ocsp_sign, ch_kp_ocsp_sign(k, who, m))
 HANDLER(on_ocsp, ocsp, ch_kp_ocsp(k, who->id, m))
 HANDLER(on_crl, crl, ch_kp_crl(k, who->id, m))
 HANDLER(on_cut_done, cut_done, ch_kp_cut_done(k, who->index, m))
+HANDLER(on_generation_taken, generation_taken, ch_kp_generation_taken(k, who->index, m))
 
 static void on_request(struct ch_keeper *k, const struct ch_who *who, const void *msg)
 {
@@ -65,6 +66,7 @@ static const struct {
 	{ CH_MSG_OCSP_SIGN, on_ocsp_sign, false },
 	{ CH_MSG_OCSP, on_ocsp, false },
 	{ CH_MSG_CRL, on_crl, false },
+	{ CH_MSG_GENERATION_TAKEN, on_generation_taken, false },
 };
 
 static void clock_read(struct ch_keeper *k)
@@ -138,6 +140,7 @@ void ch_keeper_peer(struct ch_keeper *k, enum ch_role role, unsigned index, bool
 	}
 	if (role == CH_ROLE_VERIFY) {
 		k->verify[index] = up;
+		k->refuses[index] = false;
 		ch_kp_generation_send(k, index);
 	}
 }
@@ -303,6 +306,7 @@ void ch_keeper_metrics(const struct ch_keeper *k, struct ch_wr *w)
 		{ "chainhold_keeper_cuts_open", "gauge", cuts },
 		{ "chainhold_keeper_enrolments_pending", "gauge", k->pending_count },
 		{ "chainhold_keeper_generation", "gauge", k->generation },
+		{ "chainhold_keeper_generation_refused", "gauge", k->refused },
 		{ "chainhold_keeper_log_leaves", "gauge", k->log.next },
 		{ "chainhold_keeper_log_signed", "gauge", k->log.signed_size },
 		{ "chainhold_keeper_log_behind", "gauge", k->log.behind },

@@ -47,6 +47,7 @@ union message {
 	struct ch_msg_ocsp_sign ocsp_sign;
 	struct ch_msg_ocsp ocsp;
 	struct ch_msg_crl crl;
+	struct ch_msg_generation_taken generation_taken;
 };
 
 /* --- the environment --- */
@@ -182,8 +183,6 @@ int main(int argc, char **argv)
 	}
 	struct ch_span name = ch_config_get(m.child.start.config, "store", 0);
 	(void)ch_span_copy(m.store_name, sizeof(m.store_name) - 1, name.n > 0 ? name : CH_SPAN_LIT(STORE_NAME));
-	/* The C library opens the time zone's file when it is first asked for a local time, which a sandbox does not let it. */
-	tzset();
 	ch_hub_init(&m.hub, &m.child, &work, &m);
 	ch_child_confine(&m.child, CH_ALLOW_FILES);
 	store_open(&m);

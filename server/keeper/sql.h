@@ -70,6 +70,9 @@
 	X(CERTIFICATE_LIVE,                                                                                                \
 	  "SELECT seq, sha256, not_after FROM certificate WHERE tenant = $1 AND device = $2 AND state = 0 "                \
 	  "ORDER BY seq")                                                                                                  \
+	X(CERTIFICATE_OF_KEY,                                                                                              \
+	  "SELECT der, not_after FROM certificate WHERE tenant = $1 AND device = $2 AND sha256 = $3 AND spki = $4 AND "    \
+	  "state = 0")                                                                                                     \
 	X(CERTIFICATE_NEWEST, "SELECT sha256 FROM certificate WHERE tenant = $1 AND device = $2 AND state = 0 "            \
 			      "ORDER BY seq DESC LIMIT 1")                                                                 \
 	X(CERTIFICATE_SPKI, "SELECT count(*) FROM certificate WHERE tenant = $1 AND device = $2 AND spki = $3")            \
@@ -248,6 +251,7 @@
 	X(FLEET_ROOT_ADD, "INSERT INTO fleet_root (tenant, version, document, sha256, time, action) "                      \
 			  "VALUES ($1, $2, $3, $4, $5, $6)")                                                               \
 	X(GENERATION_LAST, "SELECT number, image FROM generation WHERE tenant = $1 ORDER BY number DESC LIMIT 1")          \
+	X(GENERATION_REFUSED, "UPDATE generation SET refused = $3, rule = $4 WHERE tenant = $1 AND number = $2")           \
 	X(GENERATION_ADD, "INSERT INTO generation (tenant, number, time, image, sha256) VALUES ($1, $2, $3, $4, $5)")
 
 #define CH_KEEPER_SQL_ENUM(name, text) CH_SQL_##name,

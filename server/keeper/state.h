@@ -111,6 +111,7 @@ struct ch_grant {
 	uint64_t not_before;
 	enum ch_tier platform;
 	struct ch_buf class_name, hostname, ek_public, ek_cert, ak_public, spki, name, canonical;
+	bool soft;      /* renewal of a device without a TPM */
 	int64_t action; /* of an operator's certificate */
 	uint8_t operator_role;
 	struct ch_buf label; /* EST: the certificate profile */
@@ -216,6 +217,8 @@ struct ch_keeper {
 	struct ch_ocsp_state ocsp;
 	bool published; /* the view holds every certificate */
 	bool edge[CH_KEEPER_EDGES_MAX], verify[CH_KEEPER_EDGES_MAX], signer;
+	bool refuses[CH_KEEPER_EDGES_MAX]; /* a verify that does not take the generation in force */
+	bool refused;                      /* one of them: it is told, and stands in the store */
 	struct ch_out *out;
 	size_t out_count, out_cap;
 	struct ch_buf out_bytes;
@@ -300,6 +303,12 @@ bool ch_kp_device_of_keys(struct ch_keeper *k, const uint8_t ek_sha256[static 32
 void ch_kp_enrol_pending(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_pending *m);
 void ch_kp_enrol_finish(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_finish *m);
 void ch_kp_enrol_token(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_enrol_token *m);
+/*
+ * True if the key is the one of the certificate under which a device without a TPM asks. Unless `who` is NULL its platform link is fresh
+ * then, and it is answered with the certificate that it has.
+ */
+bool ch_kp_key_shown(struct ch_keeper *k, const struct ch_device *d, const struct ch_msg_renew *m,
+		     const struct ch_who *who);
 void ch_kp_renew(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_renew *m);
 void ch_kp_grant_free(struct ch_grant *g);
 /* True if the device had as many certificates in this hour as it may have. */
@@ -425,6 +434,8 @@ void ch_kp_generation_load(struct ch_keeper *k);
 /* Composes a generation if something differs from the last one, and tells every verify. */
 void ch_kp_generation_compose(struct ch_keeper *k);
 void ch_kp_generation_send(struct ch_keeper *k, unsigned verify);
+/* What verify number `index` made of it; one that is gone refuses nothing. */
+void ch_kp_generation_taken(struct ch_keeper *k, unsigned index, const struct ch_msg_generation_taken *m);
 
 /* --- fleet_root.c --- */
 

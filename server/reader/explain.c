@@ -316,6 +316,22 @@ static void put_links(struct explain *e)
 		put_link(e, &doc, (enum ch_link)i);
 }
 
+/* Nobody is judged while the generation in force is refused: what is known grows old. */
+static void put_refused(struct explain *e)
+{
+	struct ch_query q = ch_sql_query(e->a->st, CH_READ_GENERATION_LAST, CH_ARGS(TENANT));
+	if (ch_sql_next(&q) && ch_sql_int(&q, 2) != 0) {
+		struct ch_wr *w = say(e);
+		ch_wr_str(w,
+			  "No evidence is judged: the generation of policy and reference values in force is refused (");
+		ch_text_escape(w, ch_sql_bytes(&q, 3));
+		ch_wr_str(w, ").");
+		put(e, "policy", NULL, "generation-refused",
+		    "Take back what was changed last: a file in ek_roots, a policy, reference values.");
+	}
+	(void)ch_sql_end(&q);
+}
+
 /* --- what was done, and what comes next --- */
 
 static void put_cuts(struct explain *e)
@@ -385,6 +401,7 @@ void ch_page_explain(struct ch_ask *a)
 	ch_json_array_begin(e.j);
 	put_state(&e);
 	if (ch_state_admits(e.d.state, CH_ACCESS_ATTEST)) {
+		put_refused(&e);
 		put_links(&e);
 		put_cuts(&e);
 		put_next(&e);

@@ -67,6 +67,15 @@ void ch_page_status(struct ch_ask *a)
 	struct ch_query q = ch_sql_query(a->st, CH_READ_GENERATION_LAST, CH_ARGS(TENANT));
 	bool any = ch_sql_next(&q);
 	ch_json_named_u64(j, "generation", any ? (uint64_t)ch_sql_int(&q, 0) : 0);
+	ch_json_name(j, "refused");
+	if (any && ch_sql_int(&q, 2) != 0) {
+		ch_json_object_begin(j);
+		ch_json_named_time(j, "since", ch_seconds(ch_sql_int(&q, 2)));
+		ch_json_named_span(j, "rule", ch_sql_bytes(&q, 3));
+		ch_json_object_end(j);
+	} else {
+		ch_json_put_null(j);
+	}
 	(void)ch_sql_end(&q);
 	q = ch_sql_query(a->st, CH_READ_LOG_HEAD, CH_ARGS(TENANT));
 	any = ch_sql_next(&q);

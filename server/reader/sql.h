@@ -16,7 +16,8 @@
 	X(DEVICE_COUNTS, "SELECT state, chain, count(*) FROM device WHERE tenant = $1 GROUP BY state, chain")         \
 	X(CUTTING, "SELECT count(*) FROM intent WHERE tenant = $1 AND done = 0")                                      \
 	X(LOG_HEAD, "SELECT size, time FROM checkpoint WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")                  \
-	X(GENERATION_LAST, "SELECT number, time FROM generation WHERE tenant = $1 ORDER BY number DESC LIMIT 1")      \
+	X(GENERATION_LAST,                                                                                            \
+	  "SELECT number, time, refused, rule FROM generation WHERE tenant = $1 ORDER BY number DESC LIMIT 1")        \
 	X(GENERATION, "SELECT image FROM generation WHERE tenant = $1 AND number = $2")                               \
 	X(FLEET_ROOT, "SELECT document FROM fleet_root WHERE tenant = $1 AND version = $2")                           \
 	X(FLEET_ROOT_NEWEST, "SELECT document FROM fleet_root WHERE tenant = $1 ORDER BY version DESC LIMIT 1")       \

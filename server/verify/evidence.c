@@ -291,7 +291,9 @@ void ch_vf_evidence(struct ch_verify *v, struct ch_vf_request *r, struct ch_span
 	struct ch_msg_context_ask m = { 0 };
 	struct evidence_body *e = ch_arena_take(&r->arena, 1, sizeof(*e));
 	if (v->held.number == 0) {
-		ch_vf_refuse(v, r, 503, "busy", "no generation is in force yet: ask again", CH_SPAN_EMPTY);
+		ch_vf_refuse(v, r, 503, "generation",
+			     "there is nothing to judge by: no generation is in force, or it was refused",
+			     CH_SPAN_EMPTY);
 		return;
 	}
 	if (e == NULL || ch_body_parse(&b, body, &r->arena, &fault) != CH_OK ||

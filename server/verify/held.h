@@ -31,7 +31,7 @@ struct ch_held_pinned {
 };
 
 struct ch_held {
-	uint64_t number; /* 0: none yet, nothing can be judged */
+	uint64_t number; /* 0: none yet, or the last was refused: nothing can be judged */
 	struct ch_sealed image;
 	struct ch_span items;   /* in the image */
 	struct ch_sealed roots; /* struct ch_ek_cert[root_count] */

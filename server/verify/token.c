@@ -10,7 +10,9 @@
 #define TOKEN_MAX 256
 #define PROOF_MAX 80 /* Ecdsa-Sig-Value on P-256 */
 
-static const char proof_purpose[] = "chainhold-token-enrol/v1"; /* hashed with its NUL */
+/* Hashed with their NUL. */
+static const char enrol_purpose[] = "chainhold-token-enrol/v1";
+static const char renew_purpose[] = "chainhold-token-renew/v1";
 
 struct token_body {
 	struct ch_span token, public_key, proof, hostname;
@@ -25,15 +27,16 @@ static const struct ch_body_field token_fields[] = {
 };
 #undef AT
 
-/* SHA-256(purpose ‖ SHA-256(token) ‖ SPKI): the proof is of this key, for this token, and for nothing else. */
-static enum ch_err proof_digest(const struct ch_digest *token, struct ch_span spki, struct ch_digest *out)
+/* SHA-256(purpose ‖ SHA-256(token, or id of the device) ‖ SPKI): the proof is of this key, for this alone. */
+static enum ch_err proof_digest(struct ch_span purpose, const struct ch_digest *whose, struct ch_span spki,
+				struct ch_digest *out)
 {
 	struct ch_hash h;
 	enum ch_err err = ch_hash_init(&h, CH_HASH_SHA256);
 	if (err != CH_OK)
 		return err;
-	ch_hash_update(&h, CH_SPAN_OF(proof_purpose));
-	ch_hash_update(&h, ch_digest_span(token));
+	ch_hash_update(&h, purpose);
+	ch_hash_update(&h, ch_digest_span(whose));
 	ch_hash_update(&h, spki);
 	ch_hash_final(&h, out);
 	return CH_OK;
@@ -52,20 +55,21 @@ static enum ch_err proof_parse(struct ch_sig *sig, struct ch_span der, struct ch
 	return ch_der_end(&r, d, "bytes after the proof (RFC 3279, 2.2.3)");
 }
 
-static enum ch_err proof_check(const struct token_body *t, const struct ch_digest *token, struct ch_diag *d)
+static enum ch_err proof_check(struct ch_span purpose, const struct ch_digest *whose, struct ch_span public_key,
+			       struct ch_span proof, struct ch_diag *d)
 {
 	struct ch_pub pub;
 	struct ch_sig sig;
 	struct ch_digest digest;
 	struct ch_verify_key key;
-	enum ch_err err = ch_spki_parse(&pub, t->public_key, d);
+	enum ch_err err = ch_spki_parse(&pub, public_key, d);
 	if (err == CH_OK && pub.type != CH_KEY_P256)
 		err = ch_fail(d, CH_ERR_UNSUPPORTED, 0, "the device's key is not on P-256");
 	if (err == CH_OK)
-		err = proof_parse(&sig, t->proof, d);
+		err = proof_parse(&sig, proof, d);
 	if (err != CH_OK)
 		return err;
-	err = proof_digest(token, t->public_key, &digest);
+	err = proof_digest(purpose, whose, public_key, &digest);
 	if (err == CH_OK)
 		err = ch_verify_key_init(&key, &pub);
 	if (err != CH_OK)
@@ -88,7 +92,8 @@ void ch_vf_enrol_token(struct ch_verify *v, struct ch_vf_request *r, struct ch_s
 		ch_vf_refuse_body(v, r, &fault);
 		return;
 	}
-	if (ch_hash_once(CH_HASH_SHA256, t.token, &token) != CH_OK || proof_check(&t, &token, &d) != CH_OK) {
+	if (ch_hash_once(CH_HASH_SHA256, t.token, &token) != CH_OK ||
+	    proof_check(CH_SPAN_OF(enrol_purpose), &token, t.public_key, t.proof, &d) != CH_OK) {
 		ch_vf_refuse(v, r, 403, "proof", d.rule, CH_SPAN_EMPTY);
 		return;
 	}
@@ -99,17 +104,43 @@ void ch_vf_enrol_token(struct ch_verify *v, struct ch_vf_request *r, struct ch_s
 
 /* --- renewal --- */
 
+/* With a TPM the first three, without one the last two. */
 struct renew_body {
 	struct ch_span key_public, key_certify, key_certify_signature;
+	struct ch_span public_key, proof;
 };
 
 #define AT(field) offsetof(struct renew_body, field)
 static const struct ch_body_field renew_fields[] = {
-	{ "key_public", CH_BODY_BYTES, true, AT(key_public), CH_TPM_STRUCT_MAX },
-	{ "key_certify", CH_BODY_BYTES, true, AT(key_certify), CH_TPM_STRUCT_MAX },
-	{ "key_certify_signature", CH_BODY_BYTES, true, AT(key_certify_signature), CH_TPM_STRUCT_MAX },
+	{ "key_public", CH_BODY_BYTES, false, AT(key_public), CH_TPM_STRUCT_MAX },
+	{ "key_certify", CH_BODY_BYTES, false, AT(key_certify), CH_TPM_STRUCT_MAX },
+	{ "key_certify_signature", CH_BODY_BYTES, false, AT(key_certify_signature), CH_TPM_STRUCT_MAX },
+	{ "public_key", CH_BODY_BYTES, false, AT(public_key), CH_SPKI_MAX },
+	{ "proof", CH_BODY_BYTES, false, AT(proof), PROOF_MAX },
 };
 #undef AT
+
+/* A key of a device without a TPM: the one that it has, whose certificate is then shown to be alive, or the next. */
+static void renew_soft(struct ch_verify *v, struct ch_vf_request *r)
+{
+	const struct renew_body *b = r->data;
+	struct ch_digest whose;
+	struct ch_diag d = { .rule = "SHA-256 fails" };
+	if (b->public_key.n == 0 || b->proof.n == 0) {
+		ch_vf_refuse(v, r, 400, "body", "a device without a TPM renews with public_key and proof",
+			     CH_SPAN_EMPTY);
+		return;
+	}
+	if (ch_hash_once(CH_HASH_SHA256, CH_SPAN_OF(r->device), &whose) != CH_OK ||
+	    proof_check(CH_SPAN_OF(renew_purpose), &whose, b->public_key, b->proof, &d) != CH_OK) {
+		ch_vf_refuse(v, r, 403, "proof", d.rule, CH_SPAN_EMPTY);
+		return;
+	}
+	struct ch_msg_renew m = { .key_spki = b->public_key };
+	(void)ch_span_copy(m.device, sizeof(m.device), CH_SPAN_OF(r->device));
+	(void)ch_span_copy(m.cert_sha256, sizeof(m.cert_sha256), CH_SPAN_OF(r->cert_sha256));
+	ch_vf_ask(v, r, CH_MSG_RENEW, &m, ch_vf_pass_on);
+}
 
 static void renew_judge(struct ch_verify *v, struct ch_vf_request *r, const struct ch_frame *f)
 {
@@ -121,7 +152,12 @@ static void renew_judge(struct ch_verify *v, struct ch_vf_request *r, const stru
 	if (!ch_vf_take_context(v, r, f, &c))
 		return;
 	if (c.ak_public.n == 0 || c.ek_public.n == 0) {
-		ch_vf_refuse(v, r, 403, "no-tpm", "this device enrolled without a TPM: it needs a new token",
+		renew_soft(v, r);
+		return;
+	}
+	if (b->key_public.n == 0 || b->key_certify.n == 0 || b->key_certify_signature.n == 0) {
+		ch_vf_refuse(v, r, 400, "body",
+			     "a device with a TPM renews with key_public, key_certify and key_certify_signature",
 			     CH_SPAN_EMPTY);
 		return;
 	}

@@ -256,13 +256,20 @@ static bool take_generation(struct ch_verify *v, struct ch_span payload)
 	if (ch_msg_parse(CH_MSG_GENERATION, &m, payload, &d) != CH_OK)
 		return false;
 	enum ch_err err = ch_held_take(&v->held, m.number, m.image, &d);
-	if (err != CH_OK) {
-		/* The one held before goes on judging, under its own number. */
-		ch_log(CH_LOG_ERROR, "generation %" PRIu64 " is not taken: byte %zu: %s (%s)", m.number, d.off,
-		       d.rule != NULL ? d.rule : "refused", ch_err_str(err));
-		return true;
-	}
+	struct ch_msg_generation_taken taken = { .number = m.number };
 	v->counters.generations++;
+	if (err != CH_OK) {
+		/* Nobody is judged by what is in force no more: without a generation every piece of evidence is put off. */
+		ch_held_clear(&v->held);
+		taken.status = 1;
+		taken.rule = ch_span_str(d.rule != NULL ? d.rule : ch_err_str(err));
+		ch_log(CH_LOG_ERROR, "generation %" PRIu64 " is not taken: byte %zu: %s (%s); nothing is judged",
+		       m.number, d.off, d.rule != NULL ? d.rule : "refused", ch_err_str(err));
+	}
+	/* Without a keeper another one asks again, with the generation that it sends at its start. */
+	(void)v->out.ask(v->out.ctx, CH_MSG_GENERATION_TAKEN, 0, &taken);
+	if (err != CH_OK)
+		return true;
 	ch_log(CH_LOG_INFO, "generation %" PRIu64 ": %zu classes, %zu EK roots", m.number, v->held.class_count,
 	       v->held.root_count);
 	return true;

@@ -8,6 +8,8 @@ import struct
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import device_tpm
 import ipc
@@ -40,6 +42,9 @@ class Server:
     def hold(self, *items):
         self.number += 1
         self.keeper.send("GENERATION", {"number": self.number, "image": generation(self.number, items)})
+        _, taken = self.keeper.expect("GENERATION_TAKEN")
+        assert taken["number"] == self.number
+        return taken["status"], taken["rule"].decode()
 
     def request(self, route, body, **more):
         self.ident += 1
@@ -406,13 +411,6 @@ def test_evidence_that_is_no_quote(server, maker, booted):
     assert refused_evidence(server, booted, body, ak_public=b"") == (403, "no-tpm")
 
 
-def test_a_broken_generation_is_not_taken(server, maker, booted):
-    hold(server, maker, booted)
-    server.hold((2, b"gateway", b'{"format":"nonsense"}'))
-    got = judge(server, booted, evidence(booted))
-    assert got["generation"] == 1 and got["tiers"]["boot"] == "affirming"
-
-
 # --- renewal ---
 
 
@@ -433,6 +431,51 @@ def test_a_new_key_is_certified_again(server, booted):
     reply("CONTEXT", **context(booted))
     status, answer = server.answer()
     assert status == 403 and answer["error"]["code"] == "key-certify"
+
+
+def test_without_a_tpm_a_key_is_renewed_by_its_proof(server):
+    key = ec.generate_private_key(ec.SECP256R1())
+    spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    message = b"chainhold-token-renew/v1\0" + hashlib.sha256(DEVICE).digest() + spki
+    proof = key.sign(message, ec.ECDSA(hashes.SHA256()))
+
+    def ask(body):
+        server.request("RENEW", body, cert_sha256=b"\x05" * 32)
+        _, reply = server.asked("CONTEXT_ASK")
+        reply("CONTEXT", status=0, class_name=b"gateway")
+
+    ask({"public_key": b64(spki), "proof": b64(proof)})
+    renew, reply = server.asked("RENEW")
+    assert (renew["device"], renew["cert_sha256"], renew["key_spki"]) == (DEVICE, b"\x05" * 32, spki)
+    assert renew["certify"] == renew["certify_sig"] == b""
+    server.ok(reply, 201)
+    assert server.answer()[0] == 201
+    # Another device's proof, one of an enrolment, none at all.
+    other = b"chainhold-token-renew/v1\0" + hashlib.sha256(bytes(16)).digest() + spki
+    enrols = b"chainhold-token-enrol/v1\0" + hashlib.sha256(DEVICE).digest() + spki
+    for wrong in (other, enrols):
+        ask({"public_key": b64(spki), "proof": b64(key.sign(wrong, ec.ECDSA(hashes.SHA256())))})
+        status, answer = server.answer()
+        assert (status, answer["error"]["code"]) == (403, "proof")
+    ask({"public_key": b64(spki)})
+    assert server.answer()[0] == 400
+
+
+# --- generations ---
+
+
+def test_a_generation_that_is_refused_ends_all_judging(server, booted):
+    assert server.hold() == (0, "")
+    status, rule = server.hold((2, b"gateway", b"no reference values"))
+    assert status == 1 and rule
+    server.request("EVIDENCE", evidence(booted))
+    status, answer = server.answer()
+    assert (status, answer["error"]["code"]) == (503, "generation")
+    assert server.hold() == (0, "")
+    server.request("EVIDENCE", evidence(booted))
+    _, reply = server.asked("CONTEXT_ASK")
+    reply("CONTEXT", status=1)
+    assert server.answer()[0] == 404
 
 
 # --- the process ---

@@ -318,6 +318,40 @@ static void a_baseline_makes_a_generation_and_a_restart_none(void **state)
 	assert_int_equal(world_number(&w, "SELECT count(*) FROM leaf WHERE type = 5"), 2);
 }
 
+static void a_generation_that_is_refused_is_an_alarm(void **state)
+{
+	(void)state;
+	uint8_t nonce[32];
+	struct boss *by[] = { &admin };
+	struct ch_span body;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	struct ch_msg_generation_taken m = { .number = 1, .status = 1, .rule = CH_SPAN_LIT("too many roots") };
+	(void)world_say(&w, CH_ROLE_VERIFY, CH_MSG_GENERATION_TAKEN, &m);
+	world_turn(&w);
+	assert_int_equal(
+		world_number(&w, "SELECT count(*) FROM generation WHERE refused > 0 AND rule = 'too many roots'"), 1);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM event WHERE kind = 'generation-refused'"), 1);
+	/* Another one is mended; what is said of the first means nothing any more. */
+	(void)boss_say(&w, CH_VERB_BASELINE_APPROVE, "gateway", CH_SPAN_LIT("{}"), by, 1);
+	world_turn(&w);
+	(void)world_say(&w, CH_ROLE_VERIFY, CH_MSG_GENERATION_TAKEN, &m);
+	m = (struct ch_msg_generation_taken){ .number = 2 };
+	(void)world_say(&w, CH_ROLE_VERIFY, CH_MSG_GENERATION_TAKEN, &m);
+	world_turn(&w);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM generation WHERE number = 2 AND refused = 0"), 1);
+	/* A verdict by the old one does not count, and costs no challenge. */
+	assert_true(unit_challenge(&w, &a, nonce));
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING, .generation = 1 };
+	uint64_t id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 503);
+	assert_has(body, "\"code\":\"generation\"");
+	e.generation = 2;
+	id = unit_say(&w, &a, &e);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+}
+
 static void retired_values_leave_the_generation_and_everybody_is_asked(void **state)
 {
 	(void)state;
@@ -376,6 +410,7 @@ int main(void)
 		TEST(what_is_pinned_is_told_and_the_device_is_asked),
 		TEST(a_verdict_by_values_that_changed_meanwhile_does_not_count),
 		TEST(a_baseline_makes_a_generation_and_a_restart_none),
+		TEST(a_generation_that_is_refused_is_an_alarm),
 		TEST(retired_values_leave_the_generation_and_everybody_is_asked),
 		TEST(a_stricter_policy_is_applied_to_those_that_are_there),
 	};

@@ -227,6 +227,75 @@ static void a_token_is_good_once(void **state)
 	assert_int_equal(seen(a.cert).state, CH_STATE_ENROLLED);
 }
 
+static uint64_t renew_soft(struct ch_span spki)
+{
+	struct ch_msg_renew m = { .key_spki = spki };
+	memcpy(m.device, a.id, sizeof(m.device));
+	memcpy(m.cert_sha256, a.cert, sizeof(m.cert_sha256));
+	uint64_t id = world_say(&w, CH_ROLE_VERIFY, CH_MSG_RENEW, &m);
+	world_turn(&w);
+	return id;
+}
+
+static void without_a_tpm_the_key_is_all_there_is_to_show(void **state)
+{
+	(void)state;
+	uint8_t payload[40] = { 9 };
+	struct boss *by[] = { &admin };
+	struct ch_span body;
+	struct ch_policy p = world_policy("sensor");
+	p.required = 1u << CH_LINK_PLATFORM;
+	world_policy_add(&w, &p);
+	restart();
+	uint64_t expires = w.wall / 1000 + 3600;
+	for (size_t i = 0; i < 8; i++)
+		payload[39 - i] = (uint8_t)(expires >> (8 * i));
+	(void)boss_say(&w, CH_VERB_TOKEN_CREATE, "sensor", CH_SPAN_OF(payload), by, 1);
+	struct ch_msg_enrol_token m = { .key_spki = CH_SPAN_LIT("spki") };
+	memcpy(m.token_sha256, payload, 32);
+	uint64_t id = world_say(&w, CH_ROLE_VERIFY, CH_MSG_ENROL_TOKEN, &m);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, &body), 201);
+	unit_take(&a, body);
+	assert_int_equal(seen(a.cert).state, CH_STATE_TRUSTED);
+	assert_int_equal(seen(a.cert).tier, CH_TIER_WARNING);
+	/* Silence is silence; the key that it has ends it, without another certificate. */
+	world_pass(&w, 3602 * 1000);
+	assert_int_equal(seen(a.cert).state, CH_STATE_QUARANTINED);
+	assert_int_equal(world_answer(&w, renew_soft(CH_SPAN_LIT("spki")), &body), 409);
+	char hex[33];
+	for (size_t i = 0; i < 16; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", a.id[i]);
+	(void)boss_say(&w, CH_VERB_DEVICE_RELEASE, hex, CH_SPAN_EMPTY, by, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, renew_soft(CH_SPAN_LIT("spki")), &body), 200);
+	assert_int_equal(seen(a.cert).state, CH_STATE_TRUSTED);
+	for (unsigned i = 0; i < 4; i++) {
+		world_pass(&w, 1800 * 1000);
+		assert_int_equal(world_answer(&w, renew_soft(CH_SPAN_LIT("spki")), NULL), 200);
+		assert_int_equal(seen(a.cert).state, CH_STATE_TRUSTED);
+	}
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM certificate"), 1);
+	/* Another key is another certificate, and an old one is never taken again. */
+	uint8_t old[32];
+	memcpy(old, a.cert, sizeof(old));
+	assert_int_equal(world_answer(&w, renew_soft(CH_SPAN_LIT("next")), &body), 201);
+	unit_take(&a, body);
+	assert_int_equal(seen(a.cert).state, CH_STATE_TRUSTED);
+	assert_int_equal(world_answer(&w, renew_soft(CH_SPAN_LIT("spki")), NULL), 409);
+}
+
+static void a_device_with_a_tpm_does_not_renew_without_it(void **state)
+{
+	(void)state;
+	struct ch_span body;
+	assert_int_equal(unit_enrol(&w, &a, NULL), 201);
+	assert_int_equal(world_answer(&w, renew_soft(CH_SPAN_OF(a.spki)), &body), 403);
+	assert_int_equal(world_answer(&w, renew_soft(CH_SPAN_LIT("other")), &body), 403);
+	assert_has(body, "signature");
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM certificate"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +311,8 @@ int main(void)
 		TEST(a_returning_ek_is_the_same_device),
 		TEST(without_the_signer_enrolment_waits_for_another_time),
 		TEST(a_token_is_good_once),
+		TEST(without_a_tpm_the_key_is_all_there_is_to_show),
+		TEST(a_device_with_a_tpm_does_not_renew_without_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

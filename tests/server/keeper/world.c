@@ -585,7 +585,7 @@ uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e)
 	struct ch_msg_commit m = {
 		.history = e->history,
 		.collected = w->wall / 1000,
-		.generation = 1,
+		.generation = e->generation != 0 ? e->generation : ch_view_generation(w->view),
 		.pinned = e->pinned,
 		.clock = u->clock,
 		.idempotency_key = e->key != NULL ? ch_span_str(e->key) : CH_SPAN_EMPTY,

@@ -129,6 +129,7 @@ struct evidence {
 	struct ch_span eventlog, ima;
 	uint64_t after, log_from, ima_from; /* only what comes after these bytes of the logs of that evidence is sent */
 	uint64_t pinned;                    /* values of the device that judged it */
+	uint64_t generation;                /* that judged it; 0: the one in force */
 	const char *reasons;
 };
 /* Sends it to the keeper; the id of the message. */
