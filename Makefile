@@ -3,7 +3,7 @@
 
 prefix ?= /usr/local
 
-.PHONY: help run demo-offline build check lint fuzz cross bench e2e install format clean
+.PHONY: help run demo-offline build check lint fuzz cross bench e2e e2e-long install format clean
 
 help:
 	@sed -n 's/^#: //p' Makefile
@@ -52,6 +52,11 @@ bench:
 e2e: build
 	@tools/deps.sh check vm
 	@tools/check.sh --e2e
+
+#: make e2e-long what is too long for make e2e: the server killed 200 times, every boot of the virtual gateway made anew
+e2e-long: build
+	@tools/deps.sh check vm
+	@tools/check.sh --e2e-long
 
 #: make install  binary, man pages, completion, schemas, documents (prefix=/usr/local, DESTDIR=)
 install:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds and tests. tools/check.sh [--e2e]: with --e2e only the tests that drive real components.
+# Builds and tests. tools/check.sh [--e2e | --e2e-long]: with --e2e only the tests that drive real components; with --e2e-long what of
+# them is too long for that.
 # Ends with "N passed, N failed[, N skipped]" over all tests; fails if any failed, or if none ran.
 . "$(dirname "$0")/lib.sh"
 
@@ -40,7 +41,11 @@ system() {
 
 step "building"
 tools/build.sh build
-if [ "${1:-}" = --e2e ]; then
+if [ "${1:-}" = --e2e-long ]; then
+	step "end to end, the long way: 200 crashes of the server, no boot taken up from a saved state"
+	export CHAINHOLD_E2E=1 CHAINHOLD_VM_COLD=1 CHAINHOLD_CRASHES=200
+	system tests/system/test_crash.py tests/system/test_shortage.py tests/system/test_e2e_gateway.py
+elif [ "${1:-}" = --e2e ]; then
 	step "end to end: real components against build/chainhold"
 	export CHAINHOLD_E2E=1
 	[ -f "${E2E[0]}" ] || die "no test that drives a real component"

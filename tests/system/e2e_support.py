@@ -43,6 +43,13 @@ class: {name}
 interval: 10m
 users: {{tpm: 64501, net: 64502, collect: 64503}}
 """
+# As the package has it: what is not said is where its unit puts it.
+PACKAGED = """\
+server: {server}
+server_ca: /etc/chainhold/server-ca.pem
+class: {name}
+interval: 10m
+"""
 
 full = pytest.mark.skipif("CHAINHOLD_E2E" not in os.environ, reason="a part of make e2e")
 
@@ -149,11 +156,13 @@ class Server:
 class Gateway:
     """One virtual gateway (tools/vm/gateway.sh): switched on and off with `power`, its agent with `start`."""
 
+    config, status_file, variant = AGENT, "/run/agent-status.json", "good"
+
     def __init__(self, server, unit=1, agent=""):
         self.folder = Path(tempfile.mkdtemp(prefix="gateway-"))
         self.files = self.folder / "files"
         (self.files / "agent").mkdir(parents=True)
-        config = AGENT.format(server=f"{HOST_FROM_GUEST}:{server.devices}", name=server.name) + agent
+        config = self.config.format(server=f"{HOST_FROM_GUEST}:{server.devices}", name=server.name) + agent
         (self.files / "chainhold-agent.yaml").write_text(config)
         shutil.copy(server.folder / "ca.crt", self.files / "server-ca.pem")
         self.device = self.folder / "device"
@@ -166,10 +175,10 @@ class Gateway:
         return [WORK / "ca" / name for name in ("swtpm-localca-rootca-cert.pem", "issuercert.pem")]
 
     @contextlib.contextmanager
-    def power(self, variant="good"):
+    def power(self, variant=None):
         (self.device / "gate").unlink(missing_ok=True)
         with open(self.folder / "power.log", "ab") as log:
-            self.process = subprocess.Popen([VM / "gateway.sh", "power", self.device, variant], stdout=log, stderr=log)
+            self.process = subprocess.Popen([VM / "gateway.sh", "power", self.device, variant or self.variant], stdout=log, stderr=log)
         try:
             yield self.gate()
         finally:
@@ -201,7 +210,7 @@ class Gateway:
 
     def status(self):
         """What the agent says of itself, or {}."""
-        text = self.run("cat /run/agent-status.json 2>/dev/null || echo {}")
+        text = self.run(f"cat {self.status_file} 2>/dev/null || echo {{}}")
         return json.loads(text)
 
     def attested(self, more_than=0):
@@ -235,3 +244,27 @@ class Gateway:
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class SystemdGateway(Gateway):
+    """A Debian userland with systemd, in which server and agent are installed; the agent runs under its unit."""
+
+    config, status_file, variant = PACKAGED, "/run/chainhold-agent/status.json", "systemd"
+
+    def journal(self, unit):
+        return self.run(f"journalctl -b -o cat -u {unit}")
+
+    def show(self, unit, name):
+        """A property of a unit."""
+        return self.run(f"systemctl show -P {name} {unit}").strip()
+
+    def processes(self, unit):
+        """What the main process of a unit has started: name → (user, capabilities)."""
+        main = self.show(unit, "MainPID")
+        text = self.run(f"for p in $(cat /proc/{main}/task/{main}/children); do tr '\\0' ' ' </proc/$p/cmdline; "
+                        "grep -hE '^(Uid|CapEff):' /proc/$p/status | tr '\\n' ' '; echo; done")
+        found = {}
+        for words in map(str.split, text.splitlines()):
+            uid, effective = words[words.index("Uid:") + 1], words[words.index("CapEff:") + 1]
+            found[Path(words[0]).name.removeprefix("chainhold-")] = self.run(f"id -un {uid}").strip(), int(effective, 16)
+        return found

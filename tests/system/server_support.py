@@ -119,7 +119,7 @@ class Server:
         self.folder, self.process, self.kept, self.lines = Path(folder) / "server", None, {}, []
         self.devices, self.operators, self.public = free_ports(3)
         self.url = f"http://127.0.0.1:{self.public}"
-        self.program = BUILD / "chainholdd"
+        self.program, self.through = BUILD / "chainholdd", []  # what starts the program, if it is not to start as it is
         self.config, self.log_key = self.folder / "chainholdd.yaml", self.folder / "log.vkey"
         agent_device.reachable(Path(folder))
         self.run("init", "--name", "localhost", "--name", "127.0.0.1", "--listen", "127.0.0.1", "--devices-port", self.devices,
@@ -146,7 +146,7 @@ class Server:
     def start(self):
         """Until all listeners are open and evidence can be judged."""
         before = len(self.lines)
-        self.process = subprocess.Popen([self.program, self.config], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*self.through, self.program, self.config], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.news = queue.Queue()
         threading.Thread(target=self.read, args=(self.process.stderr, self.news), daemon=True).start()
         self.wait_line(r"main: ready:")

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 
-from e2e_support import Gateway, Server, full, needed, until
+from e2e_support import Gateway, Server, SystemdGateway, full, needed, until
 
 QUARANTINED = ("contraindicated", "quarantined")
 TRUSTED = ("affirming", "trusted")
@@ -23,9 +23,9 @@ def fleet(tmp_path):
     needed()
     tmp_path.chmod(0o711)
     with contextlib.ExitStack() as stack:
-        def make(requires="platform, boot", **gateway):
+        def make(requires="platform, boot", kind=Gateway, **gateway):
             one = Server(tmp_path / "server", requires)
-            device = Gateway(one, **gateway)
+            device = kind(one, **gateway)
             stack.callback(device.remove)
             one.trust(*Gateway.roots())
             stack.enter_context(one)
@@ -166,6 +166,67 @@ def test_a_clock_that_starts_in_1970(fleet):
         server.approve_baseline(gateway.attested()["device"])
         gateway.becomes(*TRUSTED)
         assert gateway.run("date -u +%Y").strip() == "1970"
+        gateway.off()
+
+
+@full
+def test_systemd(fleet):
+    """
+    The agent under its own unit. systemd measures its phases into PCR 11 and into no log: before a boot of the class was approved nothing
+    explains them, afterwards that boot and the next one are good.
+    """
+    server, gateway = fleet(kind=SystemdGateway)
+    with gateway.power():
+        phases = gateway.journal("systemd-pcrphase*")
+        assert "ready" in phases, phases
+        gateway.start()
+        now = gateway.attested()
+        assert is_now(now) == QUARANTINED, now
+        server.approve_baseline(now["device"])
+        gateway.becomes(*TRUSTED)
+        text = server.operator("device", "show", now["device"])
+        assert "affirming" in text, text
+        assert gateway.show("chainhold-agent", "ActiveState") == "active"
+        assert gateway.processes("chainhold-agent") == {name: (f"chainhold-{name}", 0) for name in ("agent-tpm", "agent-net", "agent-collect")}
+        gateway.run("systemctl restart chainhold-agent")
+        gateway.becomes(*TRUSTED)
+        gateway.off()
+    with gateway.power():
+        gateway.start()
+        now = gateway.attested()
+        assert is_now(now) == TRUSTED, now
+        # A word that systemd has not: whoever measures it makes himself known.
+        gateway.run("systemctl stop chainhold-agent")
+        gateway.run("/lib/systemd/systemd-pcrphase somebody")
+        gateway.run("systemctl start chainhold-agent")
+        gateway.becomes(*QUARANTINED)
+        assert "PCR 11" in why(server, now["device"])
+        gateway.off()
+
+
+@full
+def test_the_server_under_its_unit(fleet):
+    """systemd starts it, is told when it is ready, starts it again when it was killed, and ends it in order."""
+    _, gateway = fleet(kind=SystemdGateway)
+    command = "CHAINHOLD_CONFIG=/etc/chainhold/chainhold.yaml chainhold"
+    with gateway.power():
+        gateway.run("hwclock -s -u")
+        gateway.run("chainhold init /etc/chainhold --name 127.0.0.1 --listen 127.0.0.1")
+        gateway.run("systemctl start chainholdd")
+        assert gateway.show("chainholdd", "ActiveState") == "active", gateway.journal("chainholdd")
+        status = gateway.run(f"{command} status")
+        main = gateway.show("chainholdd", "MainPID")
+        roles = ("edge", "verify", "keeper", "reader", "signer")
+        assert gateway.processes("chainholdd") == {role: (f"_chainhold-{role}", 0) for role in roles}
+        assert all(role in status for role in roles), status
+        gateway.run("systemctl reload chainholdd")
+        gateway.run(f"kill -9 {main}")
+        until(lambda: gateway.show("chainholdd", "ActiveState") == "active" and gateway.show("chainholdd", "MainPID") not in ("0", main),
+              what=lambda: gateway.journal("chainholdd"))
+        gateway.run(f"{command} status")
+        gateway.run("systemctl stop chainholdd")
+        assert gateway.show("chainholdd", "Result") == "success", gateway.journal("chainholdd")
+        assert "chainhold" not in gateway.run("cat /proc/[0-9]*/comm 2>/dev/null || true")
         gateway.off()
 
 

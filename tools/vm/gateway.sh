@@ -5,16 +5,16 @@
 #   power FOLDER VARIANT     switches it on and stays until it is off (machine.sh power). When it stands at its gate, FOLDER/gate says
 #                            how it got there ("booted" or "restored"), after how many seconds, and what the guest said
 #   variants                 what there is, one a line
-# state in which it stood at its gate was saved, TPM included, and is taken up. CHAINHOLD_VM_COLD=1 boots always and saves nothing.
+# What was booted before is taken up from its saved state, TPM included. CHAINHOLD_VM_COLD=1 boots always and saves nothing.
 # shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 set -o pipefail
-root=$(cd "$here/../.." && pwd)
+build=$(cd "$here/../.." && pwd)/build
 sectors=$((slot_mib * 2048))
 if [ -n "${CHAINHOLD_VM_PROGRAMS:-}" ]; then
 	read -ra programs <<<"$CHAINHOLD_VM_PROGRAMS"
 else
-	programs=("$root"/build/chainhold-agent{,-collect,-net,-tpm})
+	programs=("$build"/chainhold-agent{,-collect,-net,-tpm})
 fi
 # rootfstype=ramfs: IMA's tcb policy leaves tmpfs out, and with it a tmpfs that the initramfs was unpacked into.
 cmdline="console=ttyS0 quiet panic=5 rootfstype=ramfs ima_policy=tcb ima_hash=sha256 ima_template=ima-ng"
@@ -33,27 +33,34 @@ declare -A variants=(
 	[attacker]="attacker good --db=attacker"
 	[refused]="unsigned good -"
 	[secure-boot-off]="good good --secure-boot=off"
+	[systemd]="systemd - --systemd"
 )
 
 # Everything that boots are made of: the files, and what this script makes of them.
 made_of() {
 	declare -p cmdline units variants
 	declare -f image backdoor disk variables new
-	cat "${programs[@]}" "$here"/{common,lean,uki,disk,variables,machine}.sh "$here"/guest/{gate,lines,start,mend,passwd,group} \
-		"$kernel"/boot/vmlinuz-* "$keys/db.pem" /usr/bin/busybox "$stub" /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd \
-		"$(command -v qemu-system-x86_64)" "$(command -v swtpm)"
+	cat "${programs[@]}" "${packaged[@]}" "$here"/{common,uki,disk,variables,machine,"$1"}.sh "$here"/guest/* "$kernel"/boot/vmlinuz-* "$keys/db.pem" \
+		/usr/bin/busybox "$stub" /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd "$(command -v qemu-system-x86_64)" \
+		"$(command -v swtpm)"
 	ldd "${programs[@]}" | grep -o ' /[^ ]*' | sort -u | xargs cat
 }
 
-# It has a folder of its own; those of earlier inputs go.
+# images KIND: lean or systemd. They have a folder of their own; those of earlier inputs go.
 images() {
 	"$here/kernel.sh"
 	"$here/keys.sh"
-	images=$work/images-$(made_of | sha256sum | cut -c1-20)
+	packaged=()
+	if [ "$1" = systemd ]; then
+		"$here/sources.sh"
+		mapfile -t programs < <(find "$build" -maxdepth 1 -type f -name 'chainhold*' ! -name chainhold-sim | sort)
+		packaged=("$build"/packaging/*.service "$root/var/lib/dpkg/status")
+	fi
+	images=$work/images-$1-$(made_of "$1" | sha256sum | cut -c1-20)
 	[ ! -d "$images" ] || return 0
-	rm -rf "$work"/images-*
+	rm -rf "$work/images-$1"-*
 	mkdir -p "$images.new/boots"
-	"$here/lean.sh" "$images.new/initrd" 1.0.0 "${programs[@]}"
+	[ "$1" = systemd ] || "$here/lean.sh" "$images.new/initrd" 1.0.0 "${programs[@]}"
 	mv "$images.new" "$images"
 }
 
@@ -81,10 +88,15 @@ backdoor() {
 	rm -rf "$folder"
 }
 
-# disk A B GUID: the disk of a unit with these images in its slots
+# disk A B GUID: the disk of a unit with these images in its slots, or with systemd
 disk() {
 	disk=$images/disk-$1-$2-${3:0:8}.img
 	[ ! -e "$disk" ] || return 0
+	if [ "$1" = systemd ]; then
+		"$here/systemd.sh" "$disk.new" "${3}0" "${3}1" "${3}2" "$build"
+		mv "$disk.new" "$disk"
+		return
+	fi
 	image "$1"
 	image "$2"
 	"$here/disk.sh" "$disk.new" "$images/$1.efi" "$images/$2.efi" "${3}0" "${3}1" "${3}2" "${3}3"
@@ -92,13 +104,16 @@ disk() {
 }
 
 variables() { # variables OUT GUID OPTION
-	local more=()
+	local more=() sectors=$sectors entries=()
 	case $3 in
+	--systemd) sectors=$((96 * 2048)) ;;
 	--db=*) more=(--db "$keys/${3#*=}.pem") ;;
 	--secure-boot=*) more=(--secure-boot "${3#*=}") ;;
 	esac
+	entries=(--boot "A=1:2048:$sectors:${2}1")
+	[ "$3" = --systemd ] || entries+=(--boot "B=2:$((2048 + sectors)):$sectors:${2}2")
 	"$here/variables.sh" "$1" --pk "$keys/PK.pem" --kek "$keys/KEK.pem" --db "$keys/db.pem" "${more[@]}" \
-		--boot "A=1:2048:$sectors:${2}1" --boot "B=2:$((2048 + sectors)):$sectors:${2}2"
+		"${entries[@]}"
 }
 
 # The TPM of a unit is made once: saved states are states of that TPM.
@@ -116,16 +131,17 @@ new() {
 }
 
 power() {
-	local variant=$1 serial uuid mac guid a b option boot start off how=booted
+	local variant=$1 serial uuid mac guid a b option boot start off how=booted kind=lean memory=256
 	[ -n "${variants[$variant]:-}" ] || { echo "gateway.sh: no such variant: $variant" >&2 && return 2; }
 	read -r a b option <<<"${variants[$variant]}"
 	# shellcheck source=/dev/null
 	. "$folder/unit"
-	images
+	[ "$variant" != systemd ] || kind=systemd memory=1024
+	images $kind
 	disk "$a" "$b" "$guid"
 	rm -f "$folder/gate" "$folder/state" "$folder/on" "$folder/console.log"
 	ln -sf "$disk" "$folder/disk.img"
-	printf 'serial=%s\nuuid=%s\nmac=%s\n' "$serial" "$uuid" "$mac" >"$folder/identity"
+	printf 'serial=%s\nuuid=%s\nmac=%s\nmemory=%s\n' "$serial" "$uuid" "$mac" "$memory" >"$folder/identity"
 	# What a boot depends on beside its parts: the boots before, which count in the TPM and may have left variables.
 	past=$({ cat "$folder/past" && echo "$variant"; } | sha256sum | cut -c1-20)
 	echo "$past" >"$folder/past"
@@ -165,7 +181,7 @@ at_gate() { # at_gate START HOW BOOT
 		done
 		line=$(cat "$3/line")
 	else
-		line=$("$here/machine.sh" wait "$folder" '=== GATE')
+		line=$("$here/machine.sh" wait "$folder" '=== GATE' 900)
 	fi
 	took=$((($(date +%s%N) - $1) / 100000000))
 	if [ "$2" = booted ] && [ -z "${CHAINHOLD_VM_COLD:-}" ]; then

@@ -140,7 +140,7 @@ run() {
 	return 124
 }
 sum_of() { printf '%s' "$1" | sha256sum | head -c 16; }
-send() { printf '\n%s\n' "$1" 2>/dev/null >&"$to"; }
+send() { { printf '\n%s\n' "$1" >&"$to"; } 2>/dev/null; }
 
 # Not stopped before: the state would be that of a stopped guest. It is whole only under its name. The limit on the speed of a
 # migration is meant for networks.

@@ -91,7 +91,7 @@ class Gateway:
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             text = self.console.read_bytes().decode("latin-1") if self.console.exists() else ""
-            at = text.find("=== READY", self.seen)
+            at = text.find("=== GATE", self.seen)
             if at >= 0 and "\n" in text[at:]:
                 self.seen = len(text)
                 return text[at:].split("\n")[0].strip()
