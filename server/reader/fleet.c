@@ -336,8 +336,14 @@ void ch_page_eks(struct ch_ask *a)
 	struct ch_json_wr *j = &a->j;
 	if (!ch_ask_params(a, row, CH_COUNT_OF(row)))
 		return;
-	if (after.n == 2 * sizeof(from) && ch_hex_decode(from, sizeof(from), after) == CH_OK)
+	if (after.n > 0) {
+		if (after.n != 2 * sizeof(from) || ch_hex_decode(from, sizeof(from), after) != CH_OK) {
+			ch_ask_refuse(a, 400, "query",
+				      "after is the fingerprint of an endorsement key: 64 hexadecimal digits");
+			return;
+		}
 		from_n = sizeof(from);
+	}
 	ch_json_object_begin(j);
 	ch_json_name(j, "eks");
 	ch_json_array_begin(j);
