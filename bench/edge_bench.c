@@ -2,7 +2,8 @@
 /*
  * What the edge adds to TLS: the real chainhold-edge against a bare server (epoll, OpenSSL, one fixed answer, no parsing, nothing
  * looked up), both with client certificates. New connections, resumed ones, requests on kept ones; the two take turns in every
- * round; CPU time of the server process by the scheduler's accounting, medians. Then the memory of idle connections.
+ * round; CPU time of the server process by the scheduler's accounting, medians. Then the memory of idle connections. Where nginx is
+ * installed, it answers requests on kept connections, too, by `return 200`.
  *
  * usage: edge_bench [CHAINHOLD-EDGE]
  */
@@ -81,6 +82,11 @@ static void make(struct who *w, const char *name, const struct who *issuer)
 	X509_set_pubkey(w->cert, w->key);
 	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_basic_constraints,
 						issuer == NULL ? "critical,CA:TRUE" : "critical,CA:FALSE");
+	X509_add_ext(w->cert, e, -1);
+	X509_EXTENSION_free(e);
+	X509V3_CTX ctx;
+	X509V3_set_ctx(&ctx, w->cert, w->cert, NULL, NULL, 0);
+	e = X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_key_identifier, "hash");
 	X509_add_ext(w->cert, e, -1);
 	X509_EXTENSION_free(e);
 	need(X509_sign(w->cert, issuer != NULL ? issuer->key : w->key, EVP_sha256()) > 0, "a certificate");
@@ -281,6 +287,69 @@ static void start_edge(struct subject *s, const char *binary)
 	     binary);
 }
 
+/* --- nginx --- */
+
+static char nginx_dir[] = "/tmp/chainhold-nginx-XXXXXX";
+
+static void put_file(const char *name, const char *text)
+{
+	char path[128];
+	(void)snprintf(path, sizeof(path), "%s/%s", nginx_dir, name);
+	FILE *f = fopen(path, "w");
+	need(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0, path);
+}
+
+/* One process, as the others are. False if it is not installed. */
+static bool start_nginx(struct subject *s)
+{
+	char conf[2048], path[128];
+	if (system("command -v nginx >/dev/null 2>&1") != 0)
+		return false;
+	need(mkdtemp(nginx_dir) != NULL, nginx_dir);
+	close(listen_any(&s->port));
+	put_file("server.pem", server.cert_pem);
+	put_file("server.key", server.key_pem);
+	put_file("ca.pem", ca.cert_pem);
+	(void)snprintf(
+		conf, sizeof(conf),
+		"daemon off; master_process off; pid %s/pid; error_log stderr crit;\n"
+		"events { worker_connections 4096; }\n"
+		"http { access_log off; keepalive_requests 1000000; keepalive_timeout 600;\n"
+		"client_body_temp_path %s/b; proxy_temp_path %s/p; fastcgi_temp_path %s/f; uwsgi_temp_path %s/u;\n"
+		"scgi_temp_path %s/s; server { listen 127.0.0.1:%u ssl; ssl_certificate %s/server.pem;\n"
+		"ssl_certificate_key %s/server.key; ssl_client_certificate %s/ca.pem; ssl_verify_client on;\n"
+		"ssl_protocols TLSv1.3; ssl_session_tickets off; location / { default_type application/json;\n"
+		"return 200 '%0160d'; } } }\n",
+		nginx_dir, nginx_dir, nginx_dir, nginx_dir, nginx_dir, nginx_dir, (unsigned)s->port, nginx_dir,
+		nginx_dir, nginx_dir, 0);
+	put_file("conf", conf);
+	(void)snprintf(path, sizeof(path), "%s/conf", nginx_dir);
+	s->name = "nginx";
+	s->pid = fork();
+	need(s->pid >= 0, "fork");
+	if (s->pid == 0) {
+		execlp("nginx", "nginx", "-c", path, (char *)NULL);
+		_exit(127);
+	}
+	return true;
+}
+
+static void end_nginx(const struct subject *s)
+{
+	static const char *const names[] = { "b", "p", "f", "u", "s" };
+	static const char *const files[] = { "server.pem", "server.key", "ca.pem", "conf", "pid" };
+	char path[128];
+	kill(s->pid, SIGTERM);
+	(void)waitpid(s->pid, NULL, 0);
+	for (size_t i = 0; i < CH_COUNT_OF(files); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", nginx_dir, files[i]);
+		(void)unlink(path);
+		(void)snprintf(path, sizeof(path), "%s/%s", nginx_dir, names[i]);
+		(void)rmdir(path);
+	}
+	(void)rmdir(nginx_dir);
+}
+
 /* --- the client --- */
 
 static int on_session(SSL *ssl, SSL_SESSION *session)
@@ -311,8 +380,16 @@ static SSL *join(struct subject *s, bool resume)
 				 .sin_port = htons(s->port),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	const int on = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	need(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0, "connect");
+	int fd;
+	/* nginx takes a moment until it listens. */
+	for (int i = 0; (fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0 &&
+			connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0;
+	     i++) {
+		need(i < 1000, "connect");
+		close(fd);
+		usleep(10000);
+	}
+	need(fd >= 0, "socket");
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	SSL *ssl = SSL_new(s->client);
 	SSL_set_fd(ssl, fd);
@@ -430,8 +507,9 @@ int main(int argc, char **argv)
 {
 	struct subject bare = { 0 };
 	struct subject edge = { 0 };
+	struct subject nginx = { 0 };
 	struct rlimit files = { 8192, 8192 };
-	double v[5][ROUNDS];
+	double v[6][ROUNDS] = { { 0 } };
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	(void)signal(SIGPIPE, SIG_IGN);
 	make(&ca, "ca", NULL);
@@ -441,6 +519,9 @@ int main(int argc, char **argv)
 	start_edge(&edge, argc > 1 ? argv[1] : CH_BENCH_EDGE);
 	make_client(&bare);
 	make_client(&edge);
+	bool has_nginx = start_nginx(&nginx);
+	if (has_nginx)
+		make_client(&nginx);
 	run_connections(&edge, false);
 	for (int r = 0; r < ROUNDS; r++) {
 		v[0][r] = run_connections(&bare, false);
@@ -448,9 +529,10 @@ int main(int argc, char **argv)
 		v[2][r] = run_connections(&edge, true);
 		v[3][r] = run_kept(&bare);
 		v[4][r] = run_kept(&edge);
+		v[5][r] = has_nginx ? run_kept(&nginx) : 0;
 	}
-	double us[5];
-	for (int i = 0; i < 5; i++)
+	double us[6];
+	for (int i = 0; i < 6; i++)
 		us[i] = median(v[i]);
 	printf("  %s; CPU of the server process, medians of %d rounds\n", OpenSSL_version(OPENSSL_VERSION), ROUNDS);
 	printf("  new connection and request      bare %6.1f us   edge %6.1f us   %.2f x (target 1.15)\n", us[0], us[1],
@@ -459,10 +541,15 @@ int main(int argc, char **argv)
 	       us[2], us[2] / us[1]);
 	printf("  request on a kept connection    bare %6.2f us   edge %6.2f us   %.2f x (target 1.3)\n", us[3], us[4],
 	       us[4] / us[3]);
+	if (has_nginx)
+		printf("  the same, by nginx's `return 200`       %6.2f us   the edge %.2f x (target 1)\n", us[5],
+		       us[4] / us[5]);
 	run_idle(&bare);
 	run_idle(&edge);
 	kill(bare.pid, SIGKILL);
 	kill(edge.pid, SIGKILL);
+	if (has_nginx)
+		end_nginx(&nginx);
 	(void)waitpid(bare.pid, NULL, 0);
 	(void)waitpid(edge.pid, NULL, 0);
 	return 0;
