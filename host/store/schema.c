@@ -276,5 +276,5 @@ enum ch_err ch_schema_migrate(struct ch_store *st, enum ch_schema_run run, int64
 		if (err != CH_OK)
 			return err;
 	}
-	return CH_OK;
+	return run == CH_SCHEMA_APPLY ? ch_store_plan(st) : CH_OK;
 }

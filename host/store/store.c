@@ -192,6 +192,34 @@ enum ch_err ch_store_check(struct ch_store *st)
 	return st->err;
 }
 
+/* Table, name and statistics of every index (https://www.sqlite.org/fileformat2.html, 2.6.3): rows, then rows with the same first columns. */
+#define INDEXES                                                                                                         \
+	"SELECT m.name, CASE WHEN i.origin = 'pk' AND m.sql LIKE '%WITHOUT ROWID%' THEN m.name ELSE i.name END, "       \
+	"CASE WHEN i.\"unique\" = 1 AND n.columns > 1 THEN "                                                            \
+	"'1000000 1000000' || substr(' 10 10 10 10 10 10 10 10', 1, 3 * (n.columns - 2)) || ' 1' "                      \
+	"ELSE '1000000 1000000' || substr(' 10 10 10 10 10 10 10 10', 1, 3 * (n.columns - 1)) END "                     \
+	"FROM sqlite_schema m, pragma_index_list(m.name) i, "                                                           \
+	"(SELECT t.name AS tbl, l.name AS idx, count(*) AS columns FROM sqlite_schema t, pragma_index_list(t.name) l, " \
+	"pragma_index_info(l.name) WHERE t.type = 'table' GROUP BY 1, 2) n "                                            \
+	"WHERE m.type = 'table' AND n.tbl = m.name AND n.idx = i.name"
+
+enum ch_err ch_store_plan(struct ch_store *st)
+{
+	static const char *const step[] = {
+		"ANALYZE sqlite_schema", /* makes the table of statistics */
+		"DELETE FROM sqlite_stat1",
+		"INSERT INTO sqlite_stat1 (tbl, idx, stat) " INDEXES,
+	};
+	ch_store_begin(st);
+	for (size_t i = 0; i < CH_COUNT_OF(step); i++)
+		ch_sql_text(st, step[i]);
+	enum ch_err err = ch_store_commit(st);
+	/* Reads what was written: statements that are prepared later, and again, go by it. */
+	if (err == CH_OK)
+		ch_sql_text(st, "ANALYZE sqlite_schema");
+	return err != CH_OK ? err : st->err;
+}
+
 void ch_store_hold(struct ch_store *st)
 {
 	if (!st->open && !st->held && st->err == CH_OK)

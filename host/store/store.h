@@ -53,6 +53,13 @@ bool ch_store_has_table(struct ch_store *st, const char *name);
 CH_MUST_USE enum ch_err ch_store_check(struct ch_store *st);
 
 /*
+ * Tells SQLite's planner that every table is large and one tenant's, whatever it holds now. Without that it takes a table of which nothing is
+ * known for a small one and reads it from its end, where an index would find the row: a request would cost what the fleet is large.
+ * Writes, once; CH_ERR_* as a commit.
+ */
+CH_MUST_USE enum ch_err ch_store_plan(struct ch_store *st);
+
+/*
  * What the writer reads from here to its commit is read under one lock instead of one a query, and is one state. Nothing if that is so
  * already, or a transaction is open.
  */

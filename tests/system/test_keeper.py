@@ -3,6 +3,7 @@
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,34 @@ def test_a_dry_run_prints_what_a_migration_does(tmp_path):
     assert dry.returncode == 0 and "CREATE TABLE device (tenant BIGINT" in dry.stdout
     assert tool("--migrate", path).stdout == dry.stdout
     assert tool("--migrate", path).stdout.startswith("-- nothing to do")
+
+
+# Statements that may read all of a table, or of a class: at a start, in a sweep, for a page of an operator, or because the table is small.
+WHOLE = {
+    "DEVICE_OF_CLASS", "DEVICE_ASK_ALL", "DEVICE_CLASS_ASK", "DEVICE_CLASS_DUE", "CERTIFICATE_ALL", "BLOB_UNUSED", "REQUEST_PAST", "REQUEST_OLD",
+    "CHECKPOINT_LAST", "EVENT_FIRST", "EVENT_PAST", "OPERATOR_NAMED", "OPERATOR_ADMINS", "OPERATOR_END", "OPERATOR_ALL", "CLASS_ALL", "REFERENCE_FIND",
+    "REFERENCE_COUNT", "REFERENCE_RETIRE", "REFERENCE_ALL", "EK_ROOT_ALL", "FLEET_ROOT_NEWEST", "GENERATION_LAST", "SCHEMA", "DEVICE_COUNTS", "LOG_HEAD",
+    "SIGNATURES", "OPERATORS", "CLASSES", "CLASS_DEVICES", "REFERENCES", "CHECKPOINT",
+}  # fmt: skip
+
+
+def test_what_a_request_costs_does_not_grow_with_the_fleet(store):
+    """Every other statement finds its rows by more of an index than the tenant. Plans are those of the store as it is made."""
+    driver = subprocess.run([BUILD / "tests" / "sql_driver"], capture_output=True, text=True, check=True)
+    statements = [line.split("\t", 1) for line in driver.stdout.splitlines()]
+    db = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
+    seen, whole = 0, set()
+    for name, text in statements:
+        if name == "migration" or name.startswith("MAX_"):
+            continue
+        text = text.replace("$", "?")
+        count = max(map(int, re.findall(r"\?(\d+)", text)), default=0)
+        plan = [row[3] for row in db.execute("EXPLAIN QUERY PLAN " + text, [0] * count)]
+        seen += 1
+        if any("SCAN" in step or step.endswith("(tenant=?)") for step in plan):
+            whole.add(name)
+    assert seen > 100
+    assert whole - WHOLE == set()
 
 
 def test_a_backup_is_a_store_and_overwrites_nothing(store, tmp_path):
