@@ -41,7 +41,7 @@ static void use(struct collect *c)
 	ag_clock_raise(&c->clock, c->root.r.issued);
 }
 
-static enum ch_err keep(const struct collect *c, struct ch_span note)
+static enum ch_err keep(struct collect *c, struct ch_span note)
 {
 	struct ch_buf file = { 0 };
 	size_t room = note.n + AG_RECORD_HEAD + AG_TEXT_MAX;
@@ -50,7 +50,7 @@ static enum ch_err keep(const struct collect *c, struct ch_span note)
 	if (err == CH_OK)
 		err = ch_file_replace(c->dir, FILE_NAME, ch_wr_span(&w));
 	if (err != CH_OK)
-		ag_problem((struct collect *)(uintptr_t)c, "the fleet root cannot be kept: %s",
+		ag_problem(c, "the fleet root cannot be kept: %s",
 			   err == CH_ERR_IO ? strerror(errno) : ch_err_str(err));
 	ch_buf_free(&file);
 	return err;

@@ -73,6 +73,25 @@ static void identity_and_floor_come_back(void **state)
 	assert_span_equal(back.boot_id, "boot", 4);
 }
 
+static void a_fleet_root_comes_back(void **state)
+{
+	(void)state;
+	const struct ag_record_root r = { .note = CH_SPAN_LIT("a note") };
+	struct ag_record_root got;
+	struct ag_record_floor f;
+	struct ch_wr w = ch_wr(file, sizeof(file));
+	assert_int_equal(ag_record_put_root(&w, &r), CH_OK);
+	assert_int_equal(ag_record_root(&got, ch_wr_span(&w)), CH_OK);
+	assert_span_equal(got.note, "a note", 6);
+	assert_int_equal(ag_record_floor(&f, ch_wr_span(&w)), CH_ERR_MALFORMED);
+	for (size_t n = 0; n < w.len; n++) {
+		assert_int_not_equal(ag_record_root(&got, ch_span(file, n)), CH_OK);
+		assert_int_equal(got.note.n, 0);
+	}
+	file[20] ^= 1;
+	assert_int_equal(ag_record_root(&got, ch_wr_span(&w)), CH_ERR_MISMATCH);
+}
+
 static void nothing_short_of_all_is_taken(void **state)
 {
 	(void)state;
@@ -134,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(evidence_comes_back),
 		cmocka_unit_test(identity_and_floor_come_back),
+		cmocka_unit_test(a_fleet_root_comes_back),
 		cmocka_unit_test(nothing_short_of_all_is_taken),
 		cmocka_unit_test(no_bit_may_differ),
 		cmocka_unit_test(one_kind_is_not_another),
