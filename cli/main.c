@@ -49,6 +49,7 @@ static const struct cli_cmd command[] = {
 	{ "ek", "which endorsement keys may enrol", cli_elsewhere },
 	{ "enrolment", "certificates by EST that wait for an operator", cli_elsewhere },
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root_here },
+	{ "clock", "accept the server's clock after it jumped", cli_elsewhere },
 	{ "backup", "copy the store of a server in use", cli_elsewhere },
 	{ "restore", "put a copy back, without forking the log", cli_elsewhere },
 	{ "audit", "compute every verdict and the log of a backup again", cli_elsewhere },

@@ -599,3 +599,47 @@ int cmd_enrolment(int argc, char **argv)
 	return cli_dispatch("Enrolments by EST that wait for an operator.", enrolment_command,
 			    CH_COUNT_OF(enrolment_command), argc, argv);
 }
+
+/* --- clock --- */
+
+/* The alarm that is open is what is accepted: one that comes meanwhile is not. */
+static int cmd_clock_accept(int argc, char **argv)
+{
+	struct op_act a = { .verb = CH_VERB_CLOCK_ACCEPT };
+	char alarm[64] = "";
+	const struct cli_opt opt[] = { DECIDE_OPTIONS(&a) };
+	const struct cli_usage u = {
+		.args = "--reason TEXT [--json]",
+		.about = "Accepts the server's clock after it jumped: certificates are issued again.",
+		.opt = opt,
+		.opt_count = CH_COUNT_OF(opt)
+	};
+	int code = cli_parse(&u, argc, argv, NULL);
+	if (code >= 0)
+		return code;
+	OP_AUTO_CLIENT struct op_client c = { 0 };
+	OP_AUTO_DOC struct op_doc d = { 0 };
+	code = op_client_open(&c);
+	if (code < 0)
+		code = op_get(&c, "/api/v1/status", &d);
+	if (code >= 0)
+		return code;
+	size_t clock = op_at(&d, 0, "clock");
+	if (clock == CH_JSON_NONE || ch_json_type(&d.j, clock) != CH_JSON_OBJECT) {
+		cli_say("nobody doubts the server's clock");
+		return CLI_FAILS;
+	}
+	a.subject = op_text(&d, clock, "alarm", alarm, sizeof(alarm));
+	if (a.reason == NULL)
+		a.reason = "";
+	return op_act(&c, &a, NULL);
+}
+
+static const struct cli_cmd clock_command[] = {
+	{ "accept", "accept the server's clock after it jumped", cmd_clock_accept },
+};
+
+int cmd_clock(int argc, char **argv)
+{
+	return cli_dispatch("The server's clock.", clock_command, CH_COUNT_OF(clock_command), argc, argv);
+}

@@ -84,6 +84,12 @@ static void page(const struct op_doc *d)
 	number(w, "log entries", op_number(d, log, "size"), CLI_PLAIN);
 	op_ago_put(&a, op_number(d, log, "checkpoint"), now);
 	cli_field(w, "last checkpoint", CLI_PLAIN, ago);
+	size_t clock = op_at(d, 0, "clock");
+	if (clock != CH_JSON_NONE && ch_json_type(&d->j, clock) == CH_JSON_OBJECT) {
+		char rule[300];
+		cli_field(w, "clock", CLI_BAD, op_text(d, clock, "rule", rule, sizeof(rule)));
+		ch_wr_str(w, "    no certificate is issued: chainhold clock accept\n");
+	}
 	field(w, "your role", d, 0, "role");
 }
 

@@ -39,7 +39,8 @@ enum ch_err ch_verb_by_name(struct ch_span name, enum ch_verb *verb)
 bool ch_verb_of_class(enum ch_verb verb)
 {
 	return (size_t)verb < CH_VERB_COUNT && verb_row[verb].subject != SUBJECT_DIGEST &&
-	       verb != CH_VERB_OPERATOR_ADD && verb != CH_VERB_OPERATOR_REMOVE && verb != CH_VERB_FLEET_ROOT_PUBLISH;
+	       verb != CH_VERB_CLOCK_ACCEPT && verb != CH_VERB_OPERATOR_ADD && verb != CH_VERB_OPERATOR_REMOVE &&
+	       verb != CH_VERB_FLEET_ROOT_PUBLISH;
 }
 
 static const char *const role_name[CH_OPERATOR_COUNT] = {

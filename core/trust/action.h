@@ -30,7 +30,8 @@
 	X(BASELINE_RETIRE, "baseline.retire", NAME, NEEDED, CH_OPERATOR_BIT_RELEASER)         \
 	X(FLEET_ROOT_PUBLISH, "fleet-root.publish", NAME, NEEDED, 0)                          \
 	X(ENROLMENT_APPROVE, "enrolment.approve", DIGEST, NONE, CH_OPERATOR_BIT_OPERATOR)     \
-	X(ENROLMENT_REFUSE, "enrolment.refuse", DIGEST, NONE, CH_OPERATOR_BIT_OPERATOR)
+	X(ENROLMENT_REFUSE, "enrolment.refuse", DIGEST, NONE, CH_OPERATOR_BIT_OPERATOR)       \
+	X(CLOCK_ACCEPT, "clock.accept", NAME, NONE, CH_OPERATOR_BIT_OPERATOR)
 
 #define CH_VERB_ENUM(name, text, subject, payload, roles) CH_VERB_##name,
 enum ch_verb { CH_VERBS(CH_VERB_ENUM) CH_VERB_COUNT };

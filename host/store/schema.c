@@ -207,6 +207,13 @@ static const struct step refused[] = {
 	{ "ALTER TABLE generation ADD COLUMN rule TEXT", STEP_PLAIN },
 };
 
+/* Doubts about the clock; `accepted`: the action that ended one, 0: it is open. */
+static const struct step alarm[] = {
+	{ "CREATE TABLE alarm (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, time BIGINT NOT NULL, rule TEXT NOT NULL, "
+	  "accepted BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -216,6 +223,7 @@ static const struct migration migrations[] = {
 	{ 6, "versions of the fleet root", fleet_root, CH_COUNT_OF(fleet_root) },
 	{ 7, "certificates by EST", est, CH_COUNT_OF(est) },
 	{ 8, "generations that are refused", refused, CH_COUNT_OF(refused) },
+	{ 9, "doubts about the clock", alarm, CH_COUNT_OF(alarm) },
 };
 
 int64_t ch_schema_newest(void)

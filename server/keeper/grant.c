@@ -37,6 +37,11 @@ void ch_kp_grant_ask(struct ch_keeper *k, struct ch_grant *g, unsigned profile, 
 			  : k->log.behind ? "the log is behind its signer: nothing is written"
 			  : k->granting_count >= CH_KEEPER_GRANTS_MAX ? "too many certificates are being made"
 								      : NULL;
+	if (ch_kp_clock_doubtful(k)) {
+		ch_kp_refuse(k, &g->who, 503, "clock", "the server's clock is in doubt: an operator must accept it");
+		ch_kp_grant_free(g);
+		return;
+	}
 	if (why != NULL) {
 		ch_kp_refuse(k, &g->who, 503, "busy", why);
 		ch_kp_grant_free(g);

@@ -82,6 +82,7 @@ static void clock_read(struct ch_keeper *k)
 	k->mono = mono;
 	if (wall > k->now)
 		k->now = wall;
+	ch_kp_clock_check(k, wall);
 }
 
 void ch_keeper_message(struct ch_keeper *k, enum ch_role from, unsigned index, enum ch_msg type, uint64_t id,
@@ -311,6 +312,7 @@ void ch_keeper_metrics(const struct ch_keeper *k, struct ch_wr *w)
 		{ "chainhold_keeper_log_signed", "gauge", k->log.signed_size },
 		{ "chainhold_keeper_log_behind", "gauge", k->log.behind },
 		{ "chainhold_keeper_disk_tight", "gauge", k->tight },
+		{ "chainhold_keeper_clock_alarm", "gauge", ch_kp_clock_doubtful(k) },
 		{ "chainhold_keeper_quota_refused_total", "counter", k->metric_quota },
 		{ "chainhold_keeper_records_erased_total", "counter", k->metric_erased },
 		{ "chainhold_keeper_revocations", "gauge", (uint64_t)k->n.revocation - 1 },

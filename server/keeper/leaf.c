@@ -35,6 +35,7 @@ uint64_t ch_kp_leaf(struct ch_keeper *k, enum ch_leaf_type type, int64_t device,
 			  ch_int((int64_t)k->now), ch_int(device), ch_bytes(CH_SPAN_OF(salt)), ch_text(record),
 			  ch_bytes(CH_SPAN_OF(entry)), ch_bytes(ch_tree_hash_span(&hash))));
 	ch_buf_append(&k->log.hashes, ch_tree_hash_span(&hash));
+	k->clock.last = k->now;
 	return k->log.next++;
 }
 

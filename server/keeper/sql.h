@@ -222,6 +222,11 @@
 	X(ALIAS_DEVICE, "SELECT device FROM alias WHERE tenant = $1 AND kind = $2 AND value = $3 AND until = 0 "           \
 			"ORDER BY seq DESC LIMIT 1")                                                                       \
 	X(ALIAS_FREE, "UPDATE alias SET until = $4 WHERE tenant = $1 AND kind = $2 AND value = $3 AND until = 0")          \
+	X(MAX_ALARM, "SELECT max(seq) FROM alarm WHERE tenant = $1")                                                       \
+	X(ALARM_ADD, "INSERT INTO alarm (tenant, seq, time, rule, accepted) VALUES ($1, $2, $3, $4, 0)")                   \
+	X(ALARM_OPEN, "SELECT max(seq) FROM alarm WHERE tenant = $1 AND accepted = 0")                                     \
+	X(ALARM_ACCEPT, "UPDATE alarm SET accepted = $3 WHERE tenant = $1 AND seq = $2")                                   \
+	X(LEAF_LAST, "SELECT time FROM leaf WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")                                  \
 	/* generations */                                                                                                  \
 	X(CLASS_SET, "INSERT INTO class (tenant, name, policy, time, action) VALUES ($1, $2, $3, $4, $5) "                 \
 		     "ON CONFLICT (tenant, name) DO UPDATE SET policy = excluded.policy, time = excluded.time, "           \

@@ -33,6 +33,7 @@ static void counters_load(struct ch_keeper *k)
 			      { CH_SQL_MAX_EVENT, &k->n.event },
 			      { CH_SQL_MAX_REFERENCE, &k->n.reference },
 			      { CH_SQL_MAX_EST, &k->n.est },
+			      { CH_SQL_MAX_ALARM, &k->n.alarm },
 			      { CH_SQL_MAX_PINNED, &k->n.pinned },
 			      { CH_SQL_MAX_REVOCATION, &k->n.revocation },
 			      { CH_SQL_MAX_ISSUED, &k->n.issued },
@@ -346,6 +347,7 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 		{ profiles_load, "certificate_profile of the configuration" },
 	};
 	counters_load(k);
+	ch_kp_clock_load(k);
 	enum ch_err err = ch_kp_log_load(k);
 	const char *what = "log in the store";
 	for (size_t i = 0; i < CH_COUNT_OF(step) && err == CH_OK; i++) {

@@ -42,7 +42,7 @@ struct ch_who {
 /* Next numbers of the tables. */
 struct ch_counters {
 	int64_t device, ek, alias, ak, certificate, evidence, blob, chunk, intent, checkpoint, action, operator, token,
-		request, event, reference, pinned, revocation, issued, est;
+		request, event, reference, pinned, revocation, issued, est, alarm;
 };
 
 /* A row of table device. */
@@ -183,6 +183,15 @@ struct ch_out {
 	size_t off, n; /* in out_bytes */
 };
 
+/* Whether the clock can be believed (clock.c). */
+struct ch_clock {
+	bool ready;
+	uint64_t wall, mono; /* ms: read together, when the clock was believed last */
+	uint64_t last;       /* ms: of the last entry of the log */
+	uint64_t ahead;      /* ms by which that was ahead when an operator accepted the clock */
+	int64_t alarm;       /* the open one; 0: none */
+};
+
 struct ch_retention {
 	char class[CH_GENERATION_NAME_MAX + 1]; /* "*": every other */
 	uint32_t days;
@@ -213,6 +222,7 @@ struct ch_keeper {
 	size_t pending_count, granting_count;
 	struct ch_cut *cuts;
 	struct ch_log_state log;
+	struct ch_clock clock;
 	struct ch_crl_state crl;
 	struct ch_ocsp_state ocsp;
 	bool published; /* the view holds every certificate */
@@ -424,6 +434,15 @@ void ch_kp_action(struct ch_keeper *k, const struct ch_who *who, const struct ch
 void ch_kp_operator_issued(struct ch_keeper *k, const struct ch_grant *g, struct ch_span der, uint64_t not_after);
 void ch_kp_operator_publish(struct ch_keeper *k, const uint8_t key[static 32], unsigned role,
 			    const uint8_t cert[static 32], uint64_t not_after, bool revoked);
+
+/* --- clock.c --- */
+
+/* From the store: an alarm that is open, the time of the last entry of the log. Before it nothing is checked. */
+void ch_kp_clock_load(struct ch_keeper *k);
+/* `wall`: what the clock says now, ms; k->mono and k->now are of this moment. */
+void ch_kp_clock_check(struct ch_keeper *k, uint64_t wall);
+/* No certificate may be issued. */
+bool ch_kp_clock_doubtful(const struct ch_keeper *k);
 
 /* --- generation.c --- */
 

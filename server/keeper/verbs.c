@@ -402,6 +402,7 @@ static const struct verb verbs[CH_VERB_COUNT] = {
 	[CH_VERB_BASELINE_RETIRE] = { retire_refused, retire_run, CH_LIFE_COUNT, false },
 	[CH_VERB_ENROLMENT_APPROVE] = { ch_est_decide_refused, ch_est_decide_run, CH_LIFE_COUNT, false },
 	[CH_VERB_ENROLMENT_REFUSE] = { ch_est_decide_refused, ch_est_decide_run, CH_LIFE_COUNT, false },
+	[CH_VERB_CLOCK_ACCEPT] = { ch_clock_accept_refused, ch_clock_accept_run, CH_LIFE_COUNT, false },
 };
 
 static const struct verb *verb_of(const struct ch_act *a)

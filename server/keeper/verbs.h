@@ -28,6 +28,10 @@ void ch_verb_run(struct ch_keeper *k, const struct ch_who *who, struct ch_act *a
 const char *ch_est_decide_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
 void ch_est_decide_run(struct ch_keeper *k, struct ch_act *a);
 
+/* clock.c: an alarm about the clock (verb clock.accept). */
+const char *ch_clock_accept_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_clock_accept_run(struct ch_keeper *k, struct ch_act *a);
+
 /* The leaf of an action. */
 uint64_t ch_act_record(struct ch_keeper *k, const struct ch_act *a);
 /* Marks it done and answers; `certificate` (PEM) of an operator, or empty. */

@@ -51,6 +51,28 @@ static void put_counts(struct ch_json_wr *j, const struct counts *c)
 	ch_json_object_end(j);
 }
 
+/* The doubt about the server's clock that nobody has accepted, or null. */
+static void put_clock(struct ch_ask *a)
+{
+	struct ch_json_wr *j = &a->j;
+	char name[32];
+	struct ch_query q = ch_sql_query(a->st, CH_READ_ALARM, CH_ARGS(TENANT));
+	ch_json_name(j, "clock");
+	if (ch_sql_next(&q)) {
+		struct ch_wr w = ch_wr(name, sizeof(name));
+		ch_wr_str(&w, "clock-");
+		ch_wr_dec(&w, (uint64_t)ch_sql_int(&q, 0));
+		ch_json_object_begin(j);
+		ch_json_named_span(j, "alarm", ch_wr_span(&w));
+		ch_json_named_time(j, "since", ch_seconds(ch_sql_int(&q, 1)));
+		ch_json_named_span(j, "rule", ch_sql_bytes(&q, 2));
+		ch_json_object_end(j);
+	} else {
+		ch_json_put_null(j);
+	}
+	(void)ch_sql_end(&q);
+}
+
 void ch_page_status(struct ch_ask *a)
 {
 	struct counts c = { 0 };
@@ -86,6 +108,7 @@ void ch_page_status(struct ch_ask *a)
 	ch_json_named_time(j, "checkpoint", any ? ch_seconds(ch_sql_int(&q, 1)) : 0);
 	ch_json_object_end(j);
 	(void)ch_sql_end(&q);
+	put_clock(a);
 	ch_json_named_str(j, "role", ch_operator_role_str((enum ch_operator_role)a->m->role));
 	ch_json_object_end(j);
 }

@@ -67,6 +67,7 @@
 	X(ENROLMENTS,                                                                                                 \
 	  "SELECT key, profile, class, name, how, spki, state, time FROM est_request WHERE tenant = $1 AND "          \
 	  "($2 < 0 OR state = $2) ORDER BY seq DESC LIMIT $3")                                                        \
+	X(ALARM, "SELECT seq, time, rule FROM alarm WHERE tenant = $1 AND accepted = 0 ORDER BY seq DESC LIMIT 1")    \
 	X(EKS, "SELECT fingerprint, verdict, class, time FROM ek_list WHERE tenant = $1 AND fingerprint > $2 "        \
 	       "ORDER BY fingerprint LIMIT $3")                                                                       \
 	/* classes */                                                                                                 \
