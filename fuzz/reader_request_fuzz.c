@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "fuzz/reader_rows.h"
 #include "host/crypto_openssl/backend.h"
 #include "host/store/schema.h"
 #include "server/ipc/routes.h"
@@ -35,69 +36,7 @@ static unsigned answers, status;
 static uint64_t asked; /* id of a question to the signer; 0: none */
 static enum ch_msg asked_type;
 
-/* --- a store: two devices, one of them cut off, what they sent, what operators decided, a log --- */
-
-#define ID_A "x'11111111111111111111111111111111'"
-#define ID_B "x'22222222222222222222222222222222'"
-#define SHA  "x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'"
-#define ABC  "x'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'"
-#define FACTS                                                                                                                   \
-	"{\"link\":\"boot\",\"tier\":\"contraindicated\",\"code\":\"event-unexplained\",\"text\":\"x\",\"event\":14,\"pcr\":9," \
-	"\"type\":\"EV_IPL\",\"measured\":\"m\",\"expected_what\":\"e\",\"digest\":\"00\",\"expected\":\"01\",\"from_name\":\"b\"}"
-#define NOTE  "{\"link\":\"boot\",\"tier\":\"none\",\"code\":\"note\"}"
-#define FILE_ "{\"link\":\"os\",\"tier\":\"warning\",\"code\":\"other\",\"entry\":3}"
-#define FOUR \
-	"{\"link\":\"boot\",\"code\":\"pcr-1\"},{\"link\":\"boot\",\"code\":\"nonce\"},{\"link\":\"boot\"},{\"link\":\"boot\",\"code\":7}"
-#define MORE FOUR "," FOUR
-
-static const char *const rows[] = {
-	"INSERT INTO device VALUES (0, 1, " ID_A ", 'gateway', 'gw-1', 3, 2, 1790000000000, 2, 1780000000000, 1, "
-	"1790000000000, 1, 1790003600000, 1790000000000, 5, 0)",
-	"INSERT INTO device VALUES (0, 2, " ID_B
-	", 'gateway', '', 4, 96, 1790000000000, 2, 1780000000000, 3, 1700000000000, 0, 0, 0, 0, 0)",
-	"INSERT INTO device VALUES (0, 3, x'33333333333333333333333333333333', 'none', 'a\x1b', 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
-	"INSERT INTO device VALUES (0, 5, x'55555555555555555555555555555555', 'gateway', 'new', 4, 96, 1790000059000, 2, "
-	"1780000000000, 0, 0, 0, 0, 0, 0, 0)",
-	"INSERT INTO device VALUES (0, 4, x'44444444444444444444444444444444', 'gateway', 'old', 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)",
-	"INSERT INTO result VALUES (0, 1, 0, 2, 1790000000000, 1790000000000, 1, 1)",
-	"INSERT INTO result VALUES (0, 1, 1, 32, 1790000000000, 1790000000000, 1, 1)",
-	"INSERT INTO result VALUES (0, 2, 0, 2, 1700000000000, 1700000000000, 3, 1)",
-	"INSERT INTO result VALUES (0, 2, 1, 96, 1700000000000, 1700000000000, 3, 1)",
-	"INSERT INTO result VALUES (0, 2, 2, 32, 1700000000000, 1700000000000, 3, 1)",
-	"INSERT INTO result VALUES (0, 2, 7, 96, 0, 0, 0, 0)",
-	"INSERT INTO result VALUES (0, 5, 0, 2, 1789996470000, 1789996470000, 1, 1)",
-	"INSERT INTO evidence VALUES (0, 1, 1, 1790000000000, 0, 1, 1, 2, x'0220', x'00', x'01', x'02', " SHA
-	", 0, " SHA ", 0, 1, '{\"a\":1}', '[]', 1, 0)",
-	"INSERT INTO evidence VALUES (0, 3, 2, 1700000000000, 0, 1, 1, 96, x'02600000000000', x'00', x'01', x'02', " SHA
-	", 9, " SHA ", 9, 1, '{}', 'no', 0, 0)",
-	"INSERT INTO evidence VALUES (0, 4, 2, 1700000000000, 5, 0, 1, 96, x'', x'', x'', x'', x'aa', 2, x'bb', 3, 1, 'no', "
-	"'[7," FACTS "," NOTE "," FILE_ "," MORE "," MORE "," MORE "]', 1, 1)",
-	"INSERT INTO evidence VALUES (0, 5, 2, 1700000000000, 5, 0, 1, 96, x'', x'', x'', x'', x'aa', 2, " ABC
-	", 3, 1, '{}', '[7," FACTS "," NOTE "," FILE_ "," MORE "," MORE "," MORE "]', 1, 1)",
-	"INSERT INTO blob VALUES (0, 1, x'aa', 2, 0, x'6162')",
-	"INSERT INTO blob VALUES (0, 2, x'ab', 3, 0, x'616263')",
-	"INSERT INTO chunk VALUES (0, 1, 2, 1, 1, 0, 3, 2)",
-	"INSERT INTO ak VALUES (0, 1, 1, 1, x'00', x'00', x'0123', 0, 0)",
-	"INSERT INTO intent VALUES (0, 1, 2, 1, x'', 'boot', 1700000000000, 1700000000005, 1, 2)",
-	"INSERT INTO intent VALUES (0, 2, 1, 1, x'', 'boot', 1700000000000, 0, 1, 2)",
-	"INSERT INTO certificate VALUES (0, 1, 1, " SHA ", x'01', x'00', x'00', 1, 2, 1, 0, NULL)",
-	"INSERT INTO alias VALUES (0, 1, 1, 1, x'00', 1, 0)",
-	"INSERT INTO alias VALUES (0, 2, 1, 2, 'gw-1', 1, 2)",
-	"INSERT INTO pinned VALUES (0, 1, 1, " SHA ", '{\"p\":1}', 1, 0, 1)",
-	"INSERT INTO leaf VALUES (0, 0, 1, 1790000000000, 1, x'00', '{\"r\":1}', x'0102', x'00')",
-	"INSERT INTO leaf VALUES (0, 1, 2, 1790000000000, 0, NULL, NULL, x'0103', x'00')",
-	"INSERT INTO tile VALUES (0, 0, 0, 2, zeroblob(64))",
-	"INSERT INTO checkpoint VALUES (0, 1, 3, " SHA ", 'log\n3\n\n', 1790000000000)",
-	"INSERT INTO action VALUES (0, 1, " SHA ", 'device.release', 'x', 'y', x'00', x'0102', 1, 0, 2, '')",
-	"INSERT INTO action VALUES (0, 2, x'00', 'ek.deny', 'x', 'y', x'00', x'', 1, 1, 1, '')",
-	"INSERT INTO action_signature VALUES (0, 1, x'aa', x'00', 1)",
-	"INSERT INTO operator VALUES (0, 1, x'aa', 'admin', 5, 1, x'', x'', x'', 9, 1, 0)",
-	"INSERT INTO ek_list VALUES (0, " SHA ", 1, 'gateway', 1, 1)",
-	"INSERT INTO ek_list VALUES (0, x'ff', 2, '', 1, 1)",
-	"INSERT INTO generation VALUES (0, 1, 1, x'0001', " SHA ")",
-	"INSERT INTO reference VALUES (0, 1, 'gateway', " SHA ", x'00', 1, 1, 0, 0)",
-	"INSERT INTO fleet_root VALUES (0, 1, 'root', " SHA ", 1, 1)",
-};
+/* --- a store --- */
 
 static void put_class(struct ch_store *st)
 {
@@ -118,11 +57,11 @@ static void put_class(struct ch_store *st)
 		p.max_age[i] = 3600;
 	}
 	CHECK(ch_policy_put(&w, &p) == CH_OK);
-	struct ch_query q = ch_sql_query_text(st, "INSERT INTO class VALUES (0, 'gateway', $1, 1, 1)",
-					      CH_ARGS(ch_bytes(ch_wr_span(&w))));
+	struct ch_query q =
+		ch_sql_query_text(st, CLASS_ROW "(0, 'gateway', $1, 1, 1)", CH_ARGS(ch_bytes(ch_wr_span(&w))));
 	(void)ch_sql_next(&q);
 	CHECK(ch_sql_end(&q) == CH_OK);
-	ch_sql_text(st, "INSERT INTO class VALUES (0, 'broken', x'00', 1, 1)");
+	ch_sql_text(st, CLASS_ROW "(0, 'broken', x'00', 1, 1)");
 }
 
 static void remove_store(void)
@@ -158,8 +97,8 @@ static void make_store(void)
 	CHECK(ch_schema_migrate(st, CH_SCHEMA_APPLY, 1, NULL, NULL) == CH_OK);
 	ch_store_begin(st);
 	put_class(st);
-	for (size_t i = 0; i < CH_COUNT_OF(rows); i++)
-		ch_sql_text(st, rows[i]);
+	for (size_t i = 0; i < CH_COUNT_OF(reader_rows); i++)
+		ch_sql_text(st, reader_rows[i]);
 	if (ch_store_commit(st) != CH_OK) {
 		(void)fprintf(stderr, "the rows are not of this schema: %s\n", ch_store_why(st));
 		abort();
