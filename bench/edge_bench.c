@@ -7,10 +7,8 @@
  *
  * usage: edge_bench [CHAINHOLD-EDGE]
  */
+#include "bench/edge_run.h"
 #include "core/trust/lifecycle.h"
-#include "core/wire/base64.h"
-#include "host/base/mem.h"
-#include "server/ipc/child.h"
 #include "server/ipc/view.h"
 
 #include <arpa/inet.h>
@@ -40,15 +38,6 @@
 
 static const char request[] = "GET /v1/poll HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-static void need(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	fprintf(stderr, "edge_bench: %s: %s\n", what, strerror(errno));
-	ERR_print_errors_fp(stderr);
-	exit(1);
-}
-
 /* --- who is who --- */
 
 struct who {
@@ -61,7 +50,7 @@ struct who {
 static void text(char *to, size_t cap, BIO *b)
 {
 	int n = BIO_read(b, to, (int)cap - 1);
-	need(n > 0, "PEM");
+	edge_need(n > 0, "PEM");
 	to[n] = '\0';
 	BIO_free(b);
 }
@@ -71,7 +60,7 @@ static void make(struct who *w, const char *name, const struct who *issuer)
 	static long serial = 1;
 	w->key = EVP_EC_gen("P-256");
 	w->cert = X509_new();
-	need(w->key != NULL && w->cert != NULL, "a key");
+	edge_need(w->key != NULL && w->cert != NULL, "a key");
 	X509_set_version(w->cert, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(w->cert), serial++);
 	X509_gmtime_adj(X509_getm_notBefore(w->cert), -3600);
@@ -89,7 +78,7 @@ static void make(struct who *w, const char *name, const struct who *issuer)
 	e = X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_key_identifier, "hash");
 	X509_add_ext(w->cert, e, -1);
 	X509_EXTENSION_free(e);
-	need(X509_sign(w->cert, issuer != NULL ? issuer->key : w->key, EVP_sha256()) > 0, "a certificate");
+	edge_need(X509_sign(w->cert, issuer != NULL ? issuer->key : w->key, EVP_sha256()) > 0, "a certificate");
 	BIO *b = BIO_new(BIO_s_mem());
 	PEM_write_bio_X509(b, w->cert);
 	text(w->cert_pem, sizeof(w->cert_pem), b);
@@ -100,29 +89,15 @@ static void make(struct who *w, const char *name, const struct who *issuer)
 
 static struct who ca, server, device;
 
-static int listen_any(uint16_t *port)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t n = sizeof(a);
-	const int on = 1;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	need(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, 4096) == 0 &&
-		     getsockname(fd, (struct sockaddr *)&a, &n) == 0,
-	     "listen");
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	*port = ntohs(a.sin_port);
-	return fd;
-}
-
 /* --- the bare server: what cannot be done without --- */
 
 static SSL_CTX *bare_context(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	need(ctx != NULL && SSL_CTX_use_certificate(ctx, server.cert) == 1 &&
-		     SSL_CTX_use_PrivateKey(ctx, server.key) == 1 &&
-		     X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca.cert) == 1,
-	     "the context of the bare server");
+	edge_need(ctx != NULL && SSL_CTX_use_certificate(ctx, server.cert) == 1 &&
+			  SSL_CTX_use_PrivateKey(ctx, server.key) == 1 &&
+			  X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca.cert) == 1,
+		  "the context of the bare server");
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
@@ -192,7 +167,7 @@ static _Noreturn void bare_server(int listener)
 			}
 			for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) {
 				struct bare *c = calloc(1, sizeof(*c));
-				need(c != NULL, "memory");
+				edge_need(c != NULL, "memory");
 				*c = (struct bare){ fd, SSL_new(ctx), false };
 				SSL_set_fd(c->ssl, fd);
 				e = (struct epoll_event){ .events = EPOLLIN, .data.ptr = c };
@@ -212,10 +187,10 @@ struct subject {
 
 static void start_bare(struct subject *s)
 {
-	int fd = listen_any(&s->port);
+	int fd = edge_listen(&s->port);
 	s->name = "bare";
 	s->pid = fork();
-	need(s->pid >= 0, "fork");
+	edge_need(s->pid >= 0, "fork");
 	if (s->pid == 0)
 		bare_server(fd);
 	close(fd);
@@ -223,68 +198,34 @@ static void start_bare(struct subject *s)
 
 /* --- the edge --- */
 
-static void put_pem(struct ch_wr *w, const char *key, const char *pem)
-{
-	ch_wr_str(w, key);
-	ch_wr_u8(w, ' ');
-	ch_base64_put(w, CH_BASE64_STD, ch_span_str(pem));
-	ch_wr_u8(w, '\n');
-}
-
-static void put_fd(struct ch_wr *w, enum ch_fd_kind kind, int fd)
-{
-	ch_wr_u8(w, (uint8_t)kind);
-	ch_wr_u8(w, 0);
-	ch_wr_be16(w, (uint16_t)fd);
-}
-
 static int view_of_device(void)
 {
 	struct ch_view_record r = { .kind = CH_VIEW_DEVICE, .state = CH_STATE_TRUSTED };
 	unsigned n;
 	int fd = ch_view_make(1024);
 	struct ch_view *v = ch_view_map(fd, true);
-	need(v != NULL && X509_digest(device.cert, EVP_sha256(), r.cert_sha256, &n) == 1 && ch_view_put(v, &r) == CH_OK,
-	     "the view");
+	edge_need(v != NULL && X509_digest(device.cert, EVP_sha256(), r.cert_sha256, &n) == 1 &&
+			  ch_view_put(v, &r) == CH_OK,
+		  "the view");
 	ch_view_unmap(v);
 	return fd;
 }
 
-static struct ch_chan control;
+static struct edge_run run;
 
 static void start_edge(struct subject *s, const char *binary)
 {
-	uint16_t other;
-	uint8_t fds[64];
 	uint8_t config[16384];
-	struct ch_wr f = ch_wr(fds, sizeof(fds));
 	struct ch_wr c = ch_wr(config, sizeof(config));
-	struct ch_frame frame;
-	int pair[2];
-	need(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
-	int end = fcntl(pair[1], F_DUPFD, 20);
-	close(pair[1]);
-	put_fd(&f, CH_FD_LISTEN_DEVICES, fcntl(listen_any(&s->port), F_DUPFD, 20));
-	put_fd(&f, CH_FD_LISTEN_OPERATORS, fcntl(listen_any(&other), F_DUPFD, 20));
-	put_fd(&f, CH_FD_VIEW, fcntl(view_of_device(), F_DUPFD, 20));
-	put_pem(&c, "tls_certificate", server.cert_pem);
-	put_pem(&c, "tls_key", server.key_pem);
-	put_pem(&c, "client_ca", ca.cert_pem);
+	edge_put_pem(&c, "tls_certificate", server.cert_pem);
+	edge_put_pem(&c, "tls_key", server.key_pem);
+	edge_put_pem(&c, "client_ca", ca.cert_pem);
 	ch_wr_str(&c, "device_rate 0\n");
+	edge_need(!c.bad, "the configuration");
+	edge_start(&run, binary, ch_wr_span(&c), view_of_device());
 	s->name = "edge";
-	s->pid = fork();
-	need(s->pid >= 0 && !f.bad && !c.bad, "START");
-	if (s->pid == 0) {
-		(void)dup2(end, CH_CHILD_CONTROL_FD);
-		execl(binary, binary, (char *)NULL);
-		_exit(127);
-	}
-	close(end);
-	ch_chan_init(&control, pair[0]);
-	const struct ch_msg_start start = { .role = CH_ROLE_EDGE, .fds = ch_wr_span(&f), .config = ch_wr_span(&c) };
-	ch_msg_send(&control, CH_MSG_START, 0, &start);
-	need(ch_chan_flush(&control) && ch_chan_wait(&control, &frame, 10000) == CH_OK && frame.type == CH_MSG_READY,
-	     binary);
+	s->pid = run.pid;
+	s->port = run.port[CH_LISTENER_DEVICES];
 }
 
 /* --- nginx --- */
@@ -296,7 +237,7 @@ static void put_file(const char *name, const char *text)
 	char path[128];
 	(void)snprintf(path, sizeof(path), "%s/%s", nginx_dir, name);
 	FILE *f = fopen(path, "w");
-	need(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0, path);
+	edge_need(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0, path);
 }
 
 /* One process, as the others are. False if it is not installed. */
@@ -305,8 +246,8 @@ static bool start_nginx(struct subject *s)
 	char conf[2048], path[128];
 	if (system("command -v nginx >/dev/null 2>&1") != 0)
 		return false;
-	need(mkdtemp(nginx_dir) != NULL, nginx_dir);
-	close(listen_any(&s->port));
+	edge_need(mkdtemp(nginx_dir) != NULL, nginx_dir);
+	close(edge_listen(&s->port));
 	put_file("server.pem", server.cert_pem);
 	put_file("server.key", server.key_pem);
 	put_file("ca.pem", ca.cert_pem);
@@ -326,7 +267,7 @@ static bool start_nginx(struct subject *s)
 	(void)snprintf(path, sizeof(path), "%s/conf", nginx_dir);
 	s->name = "nginx";
 	s->pid = fork();
-	need(s->pid >= 0, "fork");
+	edge_need(s->pid >= 0, "fork");
 	if (s->pid == 0) {
 		execlp("nginx", "nginx", "-c", path, (char *)NULL);
 		_exit(127);
@@ -363,10 +304,10 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 static void make_client(struct subject *s)
 {
 	s->client = SSL_CTX_new(TLS_client_method());
-	need(s->client != NULL && SSL_CTX_use_certificate(s->client, device.cert) == 1 &&
-		     SSL_CTX_use_PrivateKey(s->client, device.key) == 1 &&
-		     X509_STORE_add_cert(SSL_CTX_get_cert_store(s->client), ca.cert) == 1,
-	     "the client");
+	edge_need(s->client != NULL && SSL_CTX_use_certificate(s->client, device.cert) == 1 &&
+			  SSL_CTX_use_PrivateKey(s->client, device.key) == 1 &&
+			  X509_STORE_add_cert(SSL_CTX_get_cert_store(s->client), ca.cert) == 1,
+		  "the client");
 	SSL_CTX_set_app_data(s->client, s);
 	SSL_CTX_set_mode(s->client, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN); /* as the agent */
 	SSL_CTX_set_verify(s->client, SSL_VERIFY_PEER, NULL);
@@ -385,27 +326,27 @@ static SSL *join(struct subject *s, bool resume)
 	for (int i = 0; (fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0 &&
 			connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0;
 	     i++) {
-		need(i < 1000, "connect");
+		edge_need(i < 1000, "connect");
 		close(fd);
 		usleep(10000);
 	}
-	need(fd >= 0, "socket");
+	edge_need(fd >= 0, "socket");
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	SSL *ssl = SSL_new(s->client);
 	SSL_set_fd(ssl, fd);
 	if (resume && s->session != NULL)
 		SSL_set_session(ssl, s->session);
-	need(SSL_connect(ssl) == 1, "handshake");
-	need(!resume || SSL_session_reused(ssl) == 1, "a session was not resumed");
+	edge_need(SSL_connect(ssl) == 1, "handshake");
+	edge_need(!resume || SSL_session_reused(ssl) == 1, "a session was not resumed");
 	return ssl;
 }
 
 static void ask(SSL *ssl)
 {
 	char in[4096];
-	need(SSL_write(ssl, request, sizeof(request) - 1) > 0, "request");
+	edge_need(SSL_write(ssl, request, sizeof(request) - 1) > 0, "request");
 	int n = SSL_read(ssl, in, sizeof(in));
-	need(n > 12 && strncmp(in, "HTTP/1.1 200", 12) == 0, "answer");
+	edge_need(n > 12 && strncmp(in, "HTTP/1.1 200", 12) == 0, "answer");
 }
 
 static void leave(SSL *ssl)
@@ -416,59 +357,36 @@ static void leave(SSL *ssl)
 	close(fd);
 }
 
-/* Microseconds that the scheduler gave the process. */
-static double cpu_us(pid_t pid)
-{
-	char path[64];
-	unsigned long long ns = 0;
-	(void)snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
-	FILE *f = fopen(path, "r");
-	need(f != NULL && fscanf(f, "%llu", &ns) == 1, path);
-	fclose(f);
-	return (double)ns / 1e3;
-}
-
 static double rss_kb(pid_t pid)
 {
 	char path[64];
 	unsigned long size = 0, pages = 0;
 	(void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
 	FILE *f = fopen(path, "r");
-	need(f != NULL && fscanf(f, "%lu %lu", &size, &pages) == 2, path);
+	edge_need(f != NULL && fscanf(f, "%lu %lu", &size, &pages) == 2, path);
 	fclose(f);
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-/* The server may still be at what follows an answer: it is idle when its time stands still. */
-static double settled_us(pid_t pid)
-{
-	double before = -1;
-	for (double now = cpu_us(pid); now != before; now = cpu_us(pid)) {
-		before = now;
-		usleep(20000);
-	}
-	return before;
-}
-
 static double run_connections(struct subject *s, bool resume)
 {
-	double before = settled_us(s->pid);
+	double before = edge_settled_us(s->pid);
 	for (int i = 0; i < NEW; i++) {
 		SSL *ssl = join(s, resume);
 		ask(ssl);
 		leave(ssl);
 	}
-	return (settled_us(s->pid) - before) / NEW;
+	return (edge_settled_us(s->pid) - before) / NEW;
 }
 
 static double run_kept(struct subject *s)
 {
 	SSL *ssl = join(s, false);
 	ask(ssl);
-	double before = settled_us(s->pid);
+	double before = edge_settled_us(s->pid);
 	for (int i = 0; i < REQUESTS; i++)
 		ask(ssl);
-	double us = (settled_us(s->pid) - before) / REQUESTS;
+	double us = (edge_settled_us(s->pid) - before) / REQUESTS;
 	leave(ssl);
 	return us;
 }
@@ -482,25 +400,13 @@ static void run_idle(struct subject *s)
 		ask(held[i]);
 	}
 	double kb = (rss_kb(s->pid) - before) / IDLE;
-	double cpu = settled_us(s->pid);
+	double cpu = edge_settled_us(s->pid);
 	usleep(1000000);
-	cpu = cpu_us(s->pid) - cpu;
+	cpu = edge_cpu_us(s->pid) - cpu;
 	printf("  %-6s %5.1f KB an idle connection (%d of them, sessions for resumption included), %.0f us CPU a second\n",
 	       s->name, kb, IDLE, cpu);
 	for (int i = 0; i < IDLE; i++)
 		leave(held[i]);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-	return (x > y) - (x < y);
-}
-
-static double median(double *v)
-{
-	qsort(v, ROUNDS, sizeof(*v), by_value);
-	return v[ROUNDS / 2];
 }
 
 int main(int argc, char **argv)
@@ -533,7 +439,7 @@ int main(int argc, char **argv)
 	}
 	double us[6];
 	for (int i = 0; i < 6; i++)
-		us[i] = median(v[i]);
+		us[i] = edge_median(v[i], ROUNDS);
 	printf("  %s; CPU of the server process, medians of %d rounds\n", OpenSSL_version(OPENSSL_VERSION), ROUNDS);
 	printf("  new connection and request      bare %6.1f us   edge %6.1f us   %.2f x (target 1.15)\n", us[0], us[1],
 	       us[1] / us[0]);

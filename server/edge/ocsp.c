@@ -41,7 +41,7 @@ void ocsp_answer_list(struct conn *c, const struct ch_http_request *r)
 	const struct revocation *v = &c->edge->revocation;
 	struct ch_span name = ch_route_param((enum ch_route_number)c->route, r->path, 0);
 	size_t n = ch_span_str(v->name).n;
-	bool ours = name.n == n + 4 && ch_span_eq(ch_span(name.p, n), ch_span_str(v->name));
+	bool ours = n > 0 && name.n == n + 4 && ch_span_eq(ch_span(name.p, n), ch_span_str(v->name));
 	struct ch_span ending = ours ? ch_span(name.p + n, 4) : CH_SPAN_EMPTY;
 	bool pem = ch_span_eq(ending, CH_SPAN_LIT(".pem"));
 	if (!pem && !ch_span_eq(ending, CH_SPAN_LIT(".crl"))) {

@@ -21,7 +21,7 @@ enum ch_err revocation_init(struct revocation *r, struct ch_span ca_pem, size_t 
 		err = ch_ocsp_issuer_make(&r->issuer, x->subject, x->spki);
 	struct ch_wr w = ch_wr(r->name, sizeof(r->name) - 1);
 	ch_wr_hex(&w, err == CH_OK ? x->subject_key_id : CH_SPAN_EMPTY);
-	return err != CH_OK ? err : w.bad || w.len == 0 ? CH_ERR_MISSING : CH_OK;
+	return err != CH_OK ? err : w.bad ? CH_ERR_LIMIT : CH_OK;
 }
 
 void revocation_clear(struct revocation *r)
