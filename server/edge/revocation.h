@@ -23,7 +23,8 @@ struct kept_answer {
 
 struct revocation {
 	struct ch_ocsp_issuer issuer;
-	char name[64]; /* of the list, without its ending: the CA's key identifier in hexadecimal; a CA without one has no list */
+	char name
+		[64]; /* of the list, without its ending: the CA's key identifier in hexadecimal; a CA without one has no list */
 	struct ch_msg_crl told;
 	char tag[REVOCATION_TAG];
 	struct ch_buf list, pem;
