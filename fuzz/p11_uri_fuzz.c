@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* On the heap, so that a sanitizer sees the end of each. */
 	struct ch_p11_uri *u = malloc(sizeof(*u)), *again = malloc(sizeof(*again));
 	struct ch_diag d;
-	uint8_t text[3 * CH_P11_TEXT_MAX + 512];
+	uint8_t text[CH_P11_PUT_MAX];
 	struct ch_wr w = ch_wr(text, sizeof(text));
 	CHECK(u != NULL && again != NULL);
 	enum ch_err err = ch_p11_uri_parse(u, ch_span(data, size), &d);

@@ -112,7 +112,7 @@ static int open_token(struct op_signer *s, const char *uri)
 		cli_say("the PKCS #11 URI of the key, byte %zu: %s", d.off, d.rule);
 		return CLI_USAGE;
 	}
-	err = ch_p11_key_open(&s->token, &u, ask_pin, NULL, &why);
+	err = ch_p11_key_open(&s->token, &u, &(struct ch_p11_ask){ .pin = ask_pin }, &why);
 	if (err == CH_OK)
 		return -1;
 	cli_say("%s", why.text);

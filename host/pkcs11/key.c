@@ -122,14 +122,14 @@ static enum ch_err read_key(struct ch_p11_key *k, struct ch_p11_why *why)
 	return CH_OK;
 }
 
-enum ch_err ch_p11_key_open(struct ch_p11_key **out, const struct ch_p11_uri *u, ch_p11_pin_fn *ask, void *ctx,
+enum ch_err ch_p11_key_open(struct ch_p11_key **out, const struct ch_p11_uri *u, const struct ch_p11_ask *ask,
 			    struct ch_p11_why *why)
 {
 	struct ch_p11_key *k = ch_calloc(1, sizeof(*k));
 	*out = NULL;
 	enum ch_err err = ch_p11_load(k, u, why);
 	if (err == CH_OK)
-		err = ch_p11_session(k, u, ask, ctx, why);
+		err = ch_p11_session(k, u, ask, why);
 	if (err == CH_OK)
 		err = find_private(k, u, why);
 	if (err == CH_OK)

@@ -20,15 +20,12 @@ struct ch_p11_key {
 	struct ch_verify_key verify;
 };
 
-/* Fills in the text of `why` (may be NULL) and returns `err`. */
-enum ch_err ch_p11_say(struct ch_p11_why *why, enum ch_err err, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 /* "CKR_PIN_INCORRECT (0xa0)" for what modules return; static, or made in `to`. */
 const char *ch_p11_rv_str(CK_RV rv, char to[static 32]);
 
 /* Steps of ch_p11_key_open, in this order. What they began is ended by ch_p11_key_close. */
 CH_MUST_USE enum ch_err ch_p11_load(struct ch_p11_key *k, const struct ch_p11_uri *u, struct ch_p11_why *why);
-CH_MUST_USE enum ch_err ch_p11_session(struct ch_p11_key *k, const struct ch_p11_uri *u, ch_p11_pin_fn *ask, void *ctx,
+CH_MUST_USE enum ch_err ch_p11_session(struct ch_p11_key *k, const struct ch_p11_uri *u, const struct ch_p11_ask *ask,
 				       struct ch_p11_why *why);
 void ch_p11_unload(struct ch_p11_key *k);
 

@@ -1,30 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/text.h"
-#include "host/base/file.h"
 #include "host/pkcs11/state.h"
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define SLOTS_MAX   64
-#define PIN_MAX     256
 #define LABELS_ROOM 300
-
-enum ch_err ch_p11_say(struct ch_p11_why *why, enum ch_err err, const char *format, ...)
-{
-	va_list args;
-	if (why == NULL)
-		return err;
-	va_start(args, format);
-	(void)vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-	return err;
-}
 
 const char *ch_p11_rv_str(CK_RV rv, char to[static 32])
 {
@@ -237,29 +223,8 @@ static enum ch_err find_token(struct ch_p11_key *k, const struct ch_p11_uri *u, 
 
 /* --- logging in --- */
 
-static enum ch_err read_pin(struct ch_buf *pin, const char *source, struct ch_p11_why *why)
-{
-	const char *path = source;
-	if (strncmp(path, "file:", 5) == 0)
-		path += 5;
-	/* file:///PATH: an authority that is empty (RFC 8089). */
-	if (strncmp(path, "///", 3) == 0)
-		path += 2;
-	if (path[0] != '/' || path[1] == '/')
-		return ch_p11_say(why, CH_ERR_UNSUPPORTED, "pin-source is a file: pin-source=file:/PATH");
-	enum ch_err err = ch_file_read_private(pin, path, PIN_MAX);
-	if (err == CH_ERR_UNTRUSTED)
-		return ch_p11_say(why, err, "%s: only you may have rights to the file with the PIN (chmod 600)", path);
-	if (err != CH_OK)
-		return ch_p11_say(why, err, "the file with the PIN, %s: %s", path,
-				  err == CH_ERR_LIMIT ? "too long" : strerror(errno));
-	if (pin->n > 0 && pin->p[pin->n - 1] == '\n')
-		pin->n--;
-	return pin->n > 0 ? CH_OK : ch_p11_say(why, CH_ERR_MISSING, "%s: there is no PIN in it", path);
-}
-
-static enum ch_err get_pin(struct ch_p11_key *k, const struct ch_p11_uri *u, const CK_TOKEN_INFO *t, ch_p11_pin_fn *ask,
-			   void *ctx, struct ch_p11_why *why)
+static enum ch_err get_pin(struct ch_p11_key *k, const struct ch_p11_uri *u, const CK_TOKEN_INFO *t,
+			   const struct ch_p11_ask *ask, struct ch_p11_why *why)
 {
 	const char *source = ch_p11_uri_str(u, CH_P11_PIN_SOURCE);
 	if ((t->flags & CKF_USER_PIN_LOCKED) != 0)
@@ -267,22 +232,22 @@ static enum ch_err get_pin(struct ch_p11_key *k, const struct ch_p11_uri *u, con
 			why, CH_ERR_UNTRUSTED,
 			"token \"%s\" is locked after too many wrong PINs: its security officer sets a new one",
 			k->label);
-	if (source[0] != '\0' && (t->flags & CKF_USER_PIN_FINAL_TRY) != 0)
+	if ((source[0] != '\0' || ask->unattended) && (t->flags & CKF_USER_PIN_FINAL_TRY) != 0)
 		return ch_p11_say(
 			why, CH_ERR_UNTRUSTED,
 			"token \"%s\" takes one more try before it locks, so the PIN in %s was not tried: log in once by hand",
 			k->label, source);
 	if (source[0] != '\0')
-		return read_pin(&k->pin, source, why);
-	if (ask != NULL && ask(ctx, k->label, &k->pin))
+		return ch_p11_pin_read(&k->pin, source, why);
+	if (ask->pin(ask->ctx, k->label, &k->pin))
 		return CH_OK;
 	return ch_p11_say(why, CH_ERR_MISSING,
 			  "token \"%s\" wants a PIN and there is nobody to ask: add pin-source=file:/PATH to the URI",
 			  k->label);
 }
 
-static enum ch_err log_in(struct ch_p11_key *k, const struct ch_p11_uri *u, const CK_TOKEN_INFO *t, ch_p11_pin_fn *ask,
-			  void *ctx, struct ch_p11_why *why)
+static enum ch_err log_in(struct ch_p11_key *k, const struct ch_p11_uri *u, const CK_TOKEN_INFO *t,
+			  const struct ch_p11_ask *ask, struct ch_p11_why *why)
 {
 	char text[32];
 	bool pad = (t->flags & CKF_PROTECTED_AUTHENTICATION_PATH) != 0;
@@ -290,7 +255,7 @@ static enum ch_err log_in(struct ch_p11_key *k, const struct ch_p11_uri *u, cons
 	if ((t->flags & CKF_LOGIN_REQUIRED) == 0)
 		return CH_OK;
 	if (!pad)
-		err = get_pin(k, u, t, ask, ctx, why);
+		err = get_pin(k, u, t, ask, why);
 	if (err != CH_OK)
 		return err;
 	CK_RV rv = k->call->C_Login(k->session, CKU_USER, pad ? NULL : k->pin.p, k->pin.n);
@@ -305,7 +270,7 @@ static enum ch_err log_in(struct ch_p11_key *k, const struct ch_p11_uri *u, cons
 			  ch_p11_rv_str(rv, text));
 }
 
-enum ch_err ch_p11_session(struct ch_p11_key *k, const struct ch_p11_uri *u, ch_p11_pin_fn *ask, void *ctx,
+enum ch_err ch_p11_session(struct ch_p11_key *k, const struct ch_p11_uri *u, const struct ch_p11_ask *ask,
 			   struct ch_p11_why *why)
 {
 	struct found f = { 0 };
@@ -319,5 +284,5 @@ enum ch_err ch_p11_session(struct ch_p11_key *k, const struct ch_p11_uri *u, ch_
 		return ch_p11_say(why, CH_ERR_IO, "token \"%s\" opens no session: %s", k->label,
 				  ch_p11_rv_str(rv, text));
 	}
-	return log_in(k, u, &f.token, ask, ctx, why);
+	return log_in(k, u, &f.token, ask, why);
 }

@@ -2,8 +2,8 @@
 #ifndef CH_PKCS11_TOKEN_H
 #define CH_PKCS11_TOKEN_H
 
-#include "host/base/mem.h"
 #include "host/crypto_openssl/pubkey.h"
+#include "host/pkcs11/pin.h"
 #include "host/pkcs11/uri.h"
 
 /*
@@ -11,29 +11,28 @@
  * whatever the process can: who serves a network hosts it in a process of its own. One thread; nothing here has a time limit.
  */
 
-/* What a person is told when something fails: what is wrong and what to do, one line, text of the token escaped. Never a PIN. */
-struct ch_p11_why {
-	char text[512];
-};
-
 /*
- * Asks a person for the PIN of the token with this label (escaped) and appends it. False if nobody can be asked. Called at most once, so
- * that a wrong answer costs one try.
+ * Where the PIN comes from when the URI names no file. `pin` appends the PIN of the token with this label (escaped); false if there is none. It
+ * is called at most once, so that a wrong answer costs one try. `unattended`: it is no person who answers.
  */
-typedef bool ch_p11_pin_fn(void *ctx, const char *label, struct ch_buf *pin);
+struct ch_p11_ask {
+	bool (*pin)(void *ctx, const char *label, struct ch_buf *pin);
+	void *ctx;
+	bool unattended;
+};
 
 struct ch_p11_key;
 
 /*
  * Loads the module that the URI names (module-path; a file that others can write is refused), opens a session with the one token that it
  * matches, logs in, and finds the one private key that it matches. The PIN comes from the file of pin-source ("file:/PATH" or "/PATH", readable by
- * its owner only; a newline at its end is not part of it), else from `ask`, which may be NULL. The key is ECDSA on P-256.
+ * its owner only; a newline at its end is not part of it), else from `ask`. The key is ECDSA on P-256.
  * CH_ERR_NOTFOUND (module, token, key), CH_ERR_DUPLICATE (more than one token or key matches), CH_ERR_UNTRUSTED (PIN; rights to a file),
- * CH_ERR_UNSUPPORTED (kind of key), CH_ERR_IO (the module fails). A PIN from a file is not tried when the token says that it is the last
+ * CH_ERR_UNSUPPORTED (kind of key), CH_ERR_IO (the module fails). A PIN that no person types is not tried when the token says that it is the last
  * try: what runs by itself never locks a token.
  */
-CH_MUST_USE enum ch_err ch_p11_key_open(struct ch_p11_key **out, const struct ch_p11_uri *u, ch_p11_pin_fn *ask,
-					void *ctx, struct ch_p11_why *why);
+CH_MUST_USE enum ch_err ch_p11_key_open(struct ch_p11_key **out, const struct ch_p11_uri *u,
+					const struct ch_p11_ask *ask, struct ch_p11_why *why);
 /* Logs out, ends the session and unloads the module. NULL is fine. */
 void ch_p11_key_close(struct ch_p11_key *k);
 

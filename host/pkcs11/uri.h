@@ -37,6 +37,9 @@ enum ch_p11_attr { CH_P11_ATTRS(CH_P11_ATTR_ENUM) CH_P11_ATTR_COUNT };
 
 #define CH_P11_URI_MAX  3072 /* bytes of a URI */
 #define CH_P11_TEXT_MAX 1536 /* of all its values, decoded */
+#define CH_P11_PUT_MAX         \
+	(3 * CH_P11_TEXT_MAX + \
+	 512) /* of a URI as ch_p11_uri_put writes it, which may be longer than one that is read */
 
 /* The spans of `attr` point into `text`, so a struct copy is not a URI. An attribute that is not there is a span whose `p` is NULL. */
 struct ch_p11_uri {

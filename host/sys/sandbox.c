@@ -144,6 +144,11 @@ static const int write_calls[] = {
 	SCMP_SYS(fallocate), SCMP_SYS(unlink), SCMP_SYS(unlinkat),  SCMP_SYS(rename),    SCMP_SYS(renameat),
 	SCMP_SYS(renameat2), SCMP_SYS(fchmod), SCMP_SYS(utimensat), SCMP_SYS(openat),    SCMP_SYS(open),
 };
+/* A vendor's module: a deadline for it, memory that is not swapped out, and questions that libraries ask. */
+static const int module_calls[] = {
+	SCMP_SYS(timer_settime), SCMP_SYS(timer_settime64), SCMP_SYS(mlock),   SCMP_SYS(munlock),
+	SCMP_SYS(sysinfo),       SCMP_SYS(uname),           SCMP_SYS(getppid),
+};
 static const int connect_calls[] = {
 	SCMP_SYS(connect),     SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getpeername),
 	SCMP_SYS(getsockname), SCMP_SYS(sendmmsg),   SCMP_SYS(ioctl),      SCMP_SYS(uname),
@@ -232,24 +237,44 @@ static int install(unsigned allow)
 		rc = allow_open_for_reading(ctx);
 	if (rc == 0 && (allow & CH_ALLOW_CONNECT) != 0)
 		rc = allow_sockets(ctx);
+	if (rc == 0 && (allow & CH_ALLOW_MODULE) != 0)
+		rc = allow_all(ctx, module_calls, CH_COUNT_OF(module_calls));
 	return rc == 0 ? seccomp_load(ctx) : rc;
 }
 
-static bool become(const struct ch_sandbox *s)
+/* True if it was done before: what is then not there is any right to do it again. */
+static bool is_user(uint32_t uid, uint32_t gid)
 {
-	if (s->root != NULL && (chroot(s->root) != 0 || chdir("/") != 0))
-		return false;
-	if (s->uid == 0 && s->gid == 0)
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+	return getresuid(&r, &e, &s) == 0 && getresgid(&rg, &eg, &sg) == 0 && r == uid && e == uid && s == uid &&
+	       rg == gid && eg == gid && sg == gid && getgroups(0, NULL) == 0;
+}
+
+static bool become_user(uint32_t uid, uint32_t gid)
+{
+	if ((uid == 0 && gid == 0) || is_user(uid, gid))
 		return true;
-	return setgroups(0, NULL) == 0 && setresgid(s->gid, s->gid, s->gid) == 0 &&
-	       setresuid(s->uid, s->uid, s->uid) == 0;
+	return setgroups(0, NULL) == 0 && setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0;
+}
+
+static bool give_up_privilege(void)
+{
+	const struct rlimit none = { 0, 0 };
+	return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+enum ch_err ch_sandbox_become(uint32_t uid, uint32_t gid)
+{
+	return become_user(uid, gid) && give_up_privilege() ? CH_OK : CH_ERR_INTERNAL;
 }
 
 enum ch_err ch_sandbox_enter(const struct ch_sandbox *s, struct ch_wr *report)
 {
-	const struct rlimit none = { 0, 0 };
-	if (!become(s) || setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+	if (s->root != NULL && (chroot(s->root) != 0 || chdir("/") != 0))
+		return CH_ERR_INTERNAL;
+	if (!become_user(s->uid, s->gid) || !give_up_privilege())
 		return CH_ERR_INTERNAL;
 	bool files = (s->allow & (CH_ALLOW_FILES | CH_ALLOW_FILES_READ)) != 0;
 	int abi;

@@ -20,6 +20,7 @@ CH_MUST_USE enum ch_err ch_sandbox_compute(void);
 #define CH_ALLOW_FILES_READ 0x02u /* open files under its root for reading, map and lock them; O_RDWR is EACCES */
 #define CH_ALLOW_FILES      0x04u /* the same for writing; make, rename and remove files */
 #define CH_ALLOW_CONNECT    0x08u /* open TCP and UDP sockets and connect them */
+#define CH_ALLOW_MODULE     0x10u /* what foreign code that computes asks of the system: see sandbox.c */
 
 struct ch_sandbox {
 	const char *root;  /* its root directory from now on; NULL leaves the root as it is */
@@ -28,6 +29,12 @@ struct ch_sandbox {
 	const char *const
 		*read_only; /* with files: landlock leaves these folders only, ended by NULL; NULL: all of the root */
 };
+
+/*
+ * Becomes the user for good (both 0: stays who it is), gives up supplementary groups, core dumps and the right to gain any privilege. For a
+ * process that runs code before ch_sandbox_enter, which then finds the user changed already and cannot change the root any more.
+ */
+CH_MUST_USE enum ch_err ch_sandbox_become(uint32_t uid, uint32_t gid);
 
 /*
  * Changes the root, becomes the user, gives up supplementary groups and the right to gain any privilege, restricts files and

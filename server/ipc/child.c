@@ -67,23 +67,39 @@ unsigned ch_child_fds(const struct ch_child *c, enum ch_fd_kind kind)
 	return n;
 }
 
+static _Noreturn void unconfined(void)
+{
+	ch_log(CH_LOG_ERROR, "the sandbox cannot be installed: %s; nothing is served without it", strerror(errno));
+	exit(EXIT_FAILURE);
+}
+
+void ch_child_become(struct ch_child *c)
+{
+	if (ch_sandbox_become(c->start.uid, c->start.gid) != CH_OK)
+		unconfined();
+}
+
 void ch_child_confine(struct ch_child *c, unsigned allow)
+{
+	ch_child_confine_to(c, allow, NULL);
+}
+
+void ch_child_confine_to(struct ch_child *c, unsigned allow, const char *const *folders)
 {
 	char root[CH_IPC_TEXT_MAX + 1] = { 0 };
 	(void)ch_span_copy(root, sizeof(root) - 1, c->start.root);
-	const struct ch_sandbox s = {
-		.root = root[0] != '\0' ? root : NULL, .uid = c->start.uid, .gid = c->start.gid, .allow = allow
-	};
+	const struct ch_sandbox s = { .root = root[0] != '\0' ? root : NULL,
+				      .uid = c->start.uid,
+				      .gid = c->start.gid,
+				      .allow = allow,
+				      .read_only = folders };
 	uint8_t text[CH_IPC_TEXT_MAX];
 	struct ch_wr w = ch_wr(text, sizeof(text));
 	/* Without a zone of its own the C library looks for the system's file again at each local time, which a sandbox does not let it. */
 	(void)setenv("TZ", "UTC0", 0);
 	tzset();
-	if (ch_sandbox_enter(&s, &w) != CH_OK) {
-		ch_log(CH_LOG_ERROR, "the sandbox cannot be installed: %s; nothing is served without it",
-		       strerror(errno));
-		exit(EXIT_FAILURE);
-	}
+	if (ch_sandbox_enter(&s, &w) != CH_OK)
+		unconfined();
 	const struct ch_msg_ready ready = { .sandbox = ch_wr_span(&w) };
 	ch_msg_send(&c->control, CH_MSG_READY, 0, &ready);
 	(void)ch_chan_flush(&c->control);

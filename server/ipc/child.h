@@ -17,6 +17,7 @@ enum ch_fd_kind {
 	CH_FD_KEEPER = CH_ROLE_KEEPER,
 	CH_FD_READER = CH_ROLE_READER,
 	CH_FD_SIGNER = CH_ROLE_SIGNER,
+	CH_FD_TOKEN = CH_ROLE_TOKEN,
 	CH_FD_LISTEN_DEVICES = 16, /* listening sockets, ready for accept4 */
 	CH_FD_LISTEN_OPERATORS,
 	CH_FD_LISTEN_PUBLIC,
@@ -58,6 +59,12 @@ unsigned ch_child_fds(const struct ch_child *c, enum ch_fd_kind kind);
  * afterwards if `allow` has files, else before.
  */
 void ch_child_confine(struct ch_child *c, unsigned allow);
+/*
+ * The same in two steps, for a process that must run code before it can be shut in: becomes its user without the right to gain any
+ * privilege, then, later, the rest. With files, `folders` (ended by NULL) are the ones that landlock leaves it.
+ */
+void ch_child_become(struct ch_child *c);
+void ch_child_confine_to(struct ch_child *c, unsigned allow, const char *const *folders);
 /* What a control frame asks for. */
 enum ch_child_ask { CH_CHILD_NOTHING, CH_CHILD_STOP, CH_CHILD_PEER, CH_CHILD_RELOAD, CH_CHILD_STATUS };
 struct ch_child_news {

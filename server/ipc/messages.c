@@ -92,7 +92,7 @@ static const struct {
 	enum ch_err (*parse)(void *to, struct ch_rd *r, struct ch_diag *d);
 } message[CH_MSG_COUNT] = { CH_MESSAGES(ROW) };
 
-static const char *const role_name[CH_ROLE_COUNT] = { "main", "edge", "verify", "keeper", "reader", "signer" };
+static const char *const role_name[CH_ROLE_COUNT] = { "main", "edge", "verify", "keeper", "reader", "signer", "token" };
 
 const char *ch_role_str(enum ch_role role)
 {

@@ -22,6 +22,7 @@ enum ch_role {
 	CH_ROLE_KEEPER,
 	CH_ROLE_READER,
 	CH_ROLE_SIGNER,
+	CH_ROLE_TOKEN,
 	CH_ROLE_COUNT
 };
 
@@ -221,6 +222,13 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 /* What is kept about this certificate holds no more: it was revoked. */
 #define CH_FIELDS_OCSP_DROP(F) F(FIX, serial, 20)
 
+/* --- signer and token --- */
+
+/* A signature of the CA's key over this SHA-256 digest. Asked again under the same id when the token was restarted. */
+#define CH_FIELDS_TOKEN_SIGN(F) F(FIX, digest, 32)
+/* ECDSA on P-256: r and s. A token that cannot sign ends instead. */
+#define CH_FIELDS_TOKEN_SIGNED(F) F(FIX, signature, 64)
+
 /* In a test build of a child only: run break-out attempt `n`, answer with what came of it. */
 #define CH_FIELDS_EVIL(F) F(U32, n, 0)
 #define CH_FIELDS_EVIL_DONE(F) F(U32, n, 0) F(U32, error, 0)
@@ -228,47 +236,49 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 /* clang-format on */
 
 /* Numbers are for ever: a new message goes to the end. */
-#define CH_MESSAGES(X)                  \
-	X(START, start)                 \
-	X(READY, ready)                 \
-	X(PEER, peer)                   \
-	X(STOP, stop)                   \
-	X(RELOAD, reload)               \
-	X(STATUS, status)               \
-	X(REQUEST, request)             \
-	X(ANSWER, answer)               \
-	X(CONTEXT_ASK, context_ask)     \
-	X(CONTEXT, context)             \
-	X(ENROL_PENDING, enrol_pending) \
-	X(ENROL_FINISH, enrol_finish)   \
-	X(ENROL_TOKEN, enrol_token)     \
-	X(COMMIT, commit)               \
-	X(RENEW, renew)                 \
-	X(ACTION, action)               \
-	X(FATAL_INPUT, fatal_input)     \
-	X(GENERATION, generation)       \
-	X(ISSUE, issue)                 \
-	X(ISSUED, issued)               \
-	X(LEAVES, leaves)               \
-	X(CHECKPOINT, checkpoint)       \
-	X(EAR_SIGN, ear_sign)           \
-	X(EAR, ear)                     \
-	X(KEYS_ASK, keys_ask)           \
-	X(KEYS, keys)                   \
-	X(CUT, cut)                     \
-	X(CUT_DONE, cut_done)           \
-	X(EVENT, event)                 \
-	X(EVIL, evil)                   \
-	X(EVIL_DONE, evil_done)         \
-	X(REVOKE, revoke)               \
-	X(CRL, crl)                     \
-	X(OCSP_SIGN, ocsp_sign)         \
-	X(OCSP, ocsp)                   \
-	X(OCSP_ANSWER, ocsp_answer)     \
-	X(OCSP_DROP, ocsp_drop)         \
-	X(EST, est)                     \
-	X(EST_ENROL, est_enrol)         \
-	X(GENERATION_TAKEN, generation_taken)
+#define CH_MESSAGES(X)                        \
+	X(START, start)                       \
+	X(READY, ready)                       \
+	X(PEER, peer)                         \
+	X(STOP, stop)                         \
+	X(RELOAD, reload)                     \
+	X(STATUS, status)                     \
+	X(REQUEST, request)                   \
+	X(ANSWER, answer)                     \
+	X(CONTEXT_ASK, context_ask)           \
+	X(CONTEXT, context)                   \
+	X(ENROL_PENDING, enrol_pending)       \
+	X(ENROL_FINISH, enrol_finish)         \
+	X(ENROL_TOKEN, enrol_token)           \
+	X(COMMIT, commit)                     \
+	X(RENEW, renew)                       \
+	X(ACTION, action)                     \
+	X(FATAL_INPUT, fatal_input)           \
+	X(GENERATION, generation)             \
+	X(ISSUE, issue)                       \
+	X(ISSUED, issued)                     \
+	X(LEAVES, leaves)                     \
+	X(CHECKPOINT, checkpoint)             \
+	X(EAR_SIGN, ear_sign)                 \
+	X(EAR, ear)                           \
+	X(KEYS_ASK, keys_ask)                 \
+	X(KEYS, keys)                         \
+	X(CUT, cut)                           \
+	X(CUT_DONE, cut_done)                 \
+	X(EVENT, event)                       \
+	X(EVIL, evil)                         \
+	X(EVIL_DONE, evil_done)               \
+	X(REVOKE, revoke)                     \
+	X(CRL, crl)                           \
+	X(OCSP_SIGN, ocsp_sign)               \
+	X(OCSP, ocsp)                         \
+	X(OCSP_ANSWER, ocsp_answer)           \
+	X(OCSP_DROP, ocsp_drop)               \
+	X(EST, est)                           \
+	X(EST_ENROL, est_enrol)               \
+	X(GENERATION_TAKEN, generation_taken) \
+	X(TOKEN_SIGN, token_sign)             \
+	X(TOKEN_SIGNED, token_signed)
 
 #define CH_MESSAGE_ENUM(name, lower) CH_MSG_##name,
 enum ch_msg { CH_MSG_NONE = 0, CH_MESSAGES(CH_MESSAGE_ENUM) CH_MSG_COUNT };

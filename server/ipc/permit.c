@@ -24,6 +24,7 @@ static const struct {
 	TO_CHILD(KEEPER),
 	TO_CHILD(READER),
 	TO_CHILD(SIGNER),
+	TO_CHILD(TOKEN),
 #undef TO_CHILD
 	/* clang-format off */
 	{ CH_ROLE_MAIN,   CH_ROLE_EDGE,   CH_MSG_STATUS,        ANY },
@@ -67,6 +68,8 @@ static const struct {
 	{ CH_ROLE_READER, CH_ROLE_SIGNER, CH_MSG_KEYS_ASK,      ANY },
 	{ CH_ROLE_SIGNER, CH_ROLE_READER, CH_MSG_EAR,           ANY },
 	{ CH_ROLE_SIGNER, CH_ROLE_READER, CH_MSG_KEYS,          ANY },
+	{ CH_ROLE_SIGNER, CH_ROLE_TOKEN,  CH_MSG_TOKEN_SIGN,    ANY },
+	{ CH_ROLE_TOKEN,  CH_ROLE_SIGNER, CH_MSG_TOKEN_SIGNED,  ANY },
 	/* clang-format on */
 };
 

@@ -18,25 +18,13 @@
 #define READ_MS      5000  /* for a child to take what it is told; one that does not is ended */
 #define GRACE_MS     5000  /* for each group to end by itself */
 
-/* Who talks to whom. */
-static const struct {
-	enum ch_role a, b;
-} link_table[] = {
-	{ CH_ROLE_EDGE, CH_ROLE_VERIFY },   { CH_ROLE_EDGE, CH_ROLE_KEEPER },   { CH_ROLE_EDGE, CH_ROLE_READER },
-	{ CH_ROLE_VERIFY, CH_ROLE_KEEPER }, { CH_ROLE_KEEPER, CH_ROLE_SIGNER }, { CH_ROLE_READER, CH_ROLE_SIGNER },
-};
-
 /* The order of the end: nobody is asked any more by who is gone already. */
-static const enum ch_role end_order[] = { CH_ROLE_EDGE, CH_ROLE_READER, CH_ROLE_VERIFY, CH_ROLE_KEEPER,
-					  CH_ROLE_SIGNER };
+static const enum ch_role end_order[] = { CH_ROLE_EDGE,   CH_ROLE_READER, CH_ROLE_VERIFY,
+					  CH_ROLE_KEEPER, CH_ROLE_SIGNER, CH_ROLE_TOKEN };
 
 static bool linked(enum ch_role a, enum ch_role b)
 {
-	for (size_t i = 0; i < CH_COUNT_OF(link_table); i++) {
-		if ((link_table[i].a == a && link_table[i].b == b) || (link_table[i].a == b && link_table[i].b == a))
-			return true;
-	}
-	return false;
+	return ch_role_talks(a, b) || ch_role_talks(b, a);
 }
 
 static void add_gift(struct main_gift *gift, size_t *count, enum ch_fd_kind kind, unsigned index, int fd, bool ours)
@@ -251,9 +239,11 @@ static void say_end(const struct main_process *p, int status)
 			       strsignal(WTERMSIG(status)));
 	else
 		(void)snprintf(how, sizeof(how), "exit %d", WEXITSTATUS(status));
-	bool sandbox = WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	ch_log(CH_LOG_ERROR, "%s[%u], pid %d, ended: %s%s", ch_role_str(p->role), p->index, (int)p->pid, how,
-	       sandbox ? ": it tried what its sandbox forbids" : "");
+	       signal == SIGSYS                                ? ": it tried what its sandbox forbids"
+	       : signal == SIGKILL && p->role == CH_ROLE_TOKEN ? ": the module did not answer within its deadline"
+							       : "");
 }
 
 static void process_ended(struct main_process *p, int status)

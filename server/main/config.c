@@ -54,6 +54,15 @@ static const struct ch_conf_key user_keys[] = {
 	{ "keeper", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_text[CH_ROLE_KEEPER]) },
 	{ "reader", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_text[CH_ROLE_READER]) },
 	{ "signer", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_text[CH_ROLE_SIGNER]) },
+	{ "token", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_text[CH_ROLE_TOKEN]) },
+};
+static const struct ch_conf_key signer_keys[] = {
+	{ "ca_key", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(ca_key) },
+};
+static const struct ch_conf_key token_keys[] = {
+	{ "folders", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(token_folders) },
+	{ "environment", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(token_environment) },
+	{ "deadline", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(token_deadline), .min = 1, .max = 300 },
 };
 
 #define MAP(table) .keys = (table), .key_count = CH_COUNT_OF(table)
@@ -74,6 +83,8 @@ static const struct ch_conf_key keys[] = {
 	{ "revocation", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(revocation_keys) },
 	{ "balancers", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(balancers) },
 	{ "retention", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(retention) },
+	{ "signer", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(signer_keys) },
+	{ "token", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(token_keys) },
 	{ "users", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(user_keys) },
 };
 
@@ -84,7 +95,7 @@ static const struct {
 } default_user[CH_ROLE_COUNT] = {
 	[CH_ROLE_EDGE] = { "_chainhold-edge", 64601 },     [CH_ROLE_VERIFY] = { "_chainhold-verify", 64602 },
 	[CH_ROLE_KEEPER] = { "_chainhold-keeper", 64603 }, [CH_ROLE_READER] = { "_chainhold-reader", 64604 },
-	[CH_ROLE_SIGNER] = { "_chainhold-signer", 64605 },
+	[CH_ROLE_SIGNER] = { "_chainhold-signer", 64605 }, [CH_ROLE_TOKEN] = { "_chainhold-token", 64606 },
 };
 
 static bool find_user(struct main_config *c, enum ch_role role)
@@ -137,7 +148,8 @@ bool main_config_read(struct main_config *c, const char *path)
 				   .ocsp_rate = MAIN_RATE_DEFAULT,
 				   .crl_lifetime = 86400,
 				   .ocsp_lifetime = 3600,
-				   .ocsp_answers = 16384 };
+				   .ocsp_answers = 16384,
+				   .token_deadline = 10 };
 	CH_AUTO_BUF struct ch_buf in = { 0 };
 	enum ch_err err = ch_file_read(&in, path);
 	if (err != CH_OK) {
@@ -179,6 +191,8 @@ unsigned main_config_count(const struct main_config *c, enum ch_role role)
 	case CH_ROLE_KEEPER:
 	case CH_ROLE_SIGNER:
 		return 1;
+	case CH_ROLE_TOKEN:
+		return c->ca_key != NULL;
 	default:
 		return 0;
 	}
@@ -239,6 +253,9 @@ char *main_config_root(const struct main_config *c, enum ch_role role)
 		[CH_ROLE_READER] = { "store", CH_ROLE_KEEPER, 0750 },
 		[CH_ROLE_SIGNER] = { "signer", CH_ROLE_SIGNER, 0700 },
 	};
+	/* A module is at home in the system's root: libraries, its configuration, its device. */
+	if (role == CH_ROLE_TOKEN)
+		return ch_calloc(1, 1);
 	assert(root[role].name != NULL); /* main has no root of its own */
 	char *state = main_config_path(c, c->state_dir);
 	size_t n = strlen(state) + strlen(root[role].name) + 2;

@@ -29,6 +29,9 @@ struct main_config {
 	const char *revocation_url;                    /* "http://host[:port]"; NULL: certificates do not say where */
 	uint32_t ocsp_lifetime, crl_lifetime, ocsp_answers;
 	uint32_t ocsp_rate; /* MAIN_RATE_DEFAULT: the edge's own */
+	const char *ca_key; /* PKCS #11 URI; NULL: a file in the signer's folder */
+	struct ch_conf_texts token_folders, token_environment;
+	uint32_t token_deadline; /* seconds */
 	struct ch_conf_texts balancers;
 	struct ch_conf_texts retention; /* "CLASS DAYS COUNT", read by the keeper */
 	const char *user_text[CH_ROLE_COUNT];

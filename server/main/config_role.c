@@ -3,6 +3,8 @@
 #include "core/platform/x509_write.h"
 #include "core/wire/base64.h"
 #include "host/base/file.h"
+#include "host/pkcs11/pin.h"
+#include "host/pkcs11/uri.h"
 #include "host/policy/cert_profile.h"
 #include "host/policy/class.h"
 #include "host/sys/log.h"
@@ -382,9 +384,64 @@ static void put_ocsp_key(const struct main_config *c, struct ch_buf *out)
 		put_text(out, "key_ocsp", "ocsp.key");
 }
 
+/* The PIN is read here, by root: the process with the module need not be able to. */
+static bool put_pin(const struct main_config *c, struct ch_buf *out, const char *source)
+{
+	CH_AUTO_BUF struct ch_buf pin = { 0 };
+	struct ch_p11_why why = { "" };
+	if (source[0] == '\0')
+		return true;
+	if (ch_p11_pin_read(&pin, source, &why) == CH_OK)
+		put_bytes(out, "pin", ch_buf_span(&pin));
+	else
+		ch_log(CH_LOG_ERROR, "%s: signer.ca_key: %s", c->path, why.text);
+	ch_wipe(pin.p, pin.cap);
+	return why.text[0] == '\0';
+}
+
+/* One line each, so that none can add another. */
+static bool put_lines(const struct main_config *c, struct ch_buf *out, const char *key,
+		      const struct ch_conf_texts *texts, char first)
+{
+	for (size_t i = 0; i < texts->count; i++) {
+		const char *text = texts->text[i];
+		if (strchr(text, '\n') != NULL || (first != '=' && text[0] != first) ||
+		    (first == '=' && strchr(text, '=') == NULL)) {
+			ch_log(CH_LOG_ERROR, "%s: token: '%s' is no %s", c->path, text,
+			       first == '=' ? "NAME=VALUE" : "folder by its whole path");
+			return false;
+		}
+		put_text(out, key, text);
+	}
+	return true;
+}
+
+static bool config_token(const struct main_config *c, struct ch_buf *out)
+{
+	static struct ch_p11_uri u;
+	struct ch_diag d;
+	if (ch_p11_uri_parse(&u, ch_span_str(c->ca_key), &d) != CH_OK) {
+		/* The URI is not shown: it may be one with a PIN in it. */
+		ch_log(CH_LOG_ERROR, "%s: signer.ca_key, byte %zu: %s", c->path, d.off, d.rule);
+		return false;
+	}
+	if (!put_pin(c, out, ch_p11_uri_str(&u, CH_P11_PIN_SOURCE)))
+		return false;
+	u.attr[CH_P11_PIN_SOURCE] = CH_SPAN_EMPTY;
+	ch_buf_append(out, CH_SPAN_LIT("uri "));
+	struct ch_wr w = ch_wr(ch_buf_room(out, CH_P11_PUT_MAX), CH_P11_PUT_MAX);
+	ch_p11_uri_put(&w, &u);
+	out->n += w.len;
+	ch_buf_append(out, CH_SPAN_LIT("\n"));
+	put_number(out, "deadline", c->token_deadline);
+	return put_lines(c, out, "folder", &c->token_folders, '/') &&
+	       put_lines(c, out, "environment", &c->token_environment, '=') &&
+	       put_file(c, out, "ca_certificate", c->ca);
+}
+
 static bool config_signer(const struct main_config *c, struct ch_buf *out)
 {
-	put_text(out, "key_ca", "ca.key");
+	put_text(out, c->ca_key != NULL ? "ca_in_token" : "key_ca", c->ca_key != NULL ? "yes" : "ca.key");
 	put_text(out, "key_log", "log.key");
 	put_text(out, "key_ear", "ear.key");
 	put_text(out, "ca_certificate", "ca.crt");
@@ -413,6 +470,8 @@ bool main_config_role(const struct main_config *c, enum ch_role role, struct ch_
 		return config_signer(c, out);
 	case CH_ROLE_VERIFY:
 		return config_verify(c, out);
+	case CH_ROLE_TOKEN:
+		return c->ca_key == NULL || config_token(c, out);
 	default:
 		return true;
 	}

@@ -12,7 +12,8 @@
 #define MAGIC    "chainhold-signer-crl/v1\n"
 #define FILE_MAX (sizeof(MAGIC) + 24 + (size_t)CH_CRL_ENTRIES_MAX * CH_IPC_REVOKED + 32)
 
-#define ENDED_S 86400 /* a certificate that ended is in the lists of one day more (RFC 5280, 3.3) */
+#define SIGNED_MAX 128   /* what a signature adds */
+#define ENDED_S    86400 /* a certificate that ended is in the lists of one day more (RFC 5280, 3.3) */
 
 static int by_serial(const void *a, const void *b)
 {
@@ -182,35 +183,16 @@ enum ch_err ch_signer_crl_open(struct ch_signer_crl *c, int dir, const struct ch
 void ch_signer_crl_clear(struct ch_signer_crl *c)
 {
 	ch_free(c->entry);
-	ch_buf_free(&c->list);
 	*c = (struct ch_signer_crl){ .dir = -1 };
 }
 
 /* --- the list --- */
 
-static enum ch_err sign(struct ch_buf *list, const struct ch_crl_new *new, const struct ch_sign_key *key)
-{
-	uint8_t sig[CH_SIGN_BYTES];
-	size_t cap = ch_crl_size_max(new);
-	CH_AUTO_FREE uint8_t *tbs = ch_calloc(cap, 1);
-	struct ch_wr w = ch_wr(tbs, cap);
-	struct ch_wr all = ch_wr(ch_buf_room(list, cap), cap);
-	enum ch_err err = ch_crl_tbs_put(&w, new);
-	if (err == CH_OK)
-		err = ch_sign_message(key, ch_wr_span(&w), sig);
-	if (err == CH_OK)
-		err = ch_cert_put(&all, ch_wr_span(&w), sig);
-	list->n = err == CH_OK ? all.len : 0;
-	return err;
-}
-
-enum ch_err ch_signer_crl_publish(struct ch_signer_crl *c, const struct ch_issuer *ca, const struct ch_sign_key *key,
-				  int64_t clock)
+enum ch_err ch_signer_crl_next(struct ch_signer_crl *c, const struct ch_issuer *ca, int64_t clock, struct ch_buf *tbs)
 {
 	int64_t now = clock > c->this_update ? clock : c->this_update;
 	uint64_t number = (uint64_t)now > c->number ? (uint64_t)now : c->number + 1;
 	CH_AUTO_FREE struct ch_revoked *entry = ch_calloc(c->count + 1, sizeof(*entry));
-	CH_AUTO_BUF struct ch_buf list = { 0 };
 	size_t n = 0;
 	for (size_t i = 0; i < c->count; i++) {
 		if (c->entry[i].expires + ENDED_S >= now)
@@ -225,15 +207,22 @@ enum ch_err ch_signer_crl_publish(struct ch_signer_crl *c, const struct ch_issue
 					.count = n };
 	/* Durable first: a list that left without that could be followed by one that does not know of it. */
 	enum ch_err err = save(c, number, now);
-	if (err == CH_OK)
-		err = sign(&list, &new, key);
 	if (err != CH_OK)
 		return err;
 	c->number = number;
 	c->this_update = now;
-	c->next_update = new.next_update;
-	ch_buf_free(&c->list);
-	c->list = list;
-	list = (struct ch_buf){ 0 };
-	return CH_OK;
+	size_t cap = ch_crl_size_max(&new);
+	struct ch_wr w = ch_wr(ch_buf_room(tbs, cap), cap);
+	err = ch_crl_tbs_put(&w, &new);
+	tbs->n += err == CH_OK ? w.len : 0;
+	return err;
+}
+
+enum ch_err ch_signer_crl_signed(struct ch_buf *list, struct ch_span tbs, const uint8_t *sig)
+{
+	size_t cap = tbs.n + SIGNED_MAX;
+	struct ch_wr w = ch_wr(ch_buf_room(list, cap), cap);
+	enum ch_err err = sig != NULL ? ch_cert_put(&w, tbs, sig) : CH_ERR_CRYPTO;
+	list->n += err == CH_OK ? w.len : 0;
+	return err;
 }

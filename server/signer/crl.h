@@ -15,10 +15,9 @@ struct ch_signer_crl {
 	char name[64];            /* of the file: one a CA, by its key identifier */
 	struct ch_revoked *entry; /* sorted by serial number */
 	size_t count, cap;
-	uint64_t number; /* of the list signed last */
-	int64_t this_update, next_update;
-	int64_t lifetime;   /* seconds from one to the other */
-	struct ch_buf list; /* signed last; empty before the first */
+	uint64_t number; /* of the last list */
+	int64_t this_update;
+	int64_t lifetime; /* seconds to the next update */
 };
 
 /*
@@ -36,12 +35,14 @@ void ch_signer_crl_clear(struct ch_signer_crl *c);
 CH_MUST_USE enum ch_err ch_signer_crl_add(struct ch_signer_crl *c, struct ch_span rows, int64_t clock);
 
 /*
- * Makes the set durable, with a new number, then signs the list of it. The number grows by one or more, and is at least the time in
- * seconds, so that it grows even after the file was lost; thisUpdate never goes back. After CH_ERR_IO or CH_ERR_CRYPTO the list is the
- * one before.
+ * Makes the set durable, with a new number, then appends the list of it that is to be signed. The number grows by one or more, and is at
+ * least the time in seconds, so that it grows even after the file was lost; thisUpdate never goes back. CH_ERR_IO, CH_ERR_LIMIT: there is no new
+ * list.
  */
-CH_MUST_USE enum ch_err ch_signer_crl_publish(struct ch_signer_crl *c, const struct ch_issuer *ca,
-					      const struct ch_sign_key *key, int64_t clock);
+CH_MUST_USE enum ch_err ch_signer_crl_next(struct ch_signer_crl *c, const struct ch_issuer *ca, int64_t clock,
+					   struct ch_buf *tbs);
+/* Appends the list with its signature. CH_ERR_CRYPTO if `sig` is NULL. */
+CH_MUST_USE enum ch_err ch_signer_crl_signed(struct ch_buf *list, struct ch_span tbs, const uint8_t *sig);
 
 /* The entry of a certificate; NULL if it is not revoked. Those that have ended are found too. */
 const struct ch_revoked *ch_signer_crl_find(const struct ch_signer_crl *c, const struct ch_serial *serial);

@@ -20,17 +20,19 @@ static const struct profile {
 	{ 2, "urn:chainhold:operator:", 400 * DAY, { CH_KEY_P256, CH_KEY_P384, CH_KEY_ED25519 } },
 };
 
-static enum ch_err check_ca(struct ch_issuer *ca, const struct ch_x509 *cert, const struct ch_sign_key *key)
+static enum ch_err check_ca(struct ch_issuer *ca, const struct ch_x509 *cert, struct ch_ca_key *key)
 {
 	struct ch_pubkey own;
 	if (cert->form != CH_X509_CERTIFICATE || !cert->ca || (cert->key_usage & CH_KU_CERT_SIGN) == 0 ||
 	    cert->subject_key_id.n == 0)
 		return CH_ERR_UNTRUSTED;
-	enum ch_err err = ch_sign_key_pub(key, &own);
+	enum ch_err err = key->key.state != NULL ? ch_sign_key_pub(&key->key, &own) : CH_OK;
+	if (err == CH_OK && key->key.state != NULL && !ch_spki_same(&own.pub, &cert->pub))
+		err = CH_ERR_MISMATCH;
+	if (err == CH_OK)
+		err = ch_ca_key_init(key, &cert->pub);
 	if (err != CH_OK)
 		return err;
-	if (!ch_spki_same(&own.pub, &cert->pub))
-		return CH_ERR_MISMATCH;
 	ca->name = cert->subject;
 	ca->kid = cert->subject_key_id;
 	ca->spki = cert->spki;
@@ -38,7 +40,7 @@ static enum ch_err check_ca(struct ch_issuer *ca, const struct ch_x509 *cert, co
 	return CH_OK;
 }
 
-enum ch_err ch_issuer_load(struct ch_issuer *ca, struct ch_span pem, const struct ch_sign_key *key)
+enum ch_err ch_issuer_load(struct ch_issuer *ca, struct ch_span pem, struct ch_ca_key *key)
 {
 	struct ch_x509 cert;
 	size_t n = 0;
@@ -111,19 +113,11 @@ static bool key_valid(const struct ch_pub *pub)
 	return valid;
 }
 
-static enum ch_err sign(uint8_t room[static CH_IPC_CERT_MAX], struct ch_span *certificate, const struct ch_cert_new *c,
-			const struct ch_sign_key *key)
+static enum ch_err build(uint8_t room[static CH_IPC_CERT_MAX], struct ch_span *tbs, const struct ch_cert_new *c)
 {
-	uint8_t tbs[CH_IPC_CERT_MAX];
-	uint8_t sig[CH_SIGN_BYTES];
-	struct ch_wr w = ch_wr(tbs, sizeof(tbs));
-	struct ch_wr all = ch_wr(room, CH_IPC_CERT_MAX);
+	struct ch_wr w = ch_wr(room, CH_IPC_CERT_MAX);
 	enum ch_err err = ch_cert_tbs_put(&w, c);
-	if (err == CH_OK)
-		err = ch_sign_message(key, ch_wr_span(&w), sig);
-	if (err == CH_OK)
-		err = ch_cert_put(&all, ch_wr_span(&w), sig);
-	*certificate = err == CH_OK ? ch_wr_span(&all) : CH_SPAN_EMPTY;
+	*tbs = err == CH_OK ? ch_wr_span(&w) : CH_SPAN_EMPTY;
 	return err;
 }
 
@@ -199,8 +193,7 @@ static const char *fill(struct ch_cert_new *c, struct content *t, const struct c
 }
 
 void ch_issue(struct ch_msg_issued *out, uint8_t room[static CH_IPC_CERT_MAX], const struct ch_issuer *ca,
-	      const struct ch_sign_key *key, const struct ch_profiles *profiles, const struct ch_msg_issue *req,
-	      int64_t clock)
+	      const struct ch_profiles *profiles, const struct ch_msg_issue *req, int64_t clock)
 {
 	struct ch_pub pub = { .type = CH_KEY_NONE };
 	struct content t;
@@ -230,8 +223,18 @@ void ch_issue(struct ch_msg_issued *out, uint8_t room[static CH_IPC_CERT_MAX], c
 		rule = refusal(ca, req, lifetime_max, clock);
 	if (rule != NULL || !key_valid(&pub) || ch_cert_kid(kid, &pub) != CH_OK)
 		refuse(out, rule != NULL ? rule : "the key is not valid");
-	else if (sign(room, &out->certificate, &c, key) != CH_OK)
-		refuse(out, "the certificate could not be signed");
+	else if (build(room, &out->certificate, &c) != CH_OK)
+		refuse(out, "the certificate could not be built");
 	else
 		out->not_after = (uint64_t)c.not_after;
+}
+
+void ch_issue_signed(struct ch_msg_issued *out, uint8_t room[static CH_IPC_CERT_MAX], struct ch_span tbs,
+		     const uint8_t *sig)
+{
+	struct ch_wr w = ch_wr(room, CH_IPC_CERT_MAX);
+	if (sig != NULL && ch_cert_put(&w, tbs, sig) == CH_OK)
+		out->certificate = ch_wr_span(&w);
+	else
+		refuse(out, "the certificate could not be signed");
 }

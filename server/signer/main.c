@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* chainhold-signer: the signer between its channels. Started by chainholdd only. */
 
@@ -20,27 +21,58 @@ struct signer_main {
 	struct ch_child child;
 	struct ch_hub hub;
 	struct ch_signer signer;
+	uint64_t askers;                                 /* numbers given so far: one a channel, never again */
+	uint64_t asker[CH_ROLE_COUNT][CH_HUB_PEERS_MAX]; /* of the channel that is up */
 };
 
 /* --- what the hub brings --- */
 
-struct asker {
-	struct ch_peer *peer;
-	uint64_t id;
-};
-
-static void send_answer(void *ctx, enum ch_msg type, const void *msg)
+/* An answer that comes after its asker was started anew is nobody's: their numbers of requests may be the same. */
+static void send_answer(const struct ch_signer_out *to, enum ch_msg type, const void *msg)
 {
-	const struct asker *to = ctx;
-	ch_peer_send(to->peer, type, to->id, msg);
+	struct signer_main *m = to->ctx;
+	for (unsigned role = 0; role < CH_ROLE_COUNT; role++) {
+		for (unsigned i = 0; i < CH_HUB_PEERS_MAX; i++) {
+			struct ch_peer *p = ch_hub_peer(&m->hub, (enum ch_role)role, i);
+			if (p != NULL && m->asker[role][i] == to->asker)
+				ch_peer_send(p, type, to->id, msg);
+		}
+	}
+}
+
+static void ask_token(void *ctx, uint64_t id, const uint8_t digest[static 32])
+{
+	struct signer_main *m = ctx;
+	struct ch_peer *token = ch_hub_peer(&m->hub, CH_ROLE_TOKEN, 0);
+	struct ch_msg_token_sign ask;
+	(void)ch_span_copy(ask.digest, sizeof(ask.digest), ch_span(digest, 32));
+	if (token != NULL)
+		ch_peer_send(token, CH_MSG_TOKEN_SIGN, id, &ask);
+}
+
+static bool token_answer(struct signer_main *m, const struct ch_frame *f)
+{
+	struct ch_msg_token_signed signed_;
+	return ch_msg_parse(CH_MSG_TOKEN_SIGNED, &signed_, f->payload, NULL) == CH_OK &&
+	       ch_ca_signed(&m->signer.ca_key, f->id, signed_.signature) == CH_OK;
 }
 
 static bool message(void *ctx, struct ch_peer *from, const struct ch_frame *f)
 {
 	struct signer_main *m = ctx;
-	struct asker asker = { from, f->id };
-	const struct ch_signer_out out = { &asker, send_answer };
-	return ch_signer_request(&m->signer, f, &out);
+	const struct ch_signer_out out = { m, m->asker[from->role][from->index], f->id, send_answer };
+	return from->role == CH_ROLE_TOKEN ? token_answer(m, f) : ch_signer_request(&m->signer, f, &out);
+}
+
+static void peer(void *ctx, struct ch_peer *p, bool up)
+{
+	struct signer_main *m = ctx;
+	m->asker[p->role][p->index] = up ? ++m->askers : 0;
+	if (p->role == CH_ROLE_TOKEN && up)
+		ch_ca_ask_again(&m->signer.ca_key);
+	else if (p->role == CH_ROLE_TOKEN && m->signer.ca_key.count > 0)
+		ch_log(CH_LOG_WARNING, "the token's process ended: %zu requests wait for the next one",
+		       m->signer.ca_key.count);
 }
 
 static void metrics(void *ctx, struct ch_wr *w)
@@ -56,7 +88,7 @@ static void reload(void *ctx, struct ch_span config)
 		ch_log(CH_LOG_ERROR, "the new certificate profiles cannot be used: the old ones stay in force");
 }
 
-static const struct ch_hub_work work = { .message = message, .metrics = metrics, .reload = reload };
+static const struct ch_hub_work work = { .message = message, .peer = peer, .metrics = metrics, .reload = reload };
 
 /* --- start --- */
 
@@ -90,7 +122,10 @@ static void load_ca(struct signer_main *m)
 {
 	char path[NAME_MAX_ + 2];
 	CH_AUTO_BUF struct ch_buf pem = { 0 };
-	load_key(m, "key_ca", &m->signer.ca_key, CH_KEY_P256);
+	m->signer.ca_key.ask = ask_token;
+	m->signer.ca_key.ctx = m;
+	if (ch_config_get(m->child.start.config, "ca_in_token", 0).n == 0)
+		load_key(m, "key_ca", &m->signer.ca_key.key, CH_KEY_P256);
 	const char *file = file_of(m, "ca_certificate", path);
 	enum ch_err err = ch_file_read(&pem, file);
 	if (err == CH_OK)
@@ -147,8 +182,10 @@ static void load_revocation(struct signer_main *m)
 		return;
 	}
 	load_key(m, "key_ocsp", &key, CH_KEY_P256);
-	if (ch_responder_init(&s->responder, &key, &s->ca, ocsp_life) == CH_OK)
+	if (ch_responder_init(&s->responder, &key, &s->ca, ocsp_life) == CH_OK) {
+		ch_responder_prepare(&s->responder, &s->ca, &s->ca_key, (int64_t)time(NULL));
 		return;
+	}
 	ch_log(CH_LOG_ERROR, "the key for OCSP cannot be used");
 	exit(EXIT_FAILURE);
 }

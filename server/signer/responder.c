@@ -61,13 +61,28 @@ void ch_responder_clear(struct ch_responder *r)
 
 /* --- its certificate --- */
 
-static enum ch_err certify(struct ch_responder *r, const struct ch_issuer *ca, const struct ch_sign_key *ca_key,
-			   int64_t clock)
+static void certified(void *own, struct ch_span tbs, const uint8_t *sig)
 {
-	uint8_t serial[16], tbs[CERT_MAX], whole[CERT_MAX], sig[CH_SIGN_BYTES];
+	struct ch_responder *r = own;
+	uint8_t whole[CERT_MAX];
+	struct ch_wr w = ch_wr(whole, sizeof(whole));
+	bool good = sig != NULL && ch_cert_put(&w, tbs, sig) == CH_OK;
+	r->asked = false;
+	if (!good)
+		return;
+	r->certificate.n = 0;
+	ch_buf_append(&r->certificate, ch_wr_span(&w));
+	r->begin = r->next_begin;
+	r->end = r->next_end;
+}
+
+/* Asks for a certificate; a key in a token makes it later. */
+static void certify(struct ch_responder *r, const struct ch_issuer *ca, struct ch_ca_key *ca_key, int64_t clock)
+{
+	uint8_t serial[16], tbs[CERT_MAX];
 	int64_t end = clock + CERTIFICATE_S;
 	if (getrandom(serial, sizeof(serial), 0) != (ssize_t)sizeof(serial))
-		return CH_ERR_CRYPTO;
+		return;
 	serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x40); /* RFC 5280, 4.1.2.2: positive, and never of fewer bytes */
 	const struct ch_cert_new c = {
 		.serial = CH_SPAN_OF(serial),
@@ -82,24 +97,25 @@ static enum ch_err certify(struct ch_responder *r, const struct ch_issuer *ca, c
 		.eku = CH_CERT_EKU_OCSP,
 	};
 	struct ch_wr w = ch_wr(tbs, sizeof(tbs));
-	struct ch_wr all = ch_wr(whole, sizeof(whole));
-	enum ch_err err = ch_cert_tbs_put(&w, &c);
-	if (err == CH_OK)
-		err = ch_sign_message(ca_key, ch_wr_span(&w), sig);
-	if (err == CH_OK)
-		err = ch_cert_put(&all, ch_wr_span(&w), sig);
-	if (err != CH_OK)
-		return err;
-	r->certificate.n = 0;
-	ch_buf_append(&r->certificate, ch_wr_span(&all));
-	r->renew = clock + CERTIFICATE_S / 2;
-	return CH_OK;
+	if (ch_cert_tbs_put(&w, &c) != CH_OK)
+		return;
+	r->asked = true;
+	r->next_begin = c.not_before;
+	r->next_end = c.not_after;
+	ch_ca_sign(ca_key, ch_wr_span(&w), certified, r);
 }
 
 /* A clock that was set back makes a certificate that has not begun: it is made anew then too. */
-static bool certificate_stands(const struct ch_responder *r, int64_t clock)
+static bool certificate_holds(const struct ch_responder *r, int64_t clock)
 {
-	return r->certificate.n > 0 && clock < r->renew && clock >= r->renew - CERTIFICATE_S / 2 - BACKDATED;
+	return r->certificate.n > 0 && clock >= r->begin && clock < r->end;
+}
+
+void ch_responder_prepare(struct ch_responder *r, const struct ch_issuer *ca, struct ch_ca_key *ca_key, int64_t clock)
+{
+	bool half = clock >= r->begin + BACKDATED + CERTIFICATE_S / 2;
+	if (r->key.type != CH_KEY_NONE && !r->asked && (!certificate_holds(r, clock) || half))
+		certify(r, ca, ca_key, clock);
 }
 
 /* --- answers --- */
@@ -129,9 +145,8 @@ static enum ch_err answer(const struct ch_responder *r, struct ch_wr *all, const
 	return err == CH_OK ? ch_ocsp_put(all, ch_wr_span(&w), sig, ch_buf_span(&r->certificate)) : err;
 }
 
-void ch_responder_sign(struct ch_responder *r, struct ch_msg_ocsp *out, uint8_t room[static CH_OCSP_ANSWER_MAX],
-		       const struct ch_msg_ocsp_sign *req, const struct ch_signer_crl *crl, const struct ch_issuer *ca,
-		       const struct ch_sign_key *ca_key, int64_t clock)
+void ch_responder_sign(const struct ch_responder *r, struct ch_msg_ocsp *out, uint8_t room[static CH_OCSP_ANSWER_MAX],
+		       const struct ch_msg_ocsp_sign *req, const struct ch_signer_crl *crl, int64_t clock)
 {
 	struct ch_ocsp_single single[CH_OCSP_IDS_MAX];
 	struct ch_rd rd = ch_rd(req->ids);
@@ -141,8 +156,7 @@ void ch_responder_sign(struct ch_responder *r, struct ch_msg_ocsp *out, uint8_t 
 	*out = (struct ch_msg_ocsp){ .status = CH_OCSP_INTERNAL };
 	for (size_t i = 0; i < n && ok; i++)
 		ok = id_take(&rd, &single[i], crl);
-	if (!ok || r->key.type == CH_KEY_NONE ||
-	    (!certificate_stands(r, clock) && certify(r, ca, ca_key, clock) != CH_OK))
+	if (!ok || r->key.type == CH_KEY_NONE || !certificate_holds(r, clock))
 		return;
 	const struct ch_ocsp_new o = { .issuer = &r->issuer,
 				       .responder_key = CH_SPAN_OF(r->kid),

@@ -14,8 +14,10 @@ struct ch_responder {
 	uint8_t kid[20]; /* SHA-1 of the key's bits */
 	struct ch_buf spki;
 	struct ch_buf certificate; /* DER; empty before the first answer */
-	int64_t renew;             /* when it is time for the next one */
-	int64_t lifetime;          /* of an answer, seconds */
+	int64_t begin, end;        /* of it, seconds since 1970 */
+	bool asked;                /* for the next one */
+	int64_t next_begin, next_end;
+	int64_t lifetime; /* of an answer, seconds */
 	struct ch_ocsp_issuer issuer;
 };
 
@@ -25,11 +27,16 @@ CH_MUST_USE enum ch_err ch_responder_init(struct ch_responder *r, struct ch_sign
 void ch_responder_clear(struct ch_responder *r);
 
 /*
- * Answers OCSP_SIGN: at `room` the whole answer. Status CH_OCSP_SUCCESSFUL, or CH_OCSP_INTERNAL if the request is no such request
- * or a key fails. Makes itself a certificate when it needs one.
+ * Asks the CA for a certificate when there is none that holds, or half of its life is over: a key in a token makes it later, and until then the one
+ * before is used. Call before each answer.
  */
-void ch_responder_sign(struct ch_responder *r, struct ch_msg_ocsp *out, uint8_t room[static CH_OCSP_ANSWER_MAX],
-		       const struct ch_msg_ocsp_sign *req, const struct ch_signer_crl *crl, const struct ch_issuer *ca,
-		       const struct ch_sign_key *ca_key, int64_t clock);
+void ch_responder_prepare(struct ch_responder *r, const struct ch_issuer *ca, struct ch_ca_key *ca_key, int64_t clock);
+
+/*
+ * Answers OCSP_SIGN: at `room` the whole answer. Status CH_OCSP_SUCCESSFUL, or CH_OCSP_INTERNAL if the request is no such request,
+ * a key fails, or there is no certificate yet.
+ */
+void ch_responder_sign(const struct ch_responder *r, struct ch_msg_ocsp *out, uint8_t room[static CH_OCSP_ANSWER_MAX],
+		       const struct ch_msg_ocsp_sign *req, const struct ch_signer_crl *crl, int64_t clock);
 
 #endif

@@ -1,22 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/signer/signer.h"
 
+#include "host/base/mem.h"
 #include "host/sys/log.h"
 
 #include <stdio.h>
 #include <time.h>
 
+/* A certificate that waits for its signature. */
+struct issue {
+	struct ch_signer *signer;
+	struct ch_signer_out to;
+	struct ch_msg_issued out;
+};
+
+static void issue_done(void *own, struct ch_span tbs, const uint8_t *sig)
+{
+	struct issue *i = own;
+	uint8_t room[CH_IPC_CERT_MAX];
+	if (i->out.status == 0)
+		ch_issue_signed(&i->out, room, tbs, sig);
+	i->signer->counters.issued += i->out.status == 0;
+	i->signer->counters.refused += i->out.status != 0;
+	i->to.send(&i->to, CH_MSG_ISSUED, &i->out);
+	ch_free(i);
+}
+
 static bool on_issue(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to)
 {
 	struct ch_msg_issue req;
-	struct ch_msg_issued out;
 	uint8_t room[CH_IPC_CERT_MAX];
 	if (ch_msg_parse(CH_MSG_ISSUE, &req, payload, NULL) != CH_OK)
 		return false;
-	ch_issue(&out, room, &s->ca, &s->ca_key, &s->profiles, &req, (int64_t)time(NULL));
-	s->counters.issued += out.status == 0;
-	s->counters.refused += out.status != 0;
-	to->send(to->ctx, CH_MSG_ISSUED, &out);
+	struct issue *i = ch_calloc(1, sizeof(*i));
+	i->signer = s;
+	i->to = *to;
+	ch_issue(&i->out, room, &s->ca, &s->profiles, &req, (int64_t)time(NULL));
+	if (i->out.status == 0)
+		ch_ca_sign(&s->ca_key, i->out.certificate, issue_done, i);
+	else
+		issue_done(i, CH_SPAN_EMPTY, NULL);
 	return true;
 }
 
@@ -34,35 +57,60 @@ static bool on_leaves(struct ch_signer *s, struct ch_span payload, const struct 
 		ch_log(CH_LOG_WARNING,
 		       "leaves from %llu do not continue the log of %llu entries, or could not be kept: %u",
 		       (unsigned long long)req.first, (unsigned long long)out.size, (unsigned)out.status);
-	to->send(to->ctx, CH_MSG_CHECKPOINT, &out);
+	to->send(to, CH_MSG_CHECKPOINT, &out);
 	return true;
+}
+
+/* A list that waits for its signature. */
+struct list {
+	struct ch_signer *signer;
+	struct ch_signer_out to;
+	struct ch_msg_crl out;
+};
+
+static void list_send(struct list *l, enum ch_err err)
+{
+	l->signer->counters.lists += l->out.status == 0;
+	l->signer->counters.lists_failed += l->out.status != 0;
+	if (l->out.status != 0)
+		ch_log(CH_LOG_ERROR, "no new revocation list: %s; the one before stands", ch_err_str(err));
+	l->to.send(&l->to, CH_MSG_CRL, &l->out);
+	ch_free(l);
+}
+
+static void list_done(void *own, struct ch_span tbs, const uint8_t *sig)
+{
+	struct list *l = own;
+	CH_AUTO_BUF struct ch_buf list = { 0 };
+	enum ch_err err = ch_signer_crl_signed(&list, tbs, sig);
+	l->out.status = err == CH_OK ? 0 : 1;
+	l->out.list = ch_buf_span(&list);
+	list_send(l, err);
 }
 
 static bool on_revoke(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to)
 {
 	struct ch_msg_revoke req;
+	CH_AUTO_BUF struct ch_buf tbs = { 0 };
 	int64_t now = (int64_t)time(NULL);
 	if (ch_msg_parse(CH_MSG_REVOKE, &req, payload, NULL) != CH_OK)
 		return false;
 	enum ch_err err = ch_signer_crl_add(&s->crl, req.rows, now);
 	if (err == CH_OK && req.more != 0)
 		return true;
-	uint8_t status = err == CH_OK ? 0 : 2;
-	if (err == CH_OK) {
-		err = ch_signer_crl_publish(&s->crl, &s->ca, &s->ca_key, now);
-		status = err == CH_OK ? 0 : 1;
-	}
-	s->counters.lists += status == 0;
-	s->counters.lists_failed += status != 0;
-	if (status != 0)
-		ch_log(CH_LOG_ERROR, "no new revocation list: %s; the one before stands", ch_err_str(err));
-	const struct ch_msg_crl out = { .status = status,
-					.count = (uint32_t)s->crl.count,
-					.number = s->crl.number,
-					.this_update = (uint64_t)s->crl.this_update,
-					.next_update = (uint64_t)s->crl.next_update,
-					.list = status == 0 ? ch_buf_span(&s->crl.list) : CH_SPAN_EMPTY };
-	to->send(to->ctx, CH_MSG_CRL, &out);
+	uint8_t status = err == CH_OK ? 1 : 2;
+	if (err == CH_OK)
+		err = ch_signer_crl_next(&s->crl, &s->ca, now, &tbs);
+	struct list *l = ch_calloc(1, sizeof(*l));
+	*l = (struct list){ s, *to, { .status = err == CH_OK ? 0 : status } };
+	l->out.count = (uint32_t)s->crl.count;
+	l->out.number = s->crl.number;
+	l->out.this_update = (uint64_t)s->crl.this_update;
+	l->out.next_update = (uint64_t)(s->crl.this_update + s->crl.lifetime);
+	if (err == CH_OK)
+		ch_ca_sign(&s->ca_key, ch_buf_span(&tbs), list_done, l);
+	else
+		list_send(l, err);
 	return true;
 }
 
@@ -71,11 +119,13 @@ static bool on_ocsp_sign(struct ch_signer *s, struct ch_span payload, const stru
 	struct ch_msg_ocsp_sign req;
 	struct ch_msg_ocsp out;
 	uint8_t room[CH_OCSP_ANSWER_MAX];
+	int64_t now = (int64_t)time(NULL);
 	if (ch_msg_parse(CH_MSG_OCSP_SIGN, &req, payload, NULL) != CH_OK)
 		return false;
-	ch_responder_sign(&s->responder, &out, room, &req, &s->crl, &s->ca, &s->ca_key, (int64_t)time(NULL));
+	ch_responder_prepare(&s->responder, &s->ca, &s->ca_key, now);
+	ch_responder_sign(&s->responder, &out, room, &req, &s->crl, now);
 	s->counters.answers += out.status == CH_OCSP_SUCCESSFUL;
-	to->send(to->ctx, CH_MSG_OCSP, &out);
+	to->send(to, CH_MSG_OCSP, &out);
 	return true;
 }
 
@@ -88,7 +138,7 @@ static bool on_ear(struct ch_signer *s, struct ch_span payload, const struct ch_
 	struct ch_msg_ear out = { .status = ch_ear_sign(&s->ear, req.claims, &jwt) == CH_OK ? 0 : 1 };
 	out.jwt = ch_buf_span(&jwt);
 	s->counters.ears += out.status == 0;
-	to->send(to->ctx, CH_MSG_EAR, &out);
+	to->send(to, CH_MSG_EAR, &out);
 	return true;
 }
 
@@ -103,7 +153,7 @@ static bool on_keys(struct ch_signer *s, struct ch_span payload, const struct ch
 	int n = snprintf(jwks, sizeof(jwks), "{\"keys\":[%s]}", s->ear.jwk);
 	ch_note_key_put(&w, &s->tree.note);
 	const struct ch_msg_keys out = { .jwks = ch_span(jwks, n > 0 ? (size_t)n : 0), .log_key = ch_wr_span(&w) };
-	to->send(to->ctx, CH_MSG_KEYS, &out);
+	to->send(to, CH_MSG_KEYS, &out);
 	return true;
 }
 
@@ -134,6 +184,7 @@ void ch_signer_metrics(const struct ch_signer *s, struct ch_wr *w)
 		  "chainhold_signer_certificates_total{result=\"issued\"} ",
 		  s->counters.issued },
 		{ "chainhold_signer_certificates_total{result=\"refused\"} ", s->counters.refused },
+		{ "# TYPE chainhold_signer_waiting gauge\nchainhold_signer_waiting ", s->ca_key.count },
 		{ "# TYPE chainhold_signer_checkpoints_total counter\n"
 		  "chainhold_signer_checkpoints_total{result=\"signed\"} ",
 		  s->counters.checkpoints },
@@ -159,9 +210,9 @@ void ch_signer_clear(struct ch_signer *s)
 {
 	ch_signer_tree_clear(&s->tree);
 	ch_ear_signer_clear(&s->ear);
+	ch_ca_key_clear(&s->ca_key);
 	ch_responder_clear(&s->responder);
 	ch_signer_crl_clear(&s->crl);
 	ch_issuer_clear(&s->ca);
 	ch_profiles_clear(&s->profiles);
-	ch_sign_key_clear(&s->ca_key);
 }

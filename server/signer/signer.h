@@ -11,7 +11,7 @@
 /* The work of the signer, without its process: one request, one answer. */
 
 struct ch_signer {
-	struct ch_sign_key ca_key;
+	struct ch_ca_key ca_key;
 	struct ch_issuer ca;
 	struct ch_signer_tree tree;
 	struct ch_ear_signer ear;
@@ -23,14 +23,20 @@ struct ch_signer {
 	} counters;
 };
 
-/* Where an answer goes; what it borrows is gone when this returns. */
+/*
+ * Where an answer goes. May be copied and used later: an asker that is gone by then gets nothing. What a message borrows is gone when `send`
+ * returns.
+ */
 struct ch_signer_out {
 	void *ctx;
-	void (*send)(void *ctx, enum ch_msg type, const void *msg);
+	uint64_t asker; /* whom `ctx` knows by this number */
+	uint64_t id;    /* of the request */
+	void (*send)(const struct ch_signer_out *to, enum ch_msg type, const void *msg);
 };
 
 /*
- * Carries out a request and sends its one answer; a REVOKE that others follow has none. False, and nothing is sent or changed, if it does not
+ * Carries out a request and sends its one answer; a REVOKE that others follow has none. What the CA's key signs
+ * (ISSUE, REVOKE) is answered when it has signed. False, and nothing is sent or changed, if it does not
  * parse or is another message. Whether its sender may ask for it was looked at before (permit.c).
  */
 CH_MUST_USE bool ch_signer_request(struct ch_signer *s, const struct ch_frame *f, const struct ch_signer_out *out);

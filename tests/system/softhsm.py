@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens of the real SoftHSM 2, each test file with tokens of its own; keys made by OpenSC's pkcs11-tool."""
 
+import contextlib
 import os
+import stat
 import subprocess
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 MODULE = next((p for p in ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so") if os.path.exists(p)), None)
 needs_softhsm = pytest.mark.skipif(MODULE is None, reason="softhsm2 and opensc are missing: tools/deps.sh check")
 PIN = "1234"
+TOKEN_UID = 64606
 
 
 class Hsm:
@@ -44,3 +47,26 @@ class Hsm:
 
     def uri(self, path, pin=True):
         return f"pkcs11:{path}?module-path={MODULE}" + (f"&pin-source=file:{self.pin}" if pin else "")
+
+
+def take_in(hsm, server_folder, label="issuing", number="01", keep=False):
+    """Moves the CA's key of a new server into a token, and gives the tokens to the user of the process."""
+    key = server_folder / "state" / "signer" / "ca.key"
+    hsm.token("ca")
+    hsm._run("softhsm2-util", "--import", key, "--token", "ca", "--label", label, "--id", number, "--pin", PIN)
+    if not keep:
+        key.unlink()
+    subprocess.run(["chown", "-R", str(TOKEN_UID), hsm.folder / "tokens"], check=True)
+    hsm.conf.chmod(0o644)
+    # The process is a user of its own, which must be able to come as far as its folder.
+    for at in (hsm.folder, *hsm.folder.parents):
+        with contextlib.suppress(PermissionError):
+            at.chmod(at.stat().st_mode | stat.S_IXOTH)
+
+
+def token_config(hsm, module=MODULE, path="token=ca;object=issuing;type=private", deadline=10, environment=(), folders=None):
+    lines = [f"SOFTHSM2_CONF={hsm.conf}", *environment]
+    folders = [hsm.folder / "tokens"] if folders is None else folders
+    return (f'signer: {{ca_key: "pkcs11:{path}?module-path={module}&pin-source=file:{hsm.pin}"}}\n'
+            "token:\n  environment: [" + ", ".join(f'"{line}"' for line in lines) + "]\n"
+            "  folders: [" + ", ".join(f'"{folder}"' for folder in folders) + f"]\n  deadline: {deadline}\n")

@@ -6,9 +6,10 @@ import re
 import subprocess
 
 import pytest
+from softhsm import MODULE, Hsm, take_in, token_config
 from support import ROOT
 
-ROLES = ["edge", "verify", "keeper", "reader", "signer"]
+ROLES = ["edge", "verify", "keeper", "reader", "signer", "token"]
 BUILD = ROOT / "build"
 
 
@@ -29,11 +30,23 @@ def programs():
     return BUILD / "tests" / "evil"
 
 
+def give_a_token(folder, made):
+    """The CA's key goes to a token of SoftHSM, whose folder is all that the process may still open."""
+    if MODULE is None:
+        pytest.skip("softhsm2 is missing: tools/deps.sh check")
+    hsm = Hsm(folder / "hsm")
+    take_in(hsm, made)
+    with open(made / "chainholdd.yaml", "a") as f:
+        f.write(token_config(hsm))
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_every_attempt_ends_as_the_threat_model_says(role, programs, tmp_path):
     tmp_path.chmod(0o755)
     made = tmp_path / "server"
     subprocess.run([BUILD / "chainhold-operator", "init", made, "--name", "127.0.0.1"], check=True, capture_output=True)
+    if role == "token":
+        give_a_token(tmp_path, made)
     run = subprocess.run([programs / "evil_driver", made / "chainholdd.yaml", programs, role], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
     lines = [line.split() for line in run.stdout.splitlines()]

@@ -36,6 +36,8 @@ forbid build/chainhold-keeper "$signing|$starting|$network" 'the keeper has the 
 forbid build/chainhold-reader "$signing|$starting|$network" 'the reader has the store and neither key nor network'
 forbid build/chainhold-signer "$starting|$network|sqlite3_.*|EVP_PKEY_Q_keygen|EVP_EC_gen|i2d_P(KCS8|rivateKey).*" 'the signer uses its keys, makes none and gives none out'
 
+forbid build/chainhold-token "$signing|socket|connect|bind|listen|getaddrinfo|SSL_.*|sqlite3_.*|system|popen|posix_spawnp?|exec[vl].*|fexecve|fork|vfork" 'a token loads its module and holds nothing else'
+
 # What the network meets takes connections: no way out, no file (open is there for landlock, before seccomp forbids it), no
 # signature but its TLS handshakes, which libssl makes.
 forbid build/chainhold-edge "f(re)?open(64)?|creat|mkdir|unlink(at)?|rename(at)?|socket|connect|bind|listen|getaddrinfo|system|popen|posix_spawnp?|exec(l.*|v.*)|fexecve|fork|vfork|dlopen|sqlite3_.*|$keys|EVP_DigestSign.*|X509.*_sign.*|ECDSA_.*sign.*" \

@@ -19,7 +19,7 @@
 
 static EVP_PKEY *ca_pkey, *ocsp_pkey;
 static X509 *ca_cert;
-static struct ch_sign_key ca_key;
+static struct ch_ca_key ca_key;
 static struct ch_issuer ca;
 static struct ch_signer_crl crl;
 static char folder[] = "/tmp/chainhold-crl-XXXXXX";
@@ -67,7 +67,7 @@ static void make_ca(void)
 	char *text;
 	assert_int_equal(PEM_write_bio_X509(bio, ca_cert), 1);
 	long n = BIO_get_mem_data(bio, &text);
-	ca_key = key_of(ca_pkey);
+	ca_key.key = key_of(ca_pkey);
 	assert_int_equal(ch_issuer_load(&ca, ch_span(text, (size_t)n), &ca_key), CH_OK);
 	BIO_free(bio);
 }
@@ -106,7 +106,7 @@ static int teardown_group(void **state)
 {
 	(void)state;
 	ch_issuer_clear(&ca);
-	ch_sign_key_clear(&ca_key);
+	ch_ca_key_clear(&ca_key);
 	X509_free(ca_cert);
 	EVP_PKEY_free(ca_pkey);
 	EVP_PKEY_free(ocsp_pkey);
@@ -128,12 +128,20 @@ static struct ch_span row(uint8_t number, int64_t time, uint8_t reason, int64_t 
 	return ch_wr_span(&w);
 }
 
+static void complete(void *own, struct ch_span tbs, const uint8_t *sig)
+{
+	assert_int_equal(ch_signer_crl_signed(own, tbs, sig), CH_OK);
+}
+
 /* The list, whose signature holds. */
 static X509_CRL *published(int64_t clock)
 {
-	assert_int_equal(ch_signer_crl_publish(&crl, &ca, &ca_key, clock), CH_OK);
-	const uint8_t *p = crl.list.p;
-	X509_CRL *list = d2i_X509_CRL(NULL, &p, (long)crl.list.n);
+	CH_AUTO_BUF struct ch_buf tbs = { 0 };
+	CH_AUTO_BUF struct ch_buf whole = { 0 };
+	assert_int_equal(ch_signer_crl_next(&crl, &ca, clock, &tbs), CH_OK);
+	ch_ca_sign(&ca_key, ch_buf_span(&tbs), complete, &whole);
+	const uint8_t *p = whole.p;
+	X509_CRL *list = d2i_X509_CRL(NULL, &p, (long)whole.n);
 	assert_non_null(list);
 	assert_int_equal(X509_CRL_verify(list, ca_pkey), 1);
 	return list;
@@ -183,7 +191,7 @@ static void numbers_and_times_only_grow(void **state)
 	/* The clock was set back by a year. */
 	first = crl.number;
 	X509_CRL_free(published(NOW - 365 * 86400));
-	assert_true(crl.number > first && crl.this_update == NOW && crl.next_update == NOW + 86400);
+	assert_true(crl.number > first && crl.this_update == NOW);
 	/* And the file was lost: the time makes a larger number. */
 	(void)unlinkat(dir, crl.name, 0);
 	first = crl.number;
@@ -289,21 +297,29 @@ static void many_are_one_list(void **state)
 
 /* --- OCSP --- */
 
+/* As the signer does it. */
+static void answer(struct ch_responder *r, struct ch_msg_ocsp *out, uint8_t *room, const struct ch_msg_ocsp_sign *req,
+		   int64_t clock)
+{
+	ch_responder_prepare(r, &ca, &ca_key, clock);
+	ch_responder_sign(r, out, room, req, &crl, clock);
+}
+
 static struct ch_msg_ocsp ask(struct ch_responder *r, uint8_t *room, uint8_t serial, uint8_t flags,
 			      struct ch_span nonce)
 {
 	uint8_t id[CH_IPC_OCSP_ID] = { 0, CH_HASH_SHA1, flags, [22] = serial };
 	const struct ch_msg_ocsp_sign req = { .ids = CH_SPAN_OF(id), .nonce = nonce };
 	struct ch_msg_ocsp out;
-	ch_responder_sign(r, &out, room, &req, &crl, &ca, &ca_key, NOW);
+	answer(r, &out, room, &req, NOW);
 	return out;
 }
 
 /* What OpenSSL makes of it: V_OCSP_CERTSTATUS_*, after it verified the answer under the CA. */
-static int status_of(struct ch_span answer, struct ch_span nonce)
+static int status_of(struct ch_span der, struct ch_span nonce)
 {
-	const uint8_t *p = answer.p;
-	OCSP_RESPONSE *r = d2i_OCSP_RESPONSE(NULL, &p, (long)answer.n);
+	const uint8_t *p = der.p;
+	OCSP_RESPONSE *r = d2i_OCSP_RESPONSE(NULL, &p, (long)der.n);
 	assert_non_null(r);
 	OCSP_BASICRESP *basic = OCSP_response_get1_basic(r);
 	X509_STORE *store = X509_STORE_new();
@@ -349,7 +365,7 @@ static void the_set_says_what_is_revoked_whatever_the_keeper_says(void **state)
 	assert_int_equal(ask(&r, room, 0, 0, CH_SPAN_EMPTY).status, CH_OCSP_INTERNAL);
 	const struct ch_msg_ocsp_sign none = { .ids = CH_SPAN_EMPTY };
 	struct ch_msg_ocsp out;
-	ch_responder_sign(&r, &out, room, &none, &crl, &ca, &ca_key, NOW);
+	answer(&r, &out, room, &none, NOW);
 	assert_int_equal(out.status, CH_OCSP_INTERNAL);
 	ch_responder_clear(&r);
 }
@@ -374,7 +390,7 @@ static void the_responders_certificate_is_renewed_at_half_its_life(void **state)
 	assert_int_equal(ch_responder_init(&r, &key, &ca, 3600), CH_OK);
 	for (size_t i = 0; i < CH_COUNT_OF(at); i++) {
 		struct ch_msg_ocsp out;
-		ch_responder_sign(&r, &out, room, &req, &crl, &ca, &ca_key, at[i].clock);
+		answer(&r, &out, room, &req, at[i].clock);
 		assert_int_equal(out.status, CH_OCSP_SUCCESSFUL);
 		assert_int_equal(!ch_span_eq(ch_span(before, n), ch_buf_span(&r.certificate)), at[i].again);
 		n = ch_span_copy(before, sizeof(before), ch_buf_span(&r.certificate));
@@ -386,6 +402,45 @@ static void the_responders_certificate_is_renewed_at_half_its_life(void **state)
 	ch_sign_key_clear(&key);
 	r = (struct ch_responder){ 0 };
 	assert_int_equal(ask(&r, room, 1, 0, CH_SPAN_EMPTY).status, CH_OCSP_INTERNAL);
+}
+
+/* The CA's key in a token that does not answer yet. */
+static void ask_nobody(void *ctx, uint64_t id, const uint8_t digest[static 32])
+{
+	(void)digest;
+	*(uint64_t *)ctx = id;
+}
+
+static void a_responder_goes_on_with_its_certificate_until_the_next_is_signed(void **state)
+{
+	struct ch_responder r;
+	uint8_t room[CH_OCSP_ANSWER_MAX], id[CH_IPC_OCSP_ID] = { 0, CH_HASH_SHA1, 0, [22] = 1 };
+	struct ch_sign_key key = key_of(ocsp_pkey);
+	const struct ch_msg_ocsp_sign req = { .ids = CH_SPAN_OF(id) };
+	struct ch_msg_ocsp out;
+	uint64_t asked = 0;
+	struct ch_ca_key token = { .ask = ask_nobody, .ctx = &asked };
+	(void)state;
+	assert_int_equal(ch_responder_init(&r, &key, &ca, 3600), CH_OK);
+	ch_responder_prepare(&r, &ca, &token, NOW);
+	assert_int_equal(asked, 1);
+	ch_responder_sign(&r, &out, room, &req, &crl, NOW);
+	assert_int_equal(out.status, CH_OCSP_INTERNAL);
+	/* Asked once, however often it is needed. */
+	ch_responder_prepare(&r, &ca, &token, NOW);
+	assert_int_equal(asked, 1);
+	ch_ca_key_clear(&token);
+	answer(&r, &out, room, &req, NOW);
+	assert_int_equal(out.status, CH_OCSP_SUCCESSFUL);
+	token = (struct ch_ca_key){ .ask = ask_nobody, .ctx = &asked };
+	ch_responder_prepare(&r, &ca, &token, NOW + 4 * 86400);
+	assert_int_equal(token.count, 1);
+	ch_responder_sign(&r, &out, room, &req, &crl, NOW + 4 * 86400);
+	assert_int_equal(out.status, CH_OCSP_SUCCESSFUL);
+	ch_responder_sign(&r, &out, room, &req, &crl, NOW + 7 * 86400);
+	assert_int_equal(out.status, CH_OCSP_INTERNAL);
+	ch_ca_key_clear(&token);
+	ch_responder_clear(&r);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -401,6 +456,7 @@ int main(void)
 		TEST(many_are_one_list),
 		TEST(the_set_says_what_is_revoked_whatever_the_keeper_says),
 		TEST(the_responders_certificate_is_renewed_at_half_its_life),
+		TEST(a_responder_goes_on_with_its_certificate_until_the_next_is_signed),
 	};
 	return cmocka_run_group_tests(tests, setup_group, teardown_group);
 }
