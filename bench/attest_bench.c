@@ -159,6 +159,8 @@ static void signer_takes(const struct mail *m)
 		signer_issues(m);
 		return;
 	}
+	if (m->type != CH_MSG_LEAVES)
+		return;
 	bench_need(ch_msg_parse(CH_MSG_LEAVES, &leaves, ch_buf_span(&m->payload), NULL) == CH_OK, "LEAVES");
 	for (size_t at = 0; at < leaves.hashes.n; at += sizeof(h.b)) {
 		(void)ch_span_copy(h.b, sizeof(h.b), ch_span_sub(leaves.hashes, at, sizeof(h.b)));

@@ -48,20 +48,18 @@ memory() {
 	done | awk '$1 == "Pss:" { n += $2 } END { print n }'
 }
 
-# fleet ARGUMENT…: devices with the boots and the maker that the server knows of
-fleet() {
-	local dir=$1
-	shift
-	build/chainhold-sim run --maker "$work/maker" --ca "$dir/ca.crt" --server 127.0.0.1:28443 --log $log "$@"
-}
-
 # One device of each of the twenty boots attests, and what it showed is approved for the class.
 endorse() {
-	local dir=$1 i
-	fleet "$dir" --devices 20 --seconds 2 --poll 1 --attest 1 --workers 2 --forgive >/dev/null 2>&1
+	local dir=$1 i first
+	"${sim[@]}" --devices 20 --seconds 3600 --poll 1 --attest 1 --workers 2 --forgive >/dev/null 2>&1 &
+	first=$!
 	for ((i = 0; i < 20; i++)); do
-		build/chainhold-operator baseline capture --device "sim-$i" --name "boot-$i" >"$dir/boot-$i.json"
+		until build/chainhold-operator baseline capture --device "sim-$i" --name "boot-$i" >"$dir/boot-$i.json" 2>/dev/null; do
+			sleep 0.2
+		done
 	done
+	kill $first
+	wait $first || true
 	for ((i = 0; i < 20; i++)); do
 		build/chainhold-operator baseline approve --class gateway --reason benchmark "$dir/boot-$i.json" >/dev/null
 	done
@@ -81,10 +79,11 @@ run() {
 		kill -0 "$server" || die "the server did not start: $(tail -n 3 "$dir/log")"
 		sleep 0.05
 	done
+	sim=(build/chainhold-sim run --maker "$work/maker" --ca "$dir/ca.crt" --server 127.0.0.1:28443 --log "$log")
 	CHAINHOLD_CONFIG=$dir/chainhold.yaml endorse "$dir"
 	hz=$(getconf CLK_TCK)
 	before=$(ticks)
-	fleet "$dir" --devices "$devices" --seconds "$seconds" --poll 60 --attest 600 --life resume --workers 64 \
+	"${sim[@]}" --devices "$devices" --seconds "$seconds" --poll 60 --attest 600 --life resume --workers 64 \
 		--acknowledged "$dir/acknowledged" >"$dir/out" 2>"$dir/err" &
 	local fleet=$!
 	until grep -q '^enrolled' "$dir/err"; do
