@@ -17,9 +17,9 @@ from cryptography.x509 import load_der_x509_crl
 from cryptography.x509.ocsp import OCSPCertStatus, load_der_ocsp_response
 
 from revocation_support import Device, Server
-from whole_server import free_ports, openssl
+from server_support import free_ports, openssl
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="chainholdd starts as root")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="chainholdd gives its processes users of their own: it starts as root")
 
 
 @pytest.fixture(scope="module")
@@ -391,7 +391,6 @@ def test_from_the_decision_to_everybody_who_asks(server, tmp_path, capsys):
 def test_what_is_revoked_stays_so_across_restarts(server, bad, good):
     number = int(openssl("crl", "-inform", "DER", "-noout", "-crlnumber", data=server.crl()).decode().split("=")[1], 16)
     server.stop()
-    server.lines = b""
     server.start()
     server.wait_listed(bad.serial)
     assert int(openssl("crl", "-inform", "DER", "-noout", "-crlnumber", data=server.crl()).decode().split("=")[1], 16) > number
