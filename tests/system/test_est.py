@@ -5,13 +5,11 @@ import base64
 import contextlib
 import datetime
 import hashlib
-import os
 import re
 import secrets
 import socket
 import sqlite3
 import ssl
-import struct
 import subprocess
 import time
 
@@ -19,11 +17,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-import whole_server
+import server_support
+from server_support import needs_root, openssl, token_payload, until
 from support import BIN
-from whole_server import openssl
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="chainholdd starts as root")
+pytestmark = needs_root
 PROFILES = {
     "default": "profile: default\nclass: gateway\nsubject: ['O=Lab', 'CN={name}']\nnames: ['dns:{name}', 'uri:urn:chainhold:device:{device}']\n"
                "keys: [p256, p384, ed25519, rsa]\nenrol_by: [token]\n",
@@ -36,7 +34,7 @@ KEYS = {"p256": ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "p384": ["EC", "-
         "rsa": ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "weak": ["RSA", "-pkeyopt", "rsa_keygen_bits:1024"]}
 
 
-class Server(whole_server.Server):
+class Server(server_support.Server):
     """A whole server with certificate profiles."""
 
     def __init__(self, folder, profiles, **more):
@@ -47,10 +45,8 @@ class Server(whole_server.Server):
 
     def token(self, name="gateway"):
         token = secrets.token_urlsafe(24)
-        payload = hashlib.sha256(token.encode()).digest() + struct.pack(">Q", int(time.time()) + 600)
-        while (asked := self.act("token.create", name, payload))[0] == 503:
-            time.sleep(0.1)  # the log's signer has not said yet where the log is
-        assert asked[0] == 200, asked
+        status, answer = self.act("token.create", name, token_payload(token))
+        assert status == 200, answer
         return token
 
     def curl(self, op, *args, label="", tls=(), data=None, kind="application/pkcs10"):
@@ -77,10 +73,7 @@ class Server(whole_server.Server):
 
     def wait_for_line(self, text):
         """Until the server has said this."""
-        while text.encode() not in self.lines:
-            more = os.read(self.process.stderr.fileno(), 65536)
-            assert more, f"the server ended without a word of: {text}"
-            self.lines += more
+        until(lambda: any(text in line for line in self.lines), self.said)
 
 
 def new_key(folder, kind="p256", name="device"):
@@ -107,10 +100,8 @@ def text_of(pem):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    one = Server(tmp_path_factory.mktemp("est"), PROFILES)
-    one.start()
-    yield one
-    one.stop()
+    with Server(tmp_path_factory.mktemp("est"), PROFILES) as one:
+        yield one
 
 
 def test_cacerts_need_no_authentication(server, tmp_path):
@@ -477,9 +468,8 @@ def others(tmp_path_factory):
     config = one.folder / "chainholdd.yaml"
     config.write_text(config.read_text() + "idevid_roots: idevid_roots\n")
     one.maker = maker
-    one.start()
-    yield one
-    one.stop()
+    with one:
+        yield one
 
 
 OTHERS = {
@@ -565,11 +555,11 @@ def test_a_device_enrols_with_its_idevid(others, tmp_path):
     (pem,) = certificates(tmp_path, body)
     assert "CN = SN-1" in text_of(pem)
     # It enrols again: it is the same device, and what it had before ends.
-    first = [d for d in others.admin("GET", "/api/v1/devices?limit=500")[1]["devices"] if d["hostname"] == "SN-1"]
+    named = [d["device"] for d in others.admin("GET", "/api/v1/devices?limit=500")[1]["devices"] if d["hostname"] == "SN-1"]
     (tmp_path / "old.crt").write_text(pem)
     status, _, body = others.curl("simpleenroll", label="maker/", tls=tls, data=csr_of(new_key(tmp_path, name="new"), "/O=Lab/CN=SN-1"))
     assert status == 200, body
-    assert [d for d in others.admin("GET", "/api/v1/devices?limit=500")[1]["devices"] if d["hostname"] == "SN-1"] == first
+    assert [d["device"] for d in others.admin("GET", "/api/v1/devices?limit=500")[1]["devices"] if d["hostname"] == "SN-1"] == named
     assert others.device("GET", "/v1/poll", certificate=(tmp_path / "old.crt", key))[0] == 403
     # Nothing else is open to it.
     status, answer = others.device("GET", "/v1/poll", certificate=(tmp_path / "idevid.crt", tmp_path / "idevid.key"))
@@ -632,7 +622,7 @@ def ended(server, folder, key, name, days):
                              (hashlib.sha256(raw).digest(), raw, int(end.replace(tzinfo=datetime.timezone.utc).timestamp()), hashlib.sha256(der).digest()))
         assert done.rowcount == 1
         store.commit()
-    server.lines = b""
+    server.lines.clear()
     server.start()
     return folder / f"{name}.crt"
 
@@ -662,7 +652,7 @@ def test_a_clock_behind_the_log_stops_issuance_until_it_is_accepted(others, tmp_
     with contextlib.closing(sqlite3.connect(others.folder / "state" / "store" / "chainhold.db")) as store:
         store.execute("UPDATE leaf SET time = ? WHERE seq = (SELECT max(seq) FROM leaf)", (int((time.time() + 3600) * 1000),))
         store.commit()
-    others.lines = b""
+    others.lines.clear()
     others.start()
     others.wait_for_line("the server's clock is behind the last entry of the log: no certificate is issued until an operator accepts it")
     csr, token = csr_of(new_key(tmp_path, name="clock"), "/CN=clock-1"), others.token()
