@@ -23,7 +23,7 @@ struct audit {
 	struct ch_note_key key;
 	struct ch_verify_key vk;
 	struct ch_buf key_buf;
-	bool has_key;
+	bool has_key, check_key; /* that of the log, not of those before it */
 	struct audit_reference held;
 	struct ch_wr *w;
 	struct ch_json_wr j;
@@ -32,6 +32,7 @@ struct audit {
 	uint64_t erased_newest;                      /* ms since 1970; 0: none */
 	uint64_t verdicts, agree, differ, not_kept;
 	uint64_t faults;
+	uint64_t past, past_entries; /* logs that ended before this one began */
 };
 
 /* One line, or one object, for something that is not as it must be. */
@@ -70,7 +71,7 @@ static void check_checkpoint(struct audit *a, const struct ch_query *q, const st
 	    ch_checkpoint_parse(&c, note.text, NULL) != CH_OK || c.size != tree->size ||
 	    !ch_span_eq(ch_sql_bytes(q, 2), ch_tree_hash_span(&c.root)))
 		fault(a, "checkpoint", seq, "the note is not of this size and root");
-	else if (a->has_key && ch_checkpoint_open(&c, ch_sql_bytes(q, 3), &a->key, &a->vk, NULL) != CH_OK)
+	else if (a->check_key && ch_checkpoint_open(&c, ch_sql_bytes(q, 3), &a->key, &a->vk, NULL) != CH_OK)
 		fault(a, "checkpoint", seq, "the note is not signed by the log's key");
 }
 
@@ -108,15 +109,11 @@ static void check_entry(struct audit *a, const struct ch_query *q, struct ch_fro
 		fault(a, "entry", seq, "it cannot be appended");
 }
 
-static enum ch_err check_log(struct audit *a)
+static enum ch_err check_tree(struct audit *a, const char *leaves, const char *heads, int64_t log)
 {
 	struct ch_frontier tree = { 0 };
-	struct ch_query leaf = ch_sql_query_text(
-		a->st, "SELECT seq, type, entry, hash, salt, record FROM leaf WHERE tenant = $1 ORDER BY seq",
-		CH_ARGS(TENANT));
-	struct ch_query head = ch_sql_query_text(
-		a->st, "SELECT seq, size, root, note FROM checkpoint WHERE tenant = $1 ORDER BY size, seq",
-		CH_ARGS(TENANT));
+	struct ch_query leaf = ch_sql_query_text(a->st, leaves, CH_ARGS(TENANT, ch_int(log)));
+	struct ch_query head = ch_sql_query_text(a->st, heads, CH_ARGS(TENANT, ch_int(log)));
 	bool more = ch_sql_next(&head);
 	while (more && ch_sql_int(&head, 1) == 0) {
 		check_checkpoint(a, &head, &tree);
@@ -134,6 +131,41 @@ static enum ch_err check_log(struct audit *a)
 	enum ch_err err = ch_sql_end(&head);
 	enum ch_err err2 = ch_sql_end(&leaf);
 	return err != CH_OK ? err : err2;
+}
+
+/* The log of now; `$2` is not used by it, and so is always true. */
+static enum ch_err check_log(struct audit *a)
+{
+	a->check_key = a->has_key;
+	return check_tree(
+		a, "SELECT seq, type, entry, hash, salt, record FROM leaf WHERE tenant = $1 AND $2 = 0 ORDER BY seq",
+		"SELECT seq, size, root, note FROM checkpoint WHERE tenant = $1 AND $2 = 0 ORDER BY size, seq", 0);
+}
+
+/* A log that ended: its entries lead to the root of its checkpoints as far as they are there. */
+static enum ch_err check_past(struct audit *a)
+{
+	int64_t number[64];
+	size_t n = 0;
+	struct ch_query q = ch_sql_query_text(a->st, "SELECT number FROM past_log WHERE tenant = $1 ORDER BY number",
+					      CH_ARGS(TENANT));
+	while (n < CH_COUNT_OF(number) && ch_sql_next(&q))
+		number[n++] = ch_sql_int(&q, 0);
+	enum ch_err err = ch_sql_end(&q);
+	a->check_key = false;
+	a->past = n;
+	for (size_t i = 0; i < n && err == CH_OK; i++) {
+		uint64_t before = a->entries;
+		err = check_tree(a,
+				 "SELECT seq, type, entry, hash, salt, record FROM past_leaf WHERE tenant = $1 AND "
+				 "log = $2 ORDER BY seq",
+				 "SELECT seq, size, root, note FROM past_checkpoint WHERE tenant = $1 AND log = $2 "
+				 "ORDER BY size, seq",
+				 number[i]);
+		a->past_entries += a->entries - before;
+		a->entries = before;
+	}
+	return err;
 }
 
 /* --- verdicts --- */
@@ -187,12 +219,9 @@ static void check_verdict(struct audit *a, uint64_t seq, struct ch_span record)
 		fault(a, "verdict of entry", seq, "the log says another tier than its evidence has");
 }
 
-static enum ch_err check_verdicts(struct audit *a)
+static enum ch_err check_verdicts(struct audit *a, const char *records)
 {
-	struct ch_query q = ch_sql_query_text(a->st,
-					      "SELECT seq, record FROM leaf WHERE tenant = $1 AND type = $2 AND "
-					      "record IS NOT NULL ORDER BY seq",
-					      CH_ARGS(TENANT, ch_int(CH_LEAF_VERDICT)));
+	struct ch_query q = ch_sql_query_text(a->st, records, CH_ARGS(TENANT, ch_int(CH_LEAF_VERDICT)));
 	while (ch_sql_next(&q))
 		check_verdict(a, (uint64_t)ch_sql_int(&q, 0), ch_sql_bytes(&q, 1));
 	return ch_sql_end(&q);
@@ -213,7 +242,9 @@ static void named_counts(struct audit *a)
 		    { "verdicts", a->verdicts },
 		    { "agree", a->agree },
 		    { "differ", a->differ },
-		    { "not_kept", a->not_kept } };
+		    { "not_kept", a->not_kept },
+		    { "past_logs", a->past },
+		    { "past_entries", a->past_entries } };
 	for (size_t i = 0; i < CH_COUNT_OF(row); i++)
 		ch_json_named_u64(&a->j, row[i].name, row[i].n);
 	ch_json_named_bool(&a->j, "signatures_checked", a->has_key);
@@ -238,6 +269,11 @@ static void summary(struct audit *a)
 	ch_wr_str(a->w, "\n");
 	count(a->w, a->checkpoints, " checkpoints lead to the root of their entries, ");
 	ch_wr_str(a->w, a->has_key ? "signed by the log's key\n" : "signatures not checked (no --key)\n");
+	if (a->past > 0) {
+		count(a->w, a->past, " logs ended before this one began, of which ");
+		count(a->w, a->past_entries,
+		      " entries are here; the signatures of their checkpoints are not checked\n");
+	}
 	count(a->w, a->verdicts, " verdicts on evidence: ");
 	count(a->w, a->agree, " recompute, ");
 	count(a->w, a->differ, " do not, ");
@@ -257,7 +293,15 @@ static int report(struct audit *a)
 	}
 	enum ch_err err = check_log(a);
 	if (err == CH_OK)
-		err = check_verdicts(a);
+		err = check_past(a);
+	if (err == CH_OK)
+		err = check_verdicts(a,
+				     "SELECT seq, record FROM leaf WHERE tenant = $1 AND type = $2 AND record IS NOT "
+				     "NULL ORDER BY seq");
+	if (err == CH_OK)
+		err = check_verdicts(a,
+				     "SELECT seq, record FROM past_leaf WHERE tenant = $1 AND type = $2 AND record IS "
+				     "NOT NULL ORDER BY log, seq");
 	if (err != CH_OK) {
 		cli_say("%s: %s", a->path, ch_store_why(a->st));
 		return CLI_IO;

@@ -8,6 +8,7 @@ static const struct cli_cmd command[] = {
 	{ "prove", "a proof that an entry is in the log, for anyone to check", op_log_prove },
 	{ "mirror", "keep a whole copy, checked entry by entry", op_log_mirror },
 	{ "monitor", "show new entries as they come", op_log_monitor },
+	{ "new-origin", "begin a new log after a store was lost", op_log_new_origin },
 };
 
 int op_log(int argc, char **argv)

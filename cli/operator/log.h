@@ -13,6 +13,7 @@ int op_log_verify(int argc, char **argv);
 int op_log_prove(int argc, char **argv);
 int op_log_mirror(int argc, char **argv);
 int op_log_monitor(int argc, char **argv);
+int op_log_new_origin(int argc, char **argv);
 
 #define LOG_URL_MAX 512
 

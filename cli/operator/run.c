@@ -91,3 +91,34 @@ int op_run_chainhold(char **argv)
 	cli_say("%s did not run to its end", path);
 	return CLI_IO;
 }
+
+int op_run_program(const char *name, char **argv, struct ch_buf *out)
+{
+	int ends[2], status = 0;
+	if (pipe2(ends, O_CLOEXEC) != 0) {
+		cli_say("%s: %s", name, strerror(errno));
+		return CLI_IO;
+	}
+	pid_t child = fork();
+	if (child == 0) {
+		if (dup2(ends[1], STDOUT_FILENO) < 0)
+			_exit(CLI_IO);
+		_exit(op_become(name, argv));
+	}
+	(void)close(ends[1]);
+	for (;;) {
+		uint8_t part[4096];
+		ssize_t n = read(ends[0], part, sizeof(part));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		ch_buf_append(out, ch_span(part, (size_t)n));
+	}
+	(void)close(ends[0]);
+	while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+		continue;
+	if (child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return -1;
+	return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : CLI_IO;
+}

@@ -24,6 +24,12 @@ void op_temp_remove(struct op_folder *f);
 int op_run_chainhold(char **argv);
 
 /*
+ * Runs a program of ours, found as op_become() does, and takes what it prints. -1 if it ends with 0; else its exit code, after what it
+ * said on its standard error.
+ */
+int op_run_program(const char *name, char **argv, struct ch_buf *out);
+
+/*
  * Becomes a program of ours, beside this one or where the server's processes are installed (../libexec/chainhold). argv[0] is set.
  * Returns only if it is not there: CLI_IO.
  */

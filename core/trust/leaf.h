@@ -23,7 +23,8 @@
 	X(5, GENERATION, "generation")     \
 	X(6, DECOMMISSION, "decommission") \
 	X(7, RELEASE, "release")           \
-	X(8, FLEET_ROOT, "fleet-root")
+	X(8, FLEET_ROOT, "fleet-root")     \
+	X(9, ORIGIN, "origin")
 
 #define CH_LEAF_ENUM(number, name, text) CH_LEAF_##name = (number),
 enum ch_leaf_type { CH_LEAF_TYPES(CH_LEAF_ENUM) };

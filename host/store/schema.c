@@ -214,6 +214,22 @@ static const struct step alarm[] = {
 	  STEP_CLUSTERED },
 };
 
+/* Logs that ended because the store was lost: another one began in their place, whose first leaf names them. */
+static const struct step past[] = {
+	{ "CREATE TABLE past_log (tenant BIGINT NOT NULL, number BIGINT NOT NULL, origin TEXT NOT NULL, size BIGINT NOT NULL, "
+	  "root BYTEA NOT NULL, note TEXT NOT NULL, time BIGINT NOT NULL, PRIMARY KEY (tenant, number))",
+	  STEP_PLAIN },
+	{ "CREATE TABLE past_leaf (tenant BIGINT NOT NULL, log BIGINT NOT NULL, seq BIGINT NOT NULL, type BIGINT NOT NULL, "
+	  "time BIGINT NOT NULL, device BIGINT NOT NULL, salt BYTEA, record TEXT, entry BYTEA NOT NULL, "
+	  "hash BYTEA NOT NULL, PRIMARY KEY (tenant, log, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX past_leaf_device ON past_leaf (tenant, device, time)", STEP_PLAIN },
+	{ "CREATE TABLE past_checkpoint (tenant BIGINT NOT NULL, log BIGINT NOT NULL, seq BIGINT NOT NULL, "
+	  "size BIGINT NOT NULL, root BYTEA NOT NULL, note TEXT NOT NULL, time BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, log, seq))",
+	  STEP_CLUSTERED },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -224,6 +240,7 @@ static const struct migration migrations[] = {
 	{ 7, "certificates by EST", est, CH_COUNT_OF(est) },
 	{ 8, "generations that are refused", refused, CH_COUNT_OF(refused) },
 	{ 9, "doubts about the clock", alarm, CH_COUNT_OF(alarm) },
+	{ 10, "logs that ended", past, CH_COUNT_OF(past) },
 };
 
 int64_t ch_schema_newest(void)

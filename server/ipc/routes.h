@@ -59,6 +59,7 @@
 	X(CHECKPOINT, PUBLIC, "GET", "/log/checkpoint", CH_CALLER_ANY, 0, READER)                            \
 	X(TILE, PUBLIC, "GET", "/log/tile/**", CH_CALLER_ANY, 0, READER)                                     \
 	X(PUBLIC_FLEET_ROOT, PUBLIC, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                    \
+	X(LOG_ORIGIN, PUBLIC, "GET", "/log/origin", CH_CALLER_ANY, 0, READER)                                \
 	X(PUBLIC_JWKS, PUBLIC, "GET", "/.well-known/jwks.json", CH_CALLER_ANY, 0, READER)                    \
 	X(CRL, PUBLIC, "GET", "/crl/*", CH_CALLER_ANY, 0, EDGE)                                              \
 	X(OCSP, PUBLIC, "POST", "/ocsp", CH_CALLER_ANY, 2048, EDGE)                                          \

@@ -74,9 +74,11 @@ bool ch_kp_device_mended(struct ch_keeper *k, const struct ch_device *d)
 	if (d->state != CH_STATE_QUARANTINED || d->chain != CH_TIER_AFFIRMING)
 		return false;
 	/* An operator may have quarantined what was affirmed before: that says nothing. The last step was into quarantine. */
-	int64_t since =
-		ch_sql_number(k->st, CH_SQL_LEAF_LIFE,
-			      CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_LEAF_LIFECYCLE)), INT64_MAX);
+	const struct ch_args of = CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_LEAF_LIFECYCLE));
+	int64_t since = ch_sql_number(k->st, CH_SQL_LEAF_LIFE, of, -1);
+	/* It may have been in a log that ended. */
+	if (since < 0)
+		since = ch_sql_number(k->st, CH_SQL_PAST_LEAF_LIFE, of, INT64_MAX);
 	return d->fresh_time >= since;
 }
 

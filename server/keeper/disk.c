@@ -120,6 +120,27 @@ static void device_sweep(struct ch_keeper *k, const struct ch_device *d)
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(INT64_MAX)));
 }
 
+/* Those of logs that ended: they have no index to go on from, and there are none unless a store was once lost. */
+static void past_sweep(struct ch_keeper *k, const struct ch_device *d, int64_t before)
+{
+	int64_t log[100], seq[100];
+	size_t n = 0;
+	struct ch_query q = ch_sql_query(
+		k->st, CH_SQL_PAST_LEAF_OLD,
+		CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(before), ch_int(CH_LEAF_DECOMMISSION)));
+	for (; n < CH_COUNT_OF(seq) && ch_sql_next(&q); n++) {
+		log[n] = ch_sql_int(&q, 0);
+		seq[n] = ch_sql_int(&q, 1);
+	}
+	(void)ch_sql_end(&q);
+	for (size_t i = 0; i < n; i++) {
+		ch_kp_write(k);
+		ch_sql_do(k->st, CH_SQL_PAST_LEAF_ERASE,
+			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(log[i]), ch_int(seq[i])));
+	}
+	k->metric_erased += n;
+}
+
 /*
  * Records of a device's leaves past their days: salt and record go, and what is left of a leaf is what the log is made of, which says
  * nothing of the device. That a life ended stays provable.
@@ -139,6 +160,7 @@ static void records_sweep(struct ch_keeper *k, const struct ch_device *d)
 			seq[n++] = ch_sql_int(&q, 0);
 	}
 	(void)ch_sql_end(&q);
+	past_sweep(k, d, before);
 	if (to == from)
 		return;
 	ch_kp_write(k);

@@ -4,6 +4,7 @@
 #include "core/trust/checkpoint.h"
 #include "core/trust/leaf.h"
 #include "core/trust/tile.h"
+#include "core/wire/json.h"
 #include "host/base/file.h"
 #include "host/store/schema.h"
 #include "server/keeper/sql.h"
@@ -128,4 +129,132 @@ enum ch_err ch_restore_log(struct ch_store *st, const char *mirror, struct ch_re
 	}
 	ch_sql_do(st, CH_SQL_DEVICE_ASK_ALL, CH_ARGS(ch_int(CH_TENANT_DEFAULT)));
 	return ch_store_commit(st);
+}
+
+/* --- a new origin --- */
+
+struct head {
+	struct ch_buf note;
+	uint64_t size;
+	struct ch_tree_hash root;
+};
+
+static enum ch_err head_of_note(struct head *h, struct ch_span text, struct ch_span origin)
+{
+	struct ch_note note;
+	struct ch_checkpoint c;
+	enum ch_err err = ch_note_parse(&note, text, NULL);
+	if (err == CH_OK)
+		err = ch_checkpoint_parse(&c, note.text, NULL);
+	if (err == CH_OK && !ch_span_eq(c.origin, origin))
+		err = CH_ERR_MISMATCH;
+	if (err != CH_OK)
+		return err;
+	h->note.n = 0;
+	ch_buf_append(&h->note, text);
+	h->size = c.size;
+	h->root = c.root;
+	return CH_OK;
+}
+
+/* The signer knows it best; a store that was put back knows less. */
+static enum ch_err head_known(struct ch_store *st, struct head *h, const struct ch_new_origin *o)
+{
+	CH_AUTO_BUF struct ch_buf stored = { 0 };
+	struct ch_query q = ch_sql_query(st, CH_SQL_CHECKPOINT_NOTE, CH_ARGS(ch_int(CH_TENANT_DEFAULT)));
+	if (ch_sql_next(&q))
+		ch_buf_append(&stored, ch_sql_bytes(&q, 2));
+	enum ch_err err = ch_sql_end(&q);
+	if (err == CH_OK && o->note.n > 0)
+		return head_of_note(h, o->note, o->old);
+	if (err == CH_OK && stored.n == 0)
+		err = CH_ERR_NOTFOUND;
+	return err == CH_OK ? head_of_note(h, ch_buf_span(&stored), o->old) : err;
+}
+
+static enum ch_err first_leaf(struct ch_store *st, const struct head *h, const struct ch_new_origin *o)
+{
+	static const uint8_t salt[CH_LEAF_SALT];
+	uint8_t text[CH_NOTE_MAX * 2 + 2048], entry[CH_LEAF_BYTES];
+	struct ch_leaf leaf = { .type = CH_LEAF_ORIGIN, .time = (uint64_t)o->time };
+	struct ch_tree_hash hash;
+	struct ch_wr w = ch_wr(text, sizeof(text)), e = ch_wr(entry, sizeof(entry));
+	struct ch_json_wr j = ch_json_wr(&w, false);
+	ch_json_object_begin(&j);
+	ch_json_named_str(&j, "type", "origin");
+	ch_json_named_span(&j, "origin", o->next);
+	ch_json_named_span(&j, "previous", o->old);
+	ch_json_named_u64(&j, "size", h->size);
+	ch_json_named_hex(&j, "root", ch_tree_hash_span(&h->root));
+	ch_json_named_u64(&j, "kept", o->kept);
+	ch_json_named_span(&j, "checkpoint", ch_buf_span(&h->note));
+	ch_json_named_u64(&j, "time", (uint64_t)o->time);
+	ch_json_object_end(&j);
+	enum ch_err err = w.bad ? CH_ERR_NOSPACE : ch_leaf_commit(leaf.commitment, salt, ch_wr_span(&w));
+	ch_leaf_put(&e, &leaf);
+	if (err == CH_OK)
+		err = ch_merkle_leaf(&hash, ch_wr_span(&e));
+	if (err != CH_OK)
+		return err;
+	ch_sql_do(st, CH_SQL_LEAF_ADD,
+		  CH_ARGS(ch_int(CH_TENANT_DEFAULT), ch_int(0), ch_int(CH_LEAF_ORIGIN), ch_int(o->time), ch_int(0),
+			  ch_bytes(CH_SPAN_OF(salt)), ch_text(ch_wr_span(&w)), ch_bytes(CH_SPAN_OF(entry)),
+			  ch_bytes(ch_tree_hash_span(&hash))));
+	return ch_store_err(st);
+}
+
+/* The log that begins so is there already: the command was given twice. */
+static bool has_begun(struct ch_store *st, const struct ch_new_origin *o)
+{
+	struct ch_json_node node[32];
+	struct ch_json j;
+	size_t at;
+	char name[CH_NOTE_NAME_MAX + 1] = "";
+	(void)ch_span_copy(name, sizeof(name) - 1, o->next);
+	struct ch_query q = ch_sql_query(st, CH_SQL_LEAF_FIRST, CH_ARGS(ch_int(CH_TENANT_DEFAULT)));
+	bool begun = ch_sql_next(&q) && ch_sql_int(&q, 0) == CH_LEAF_ORIGIN &&
+		     ch_json_parse(&j, ch_sql_bytes(&q, 1), node, CH_COUNT_OF(node), NULL) == CH_OK &&
+		     ch_json_member(&j, 0, "origin", &at) == CH_OK && ch_json_str_eq(&j, at, name);
+	return ch_sql_end(&q) == CH_OK && begun;
+}
+
+static enum ch_err begin(struct ch_store *st, struct ch_new_origin *o, struct head *h)
+{
+	struct ch_frontier f;
+	enum ch_err err = head_known(st, h, o);
+	if (err == CH_OK)
+		err = tree_load(st, &f);
+	if (err != CH_OK)
+		return err;
+	o->size = h->size;
+	o->kept = f.size;
+	const struct ch_val tenant = ch_int(CH_TENANT_DEFAULT);
+	int64_t number = ch_sql_number(st, CH_SQL_PAST_MAX, CH_ARGS(tenant), 0) + 1;
+	ch_sql_do(st, CH_SQL_PAST_ADD,
+		  CH_ARGS(tenant, ch_int(number), ch_text(o->old), ch_int((int64_t)h->size),
+			  ch_bytes(ch_tree_hash_span(&h->root)), ch_text(ch_buf_span(&h->note)), ch_int(o->time)));
+	ch_sql_do(st, CH_SQL_PAST_LEAVES, CH_ARGS(tenant, ch_int(number)));
+	ch_sql_do(st, CH_SQL_PAST_CHECKPOINTS, CH_ARGS(tenant, ch_int(number)));
+	static const enum ch_keeper_sql end[] = { CH_SQL_LEAF_END, CH_SQL_TILE_END, CH_SQL_CHECKPOINT_END,
+						  CH_SQL_DEVICE_ERASED_NONE, CH_SQL_DEVICE_ASK_ALL };
+	for (size_t i = 0; i < CH_COUNT_OF(end); i++)
+		ch_sql_do(st, end[i], CH_ARGS(tenant));
+	return first_leaf(st, h, o);
+}
+
+enum ch_err ch_restore_origin(struct ch_store *st, struct ch_new_origin *o)
+{
+	struct head h = { .size = 0 };
+	if (!ch_note_name_valid(o->next) || ch_span_eq(o->old, o->next))
+		return CH_ERR_RANGE;
+	o->done = has_begun(st, o);
+	if (o->done)
+		return CH_OK;
+	ch_store_begin(st);
+	enum ch_err err = begin(st, o, &h);
+	ch_buf_free(&h.note);
+	if (err == CH_OK)
+		return ch_store_commit(st);
+	ch_store_rollback(st);
+	return err;
 }

@@ -19,4 +19,21 @@ struct ch_restored {
  */
 CH_MUST_USE enum ch_err ch_restore_log(struct ch_store *st, const char *mirror, struct ch_restored *out);
 
+/* How a log ended, and where the next began. */
+struct ch_new_origin {
+	struct ch_span old, next; /* their origins */
+	struct ch_span note; /* the last checkpoint of the old one that its signer knows; empty: that in the store */
+	int64_t time;        /* ms */
+	/* what was made */
+	uint64_t size, kept; /* entries of that checkpoint, and how many of them the store has */
+	bool done;           /* it had begun before */
+};
+
+/*
+ * Begins a log of another origin on a store: what it has of the old log goes aside, and the first leaf names old origin and checkpoint.
+ * Its salt is zeros, for its record is public. Every device is asked for fresh evidence. One transaction. CH_ERR_MISMATCH if the note
+ * is of another origin, CH_ERR_NOTFOUND if nobody knows a checkpoint.
+ */
+CH_MUST_USE enum ch_err ch_restore_origin(struct ch_store *st, struct ch_new_origin *o);
+
 #endif

@@ -162,6 +162,27 @@
 	X(DEVICE_ERASED_GET, "SELECT erased_to FROM device WHERE tenant = $1 AND seq = $2")                                \
 	X(DEVICE_ERASED_SET, "UPDATE device SET erased_to = $3 WHERE tenant = $1 AND seq = $2")                            \
 	X(LEAF_HASHES, "SELECT hash FROM leaf WHERE tenant = $1 AND seq >= $2 AND seq < $3 ORDER BY seq")                  \
+	X(LEAF_FIRST, "SELECT type, record FROM leaf WHERE tenant = $1 AND seq = 0")                                       \
+	X(PAST_MAX, "SELECT max(number) FROM past_log WHERE tenant = $1")                                                  \
+	X(PAST_ADD, "INSERT INTO past_log (tenant, number, origin, size, root, note, time) VALUES "                        \
+		    "($1, $2, $3, $4, $5, $6, $7)")                                                                        \
+	X(PAST_LEAVES,                                                                                                     \
+	  "INSERT INTO past_leaf (tenant, log, seq, type, time, device, salt, record, entry, hash) SELECT "                \
+	  "tenant, $2, seq, type, time, device, salt, record, entry, hash FROM leaf WHERE tenant = $1")                    \
+	X(PAST_CHECKPOINTS,                                                                                                \
+	  "INSERT INTO past_checkpoint (tenant, log, seq, size, root, note, time) SELECT tenant, $2, "                     \
+	  "seq, size, root, note, time FROM checkpoint WHERE tenant = $1")                                                 \
+	X(PAST_LEAF_LIFE, "SELECT max(time) FROM past_leaf WHERE tenant = $1 AND device = $2 AND type = $3")               \
+	X(PAST_LEAF_OLD, "SELECT log, seq FROM past_leaf WHERE tenant = $1 AND device = $2 AND time < $3 AND "             \
+			 "record IS NOT NULL AND type <> $4 ORDER BY time LIMIT 100")                                      \
+	X(PAST_LEAF_ERASE,                                                                                                 \
+	  "UPDATE past_leaf SET salt = NULL, record = NULL WHERE tenant = $1 AND log = $2 AND seq = $3")                   \
+	X(LEAF_END, "DELETE FROM leaf WHERE tenant = $1")                                                                  \
+	X(TILE_END, "DELETE FROM tile WHERE tenant = $1")                                                                  \
+	X(CHECKPOINT_END, "DELETE FROM checkpoint WHERE tenant = $1")                                                      \
+	X(CHECKPOINT_NOTE, "SELECT size, root, note FROM checkpoint WHERE tenant = $1 ORDER BY size DESC, seq DESC "       \
+			   "LIMIT 1")                                                                                      \
+	X(DEVICE_ERASED_NONE, "UPDATE device SET erased_to = 0 WHERE tenant = $1")                                         \
 	X(TILE_SET,                                                                                                        \
 	  "INSERT INTO tile (tenant, level, number, width, bytes) VALUES ($1, $2, $3, $4, $5) "                            \
 	  "ON CONFLICT (tenant, level, number) DO UPDATE SET width = excluded.width, bytes = excluded.bytes")              \

@@ -2,6 +2,7 @@
 #include "server/keeper/tool.h"
 
 #include "core/trust/leaf.h"
+#include "host/base/file.h"
 #include "host/crypto_openssl/backend.h"
 #include "host/store/schema.h"
 #include "server/keeper/keeper.h"
@@ -121,6 +122,35 @@ static int restore(const struct ch_tool_args *a)
 	return rc;
 }
 
+static int new_origin(const struct ch_tool_args *a)
+{
+	struct ch_new_origin o = { .old = ch_span_str(a->second),
+				   .next = ch_span_str(a->third),
+				   .time = (int64_t)time(NULL) * 1000 };
+	CH_AUTO_BUF struct ch_buf note = { 0 };
+	enum ch_err err = a->checkpoint != NULL ? ch_file_read(&note, a->checkpoint) : CH_OK;
+	if (err != CH_OK)
+		return say(a->checkpoint, err, "");
+	struct ch_store *st = open_store(a->first, CH_STORE_WRITE);
+	if (st == NULL)
+		return EXIT_FAILURE;
+	o.note = ch_buf_span(&note);
+	err = ch_crypto_openssl_init();
+	if (err == CH_OK)
+		err = ch_schema_migrate(st, CH_SCHEMA_APPLY, o.time, NULL, NULL);
+	if (err == CH_OK)
+		err = ch_restore_origin(st, &o);
+	int rc = err == CH_OK ? EXIT_SUCCESS : say(a->first, err, ch_store_why(st));
+	if (rc == EXIT_SUCCESS && o.done)
+		printf("the log %s has begun already\n", a->third);
+	else if (rc == EXIT_SUCCESS)
+		printf("%s ended with %llu entries, of which the store has %llu; %s begins after it\n"
+		       "Every device is asked for fresh evidence.\n",
+		       a->second, (unsigned long long)o.size, (unsigned long long)o.kept, a->third);
+	ch_store_close(st);
+	return rc;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(const struct ch_tool_args *a);
@@ -129,6 +159,7 @@ static const struct {
 	{ "--migrate", migrate, 1 },
 	{ "--backup", backup, 2 },
 	{ "--restore", restore, 2 },
+	{ "--new-origin", new_origin, 3 },
 };
 
 static int usage(FILE *to, int rc)
@@ -136,6 +167,7 @@ static int usage(FILE *to, int rc)
 	fputs("usage: chainhold-keeper --migrate [--dry-run] STORE\n"
 	      "       chainhold-keeper --backup STORE COPY\n"
 	      "       chainhold-keeper --restore COPY STORE [--mirror DIR]\n"
+	      "       chainhold-keeper --new-origin STORE OLD NEW [--checkpoint FILE]\n"
 	      "Without an option it is started by chainholdd. See chainhold-keeper(8).\n",
 	      to);
 	return rc;
@@ -144,6 +176,7 @@ static int usage(FILE *to, int rc)
 int ch_keeper_tool(int argc, char **argv)
 {
 	struct ch_tool_args a = { 0 };
+	const char **operand[] = { &a.first, &a.second, &a.third };
 	int operands = 0;
 	size_t n = CH_COUNT_OF(commands);
 	if (strcmp(argv[1], "--help") == 0)
@@ -157,10 +190,12 @@ int ch_keeper_tool(int argc, char **argv)
 			a.dry_run = true;
 		else if (strcmp(argv[i], "--mirror") == 0 && i + 1 < argc)
 			a.mirror = argv[++i];
-		else if (argv[i][0] == '-' || operands == 2)
+		else if (strcmp(argv[i], "--checkpoint") == 0 && i + 1 < argc)
+			a.checkpoint = argv[++i];
+		else if (argv[i][0] == '-' || operands == CH_COUNT_OF(operand))
 			return usage(stderr, 2);
 		else
-			*(operands++ == 0 ? &a.first : &a.second) = argv[i];
+			*operand[operands++] = argv[i];
 	}
 	if (n == CH_COUNT_OF(commands) || operands != commands[n].operands)
 		return usage(stderr, 2);

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 struct ch_tool_args {
-	const char *first, *second, *mirror;
+	const char *first, *second, *third, *mirror, *checkpoint;
 	bool dry_run;
 };
 

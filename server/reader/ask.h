@@ -112,8 +112,8 @@ ch_page ch_page_device_status, ch_page_devices, ch_page_device, ch_page_pinned; 
 ch_page ch_page_explain;                                                        /* explain.c */
 ch_page ch_page_evidence_list, ch_page_evidence_part, ch_page_ear;              /* evidence.c */
 ch_page ch_page_status, ch_page_classes, ch_page_generation, ch_page_actions, ch_page_operators, ch_page_eks,
-	ch_page_enrolments, ch_page_audit, ch_page_jwks; /* fleet.c */
-ch_page ch_page_checkpoint, ch_page_tile;                /* log_pages.c */
-ch_page ch_page_fleet_root;                              /* fleet_root.c */
+	ch_page_enrolments, ch_page_audit, ch_page_jwks;  /* fleet.c */
+ch_page ch_page_checkpoint, ch_page_tile, ch_page_origin; /* log_pages.c */
+ch_page ch_page_fleet_root;                               /* fleet_root.c */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/reader/ask.h"
 
+#include "core/trust/leaf.h"
 #include "core/trust/tile.h"
 
 /*
@@ -19,6 +20,19 @@ void ch_page_checkpoint(struct ch_ask *a)
 		ch_ask_bytes(a, "text/plain; charset=utf-8", ch_sql_bytes(&q, 1));
 	else
 		ch_ask_refuse(a, 404, "checkpoint", "nothing was logged yet");
+	(void)ch_sql_end(&q);
+}
+
+/* Which log this one took the place of: the record of its first leaf, whose salt is zeros. */
+void ch_page_origin(struct ch_ask *a)
+{
+	if (!ch_ask_params(a, NULL, 0))
+		return;
+	struct ch_query q = ch_sql_query(a->st, CH_READ_ORIGIN, CH_ARGS(TENANT, ch_int(CH_LEAF_ORIGIN)));
+	if (ch_sql_next(&q) && !ch_sql_is_null(&q, 0))
+		ch_ask_bytes(a, "application/json", ch_sql_bytes(&q, 0));
+	else
+		ch_ask_refuse(a, 404, "origin", "this log took no other's place");
 	(void)ch_sql_end(&q);
 }
 

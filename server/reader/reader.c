@@ -41,6 +41,7 @@ static ch_page *const page[CH_ROUTE_COUNT] = {
 	[CH_ROUTE_DEVICE] = ch_page_device,
 	[CH_ROUTE_DEVICE_EXPLAIN] = ch_page_explain,
 	[CH_ROUTE_DEVICE_PINNED] = ch_page_pinned,
+	[CH_ROUTE_LOG_ORIGIN] = ch_page_origin,
 	[CH_ROUTE_DEVICE_EVIDENCE] = ch_page_evidence_list,
 	[CH_ROUTE_EVIDENCE_PART] = ch_page_evidence_part,
 	[CH_ROUTE_DEVICE_EAR] = ch_page_ear,

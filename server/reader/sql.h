@@ -79,6 +79,7 @@
 	  "ORDER BY seq LIMIT 256")                                                                                   \
 	/* the log */                                                                                                 \
 	X(CHECKPOINT, "SELECT size, note FROM checkpoint WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")                \
+	X(ORIGIN, "SELECT record FROM leaf WHERE tenant = $1 AND seq = 0 AND type = $2")                              \
 	X(TILE, "SELECT bytes FROM tile WHERE tenant = $1 AND level = $2 AND number = $3")                            \
 	X(ENTRIES, "SELECT entry FROM leaf WHERE tenant = $1 AND seq >= $2 AND seq < $3 ORDER BY seq LIMIT 256")      \
 	/* records */                                                                                                 \

@@ -5,6 +5,7 @@
 #include "server/ipc/hub.h"
 #include "server/signer/keys.h"
 #include "server/signer/signer.h"
+#include "server/signer/tool.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -199,8 +200,10 @@ static void load_profiles(struct signer_main *m)
 	exit(EXIT_FAILURE);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		return ch_signer_tool(argc, argv);
 	static struct signer_main m;
 	if (ch_child_begin(&m.child, CH_ROLE_SIGNER) != CH_OK)
 		return EXIT_FAILURE;

@@ -134,7 +134,7 @@ def test_a_store_that_is_what_it_says_holds(store):
     code, said = store.audit()
     assert said["faults"] == [] and code == 0
     assert said == {"faults": [], "entries": 4, "records": 4, "erased": 0, "erased_newest_ms": 0, "checkpoints": 3, "verdicts": 2, "agree": 2, "differ": 0,
-                    "not_kept": 0, "signatures_checked": True, "holds": True}
+                    "not_kept": 0, "past_logs": 0, "past_entries": 0, "signatures_checked": True, "holds": True}
     store.db.commit()
     code, out, _ = audit(store.path)
     assert code == 0 and "2 recompute" in out and "signatures not checked" in out

@@ -34,6 +34,9 @@ void world_take(struct world *w, enum ch_role to, unsigned index, enum ch_msg ty
 	struct sent *s = &w->sent[w->sent_count++];
 	*s = (struct sent){ .to = to, .index = index, .type = type, .id = id };
 	ch_buf_append(&s->payload, payload);
+	struct ch_msg_generation g;
+	if (type == CH_MSG_GENERATION && ch_msg_parse(CH_MSG_GENERATION, &g, payload, NULL) == CH_OK)
+		w->generation = g.number;
 }
 
 static void env_send(void *ctx, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id, struct ch_span payload)
@@ -585,7 +588,7 @@ uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e)
 	struct ch_msg_commit m = {
 		.history = e->history,
 		.collected = w->wall / 1000,
-		.generation = e->generation != 0 ? e->generation : ch_view_generation(w->view),
+		.generation = e->generation != 0 ? e->generation : w->generation,
 		.pinned = e->pinned,
 		.clock = u->clock,
 		.idempotency_key = e->key != NULL ? ch_span_str(e->key) : CH_SPAN_EMPTY,

@@ -40,6 +40,7 @@ struct world {
 	struct sent sent[WORLD_SENT_MAX];
 	size_t sent_count;
 	uint64_t ids;
+	uint64_t generation; /* that a verify judges by: the last that was sent */
 	/* the signer, whose state outlives a keeper */
 	struct ch_frontier frontier;
 	uint64_t issued;
