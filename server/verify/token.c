@@ -126,6 +126,11 @@ static void renew_soft(struct ch_verify *v, struct ch_vf_request *r)
 	const struct renew_body *b = r->data;
 	struct ch_digest whose;
 	struct ch_diag d = { .rule = "SHA-256 fails" };
+	if (b->key_certify.n > 0) {
+		ch_vf_refuse(v, r, 403, "no-tpm",
+			     "this device enrolled without a TPM: it renews with public_key and proof", CH_SPAN_EMPTY);
+		return;
+	}
 	if (b->public_key.n == 0 || b->proof.n == 0) {
 		ch_vf_refuse(v, r, 400, "body", "a device without a TPM renews with public_key and proof",
 			     CH_SPAN_EMPTY);
