@@ -5,12 +5,13 @@
 
 #include "core/base/text.h"
 #include "core/trust/generation.h"
+#include "core/wire/base64.h"
 
 #include <stdlib.h>
 
 /*
- * The first byte chooses the request, the rest is its body; the keeper says yes to everything. Every request gets exactly one answer, an
- * error is JSON that names a rule, and nothing stays behind.
+ * The first byte chooses the request (from 0xf0 on one of EST), the rest is its body; the keeper says yes to everything. Every
+ * request gets exactly one answer, an error names a rule (as JSON, for EST as text), and nothing stays behind.
  */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct ch_verify verify;
 static unsigned answers;
 
+static bool est; /* the request is one of EST: text, or base64 */
 static enum ch_msg asked_type;
 static uint64_t asked_id;
 
@@ -44,6 +46,10 @@ static void answer(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_an
 	answers++;
 	if (m->body.n == 0)
 		return;
+	if (est) {
+		CHECK(m->body.p[m->body.n - 1] == '\n');
+		return;
+	}
 	CHECK(ch_json_parse(&json, m->body, node, CH_COUNT_OF(node), NULL) == CH_OK);
 	if (m->status < 400)
 		return;
@@ -74,6 +80,50 @@ static int64_t now(void *ctx)
 	return 1790000000;
 }
 
+/* One certificate profile, as a line of the configuration. */
+static void take_profile(void)
+{
+	static uint8_t image[1024], line[2048];
+	struct ch_wr w = ch_wr(image, sizeof(image)), l = ch_wr(line, sizeof(line));
+	const struct ch_cert_profile p = {
+		.label = CH_SPAN_LIT("default"),
+		.class = CH_SPAN_LIT("gateway"),
+		.lifetime = 86400,
+		.grace = 86400,
+		.keys = 1u << CH_KEY_P256 | 1u << CH_KEY_P384 | 1u << CH_KEY_ED25519 | 1u << CH_KEY_RSA,
+		.key_usage = CH_KU_DIGITAL_SIGNATURE,
+		.purposes = CH_CERT_EKU_CLIENT,
+		.by = CH_ENROL_BY_ALL,
+		.approval = CH_APPROVAL_AUTOMATIC,
+		.linking = CH_LINKING_REQUIRED,
+		.attr_count = 2,
+		.attr = { { CH_SUBJECT_O, CH_SPAN_LIT("Lab") }, { CH_SUBJECT_CN, CH_SPAN_LIT("{name}") } },
+		.name_count = 2,
+		.name = { { CH_CERT_SAN_DNS + 1, CH_SPAN_LIT("{name}") },
+			  { CH_CERT_SAN_URI + 1, CH_SPAN_LIT("urn:{device}") } }
+	};
+	CHECK(ch_cert_profile_put(&w, &p) == CH_OK);
+	ch_wr_str(&l, "certificate_profile ");
+	ch_base64_put(&l, CH_BASE64_STD, ch_wr_span(&w));
+	ch_wr_str(&l, "\n");
+	CHECK(ch_vf_configure(&verify, ch_wr_span(&l)) == CH_OK && verify.profiles.count == 1);
+}
+
+/* The low bits of the first byte: re-enrolment, a device's or a manufacturer's certificate, lines; the rest is the body. */
+static void say_est(uint8_t how, struct ch_span body)
+{
+	struct ch_msg_est m = { .route = (how & 1) != 0 ? CH_ROUTE_EST_REENROL : CH_ROUTE_EST_ENROL,
+				.peer = (how & 2) != 0   ? CH_EST_DEVICE
+					: (how & 4) != 0 ? CH_EST_IDEVID
+							 : CH_EST_NOBODY,
+				.wrap = (how & 8) != 0,
+				.certificate = (how & 4) != 0 && body.n <= CH_CERT_MAX ? body : CH_SPAN_EMPTY,
+				.binding = CH_SPAN_LIT("0123456789ab"),
+				.authorization = CH_SPAN_LIT("Basic eDp0b2tlbg=="),
+				.body = body };
+	ch_vf_est(&verify, 3, 7, &m);
+}
+
 static void start(void)
 {
 	static const struct ch_vf_out out = { NULL, answer, ask, now };
@@ -84,6 +134,7 @@ static void start(void)
 	ch_vf_init(&verify, &out);
 	ch_generation_begin(&w, 1, 0);
 	CHECK(ch_held_take(&verify.held, 1, ch_wr_span(&w), &d) == CH_OK);
+	take_profile();
 }
 
 /* The keeper's side: a context for what asks for one, yes for everything else. */
@@ -120,7 +171,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	answers = 0;
 	asked_type = CH_MSG_NONE;
 	struct ch_msg_request m = { .route = route[data[0] % CH_COUNT_OF(route)], .body = ch_span(data + 1, size - 1) };
-	ch_vf_request(&verify, 3, 7, &m);
+	est = data[0] >= 0xf0;
+	if (est)
+		say_est(data[0], m.body);
+	else
+		ch_vf_request(&verify, 3, 7, &m);
 	for (size_t steps = 0; asked_type != CH_MSG_NONE; steps++) {
 		CHECK(steps < 2 && answers == 0);
 		reply();
