@@ -23,7 +23,7 @@ BAD_MODULE = BUILD / "tests" / "bad_module.so"
 
 def pid_of(server, role):
     """The newest process of a role that the log tells of."""
-    return int(re.findall(rf"{role}\[0\] is ready, pid (\d+)", (server.folder / "log").read_text())[-1])
+    return int(re.findall(rf"{role}\[0\] is ready, pid (\d+)", "\n".join(server.lines))[-1])
 
 
 class World:
@@ -41,7 +41,7 @@ class World:
             f.write(text)
 
     def log(self):
-        return (self.server.folder / "log").read_text()
+        return "\n".join(self.server.lines)
 
     def token(self):
         return self.server.cli("token", "create", "--class", "gateway", "--reason", "test").strip()
