@@ -5,13 +5,16 @@ A virtual gateway (QEMU, OVMF, swtpm, the real agent) against a real server: wha
 """
 
 import contextlib
+import os
+import pty
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-
 from e2e_support import Gateway, Server, SystemdGateway, full, needed, until
+from support import ROOT
 
 QUARANTINED = ("contraindicated", "quarantined")
 TRUSTED = ("affirming", "trusted")
@@ -237,3 +240,31 @@ def test_nothing_is_left_running(fleet):
         gateway.start("keep-slot")
     listed = subprocess.run(["pgrep", "-af", str(gateway.device)], capture_output=True, text=True, check=False).stdout
     assert not listed, listed
+
+
+@full
+@pytest.mark.parametrize("moment", ["2. A gateway is switched on", "Ctrl-C ends both"])
+def test_ctrl_c_ends_make_run(moment):
+    """While the gateway boots, and when everything stays up: no process and no file is left."""
+    needed()
+    before = set(Path("/tmp").glob("chainhold-run.*"))
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(ROOT / "tools" / "demo.sh", ["demo.sh"])
+    text = ""
+    while moment not in text:
+        text += os.read(terminal, 4096).decode(errors="replace")
+    made = set(Path("/tmp").glob("chainhold-run.*")) - before
+    assert made, text
+
+    def running(what):
+        return subprocess.run(["pgrep", "-af", f"{what}.*({'|'.join(map(str, made))})"], capture_output=True, text=True, check=False).stdout
+    until(lambda: running("machine.sh"), what=text)
+    os.write(terminal, b"\x03")
+    with contextlib.suppress(OSError):  # the terminal's other end is closed
+        while more := os.read(terminal, 4096):
+            text += more.decode(errors="replace")
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 130, text
+    assert running("") == "" and not any(folder.exists() for folder in made), text
