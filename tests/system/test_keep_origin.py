@@ -111,6 +111,29 @@ def test_without_the_signers_word_the_stores_checkpoint_is_the_last_that_is_know
     assert code == 1 and "ENDED" in err and "NOT carried on" not in err
 
 
+def test_a_log_whose_key_was_stolen_goes_on_under_another_key(server, tmp_path):
+    server.enrol()
+    server.logged(tmp_path, 3)
+    server.stop()
+    other = tmp_path / "other"
+    assert operator("init", "--name", "localhost", other)[0] == 0
+    key = server.folder / "state" / "signer" / "log.key"
+    key.write_bytes((other / "state" / "signer" / "log.key").read_bytes())
+    old = server.log_key.read_text()
+    code, out, err = operator("log", "new-origin", server.folder, "localhost/log-2")
+    assert code == 0 and "begins after it" in out, err
+    assert server.log_key.read_text().split("+")[2] != old.split("+")[2]
+    server.start()
+    code, out, err = asked("verify", "--key", server.log_key, "--state", tmp_path / "seen-2", server.url)
+    assert code == 0 and out.startswith("localhost/log-2: "), err
+    server.settled()
+    assert any(leaf["type"] == "origin" for leaf in server.get("/api/v1/audit")["leaves"])
+    # The old key says nothing of it.
+    (tmp_path / "old.vkey").write_text(old)
+    code, _, err = asked("verify", "--key", tmp_path / "old.vkey", "--state", tmp_path / "seen", server.url)
+    assert code != 0 and "ENDED" not in err
+
+
 def test_another_key_that_only_says_so_is_not_believed(server, tmp_path):
     lose(server, tmp_path)
     code, _, err = operator("log", "new-origin", server.folder, "127.0.0.1/log-2")
