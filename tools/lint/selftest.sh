@@ -38,7 +38,7 @@ keep host/sys/sandbox.c
 printf 'void *ch_x(void);\nvoid *ch_x(void)\n{\n\treturn malloc(3);\n}\n' >>host/sys/sandbox.c
 planted banned host/sys/sandbox.c
 keep core/base/wr.c
-for i in $(seq 200); do printf '#ifdef CH_X%d\n#endif\n' "$i"; done >>core/base/wr.c
+for i in $(seq 2000); do printf '#ifdef CH_X%d\n#endif\n' "$i"; done >>core/base/wr.c
 planted ifs core/base/wr.c
 keep core/base/err.c
 {
