@@ -435,7 +435,8 @@ static int cmd_retire(int argc, char **argv)
 
 /* --- pin --- */
 
-static int pin(int argc, char **argv, struct op_act *a, const struct cli_usage *u, const char **name, const char **file)
+static int pin(int argc, char **argv, const struct op_act *a, const struct cli_usage *u, const char **name,
+	       const char **file)
 {
 	char id[33];
 	CH_AUTO_BUF struct ch_buf document = { 0 };
@@ -453,11 +454,12 @@ static int pin(int argc, char **argv, struct op_act *a, const struct cli_usage *
 		code = op_client_open(&c);
 	if (code < 0)
 		code = op_find_device(&c, *name, id);
-	a->subject = id;
-	a->payload = ch_buf_span(&document);
-	if (a->reason == NULL)
-		a->reason = "";
-	return code < 0 ? op_act(&c, a, NULL) : code;
+	struct op_act act = *a;
+	act.subject = id;
+	act.payload = ch_buf_span(&document);
+	if (act.reason == NULL)
+		act.reason = "";
+	return code < 0 ? op_act(&c, &act, NULL) : code;
 }
 
 #define PIN_OPTIONS                                                                                      \

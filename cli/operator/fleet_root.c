@@ -181,10 +181,11 @@ static int check_current(const struct cli_root *doc, bool expired)
 	return CLI_FAILS;
 }
 
-static int publish(const char *path, bool expired, struct op_act *a)
+static int publish(const char *path, bool expired, const struct op_act *a)
 {
 	static struct cli_root doc;
 	char version[24];
+	struct op_act act = *a;
 	OP_AUTO_CLIENT struct op_client c = { 0 };
 	doc.path = path;
 	int code = cli_read(&doc.file, path);
@@ -194,12 +195,12 @@ static int publish(const char *path, bool expired, struct op_act *a)
 		code = check_current(&doc, expired);
 	if (code < 0) {
 		(void)snprintf(version, sizeof(version), "%llu", (unsigned long long)doc.r.version);
-		a->subject = version;
-		a->payload = ch_buf_span(&doc.file);
+		act.subject = version;
+		act.payload = ch_buf_span(&doc.file);
 		code = op_client_open(&c);
 	}
 	if (code < 0)
-		code = op_act(&c, a, NULL);
+		code = op_act(&c, &act, NULL);
 	ch_buf_free(&doc.file);
 	return code;
 }

@@ -48,7 +48,7 @@ static enum ch_err take_number(const struct reader *t, size_t i, uint64_t max, u
 
 static enum ch_err take_key(const struct reader *t, size_t i, struct ch_root_key *k)
 {
-	struct ch_span text;
+	struct ch_span text = CH_SPAN_EMPTY;
 	struct ch_pub pub;
 	uint8_t der[CH_SPKI_MAX];
 	size_t n = 0;
