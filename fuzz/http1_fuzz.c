@@ -110,10 +110,11 @@ static void try_request(struct ch_span in)
 		ch_wr_str(&w, "?");
 		ch_wr_put(&w, r.query);
 	}
-	ch_wr_str(&w, " HTTP/1.1\r\n");
+	ch_wr_str(&w, r.old ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
 	put_fields(&w, &r.fields);
 	CHECK(ch_http_request_parse(&again, ch_wr_span(&w), NULL) == CH_OK);
-	CHECK(again.method == r.method && ch_span_eq(again.path, r.path) && ch_span_eq(again.query, r.query));
+	CHECK(again.old == r.old && again.method == r.method && ch_span_eq(again.path, r.path) &&
+	      ch_span_eq(again.query, r.query));
 	check_same(&r.fields, &again.fields);
 }
 
