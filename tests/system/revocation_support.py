@@ -60,6 +60,7 @@ class Server(server_support.Server):
                 return self
             except urllib.error.HTTPError as error:
                 assert error.code == 503, error
+                time.sleep(0.02)
 
     def admin(self, *request, **more):
         self.asked = time.monotonic()  # an action was signed before

@@ -148,7 +148,8 @@ class Server:
         before = len(self.lines)
         self.process = subprocess.Popen([*self.through, self.program, self.config], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.news = queue.Queue()
-        threading.Thread(target=self.read, args=(self.process.stderr, self.news), daemon=True).start()
+        self.reader = threading.Thread(target=self.read, args=(self.process.stderr, self.news), daemon=True)
+        self.reader.start()
         self.wait_line(r"main: ready:")
         until(lambda: any("chainhold-verify: generation" in line for line in self.lines[before:]), self.said, every=0.01)
         return self
@@ -184,6 +185,7 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             assert self.process.wait() == 0, self.said()
+            self.reader.join()  # all that they said is in `lines`
 
     def kill(self):
         """Without any warning, and all its processes with it."""

@@ -15,7 +15,7 @@ import time
 
 import pytest
 from fleet_story import DEVICES, SEED, Story, start_fleet
-from server_support import BUILD, ROLES, needs_root
+from server_support import BUILD, ROLES, needs_root, until
 from support import BIN
 
 CRASHES = int(os.environ.get("CHAINHOLD_CRASHES", "8"))
@@ -97,6 +97,8 @@ def test_killed_between_any_two_steps(halting, tmp_path):
                     again = quarantine(server, device, name)
                     assert again.returncode == 0, again.stderr
                 assert server.get(f"/api/v1/devices/{device}")["state"] == "quarantined", name
+            else:
+                until(lambda: server.settled()["devices"]["total"] == DEVICES + len(more), f"{name}: the device did not enrol")
         for one in more:
             one.terminate()
             assert one.communicate() and one.returncode == 0
