@@ -8,6 +8,7 @@ import contextlib
 import os
 import pty
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -250,6 +251,7 @@ def test_ctrl_c_ends_make_run(moment):
     before = set(Path("/tmp").glob("chainhold-run.*"))
     child, terminal = pty.fork()
     if child == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever started the tests may have it ignored, and a shell cannot trap it then
         os.execv(ROOT / "tools" / "demo.sh", ["demo.sh"])
     text = ""
     while moment not in text:
