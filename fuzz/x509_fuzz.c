@@ -4,6 +4,7 @@
  * fields. What ch_ek_cert_parse() accepts, with whatever is around it, is judged without harm.
  */
 #include "core/platform/ek_cert.h"
+#include "core/platform/spki.h"
 
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -64,6 +65,26 @@ static void check_constraints(X509 *x, const struct ch_x509 *c)
 	ASN1_BIT_STRING_free(u);
 }
 
+/*
+ * The key is the same in any case. Parameters of an algorithm that we do not know OpenSSL may write in another form than it read: a
+ * CHARACTER STRING (X.690, 8.18), which is constructed, as a primitive.
+ */
+static void check_key(const X509 *x, const struct ch_x509 *c)
+{
+	const X509_PUBKEY *theirs = X509_get_X509_PUBKEY(x);
+	const unsigned char *key = NULL;
+	struct ch_pub pub;
+	uint8_t *out = NULL;
+	int n = 0;
+	CHECK(X509_PUBKEY_get0_param(NULL, &key, &n, NULL, theirs) == 1 && n >= 0 && (size_t)n < c->spki.n);
+	CHECK(ch_span_eq(ch_span(key, (size_t)n), ch_span_sub(c->spki, c->spki.n - (size_t)n, (size_t)n)));
+	if (ch_spki_parse(&pub, c->spki, NULL) != CH_OK)
+		return;
+	n = i2d_X509_PUBKEY(theirs, &out);
+	CHECK(n > 0 && ch_span_eq(ch_span(out, (size_t)n), c->spki));
+	OPENSSL_free(out);
+}
+
 static void check_openssl(const struct ch_x509 *c)
 {
 	const uint8_t *p = c->raw.p;
@@ -79,10 +100,7 @@ static void check_openssl(const struct ch_x509 *c)
 	CHECK(seconds_of(X509_get0_notAfter(x)) == c->not_after);
 	check_name(X509_get_issuer_name(x), c->issuer);
 	check_name(X509_get_subject_name(x), c->subject);
-	out = NULL;
-	n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &out);
-	CHECK(n > 0 && ch_span_eq(ch_span(out, (size_t)n), c->spki));
-	OPENSSL_free(out);
+	check_key(x, c);
 	check_extensions(x, c);
 	check_constraints(x, c);
 	X509_free(x);
