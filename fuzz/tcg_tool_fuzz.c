@@ -105,6 +105,9 @@ static bool replay_as_tool(const struct ch_tcg_log *log, struct ch_pcrs *pcrs)
 				memset(bank->value, 0, sizeof(bank->value));
 			if (bank != NULL)
 				(void)ch_pcr_bank_extend(bank, ev.pcr, ev.digest[i].value);
+			/* A register that does not exist: it extends none, and lists the one that the low five bits name. */
+			if (bank != NULL && ev.pcr >= CH_PCR_COUNT && ev.pcr % 32 < CH_PCR_COUNT)
+				bank->touched |= (uint32_t)1 << ev.pcr % 32;
 		}
 	}
 	return differs;
