@@ -81,8 +81,9 @@ static void tool_registers(struct ch_pcrs *pcrs)
 			enum ch_hash_alg alg = ch_hash_by_name(ch_span_str(name));
 			bank = alg != CH_HASH_NONE ? ch_pcrs_add(pcrs, alg) : NULL;
 		} else if (bank != NULL && sscanf(at, "    %u : 0x%128[0-9a-fA-F]", &pcr, hex) == 2) {
-			CHECK(pcr < CH_PCR_COUNT &&
-			      ch_hex_decode(bank->value[pcr], bank->size, ch_span_str(hex)) == CH_OK);
+			if (pcr >= CH_PCR_COUNT)
+				continue;
+			CHECK(ch_hex_decode(bank->value[pcr], bank->size, ch_span_str(hex)) == CH_OK);
 			bank->touched |= (uint32_t)1 << pcr;
 		}
 	}
@@ -105,7 +106,7 @@ static bool replay_as_tool(const struct ch_tcg_log *log, struct ch_pcrs *pcrs)
 				memset(bank->value, 0, sizeof(bank->value));
 			if (bank != NULL)
 				(void)ch_pcr_bank_extend(bank, ev.pcr, ev.digest[i].value);
-			/* A register that does not exist: it extends none, and lists the one that the low five bits name. */
+			/* A register that does not exist: it extends none, and lists the one that the low five bits name (24 to 31, too). */
 			if (bank != NULL && ev.pcr >= CH_PCR_COUNT && ev.pcr % 32 < CH_PCR_COUNT)
 				bank->touched |= (uint32_t)1 << ev.pcr % 32;
 		}
