@@ -165,7 +165,8 @@ one_long() {
 	# shellcheck disable=SC2046
 	"$OUT/bin/$t" -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$OUT/crash/$t-" $(options "$t") "$OUT/corpus/$t" "fuzz/corpus/$t" >"$log" 2>&1 &
 	pid=$!
-	while sleep 2 && now=$(ps -o cputimes= -p $pid 2>/dev/null); do
+	# Of the target and of the programs that it has started and waited for.
+	while sleep 2 && now=$(awk -v tick="$(getconf CLK_TCK)" '{ print int(($14 + $15 + $16 + $17) / tick) }' /proc/$pid/stat 2>/dev/null) && kill -0 $pid 2>/dev/null; do
 		cpu=$((now))
 		now=$(grep -oE 'cov: [0-9]+' "$log" | tail -n 1 | cut -c6-)
 		[ "${now:-0}" -eq "$cov" ] || last=$cpu cov=$now
