@@ -16,7 +16,7 @@ case ${1:-} in
 esac
 archs=("$@")
 [ $# -gt 0 ] || archs=(arm64 armhf s390x)
-PACKAGES=(libssl3 libssl-dev libseccomp2 libseccomp-dev libsqlite3-0 libsqlite3-dev libyaml-0-2 libyaml-dev libtss2-esys-3.0.2-0 libtss2-mu0 libtss2-sys1 libtss2-dev libcmocka0 libcmocka-dev libp11-kit-dev)
+PACKAGES=(libssl3 libssl-dev libseccomp2 libseccomp-dev libsqlite3-0 libsqlite3-dev libyaml-0-2 libyaml-dev libtss2-esys-3.0.2-0 libtss2-mu0 libtss2-sys1 libtss2-dev libcmocka0 libcmocka-dev libp11-kit-dev libsystemd0 libsystemd-dev)
 
 # Sets triplet, family, cpu, endian, qemu, flags.
 describe() {
