@@ -43,7 +43,7 @@ static bool has_signed(const struct ch_fleet_root *r, const struct ch_root_key *
 	static struct ch_root_role one;
 	one = (struct ch_root_role){ .threshold = 1, .count = 1 };
 	one.key[0] = *k;
-	return ch_fleet_root_signed(r, &one, NULL) == CH_OK;
+	return ch_role_signed(&one, &r->note, NULL) == CH_OK;
 }
 
 static void put_role(struct ch_wr *w, const struct ch_fleet_root *r, const struct ch_root_role *role)

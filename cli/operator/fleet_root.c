@@ -96,7 +96,7 @@ static int sign(const struct docs *d, struct op_signer *key, const struct ch_roo
 	code = op_signer_sign(key, d->doc.r.note.text, sig);
 	if (code >= 0)
 		return code;
-	if (ch_fleet_root_sig_put(&w, pub, sig) != CH_OK) {
+	if (ch_role_sig_put(&w, pub, sig) != CH_OK) {
 		cli_say("the signature cannot be written");
 		return CLI_IO;
 	}

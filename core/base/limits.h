@@ -85,6 +85,19 @@
 #define CH_ROOT_SERVERS_MAX  32
 #define CH_ROOT_SERVER_MAX   259 /* a name of 253 bytes (RFC 1035, 2.3.4), and a port */
 #define CH_ROOT_PORT_ROOM    6   /* colon and five digits */
+#define CH_ROLE_SIGS_MAX     16384 /* the signature lines of one document: CH_NOTE_SIGS_MAX of P-256 or Ed25519, and room */
+
+/* core/update */
+#define CH_RELEASE_MAX           0x100000 /* the text of one release; most of it is measurements */
+#define CH_RELEASE_FILE_MAX      (CH_RELEASE_MAX + CH_ROLE_SIGS_MAX)
+#define CH_RELEASE_NODES_MAX     65536 /* values in it: 16 for an event */
+#define CH_RELEASE_ARTIFACTS_MAX 16
+#define CH_RELEASE_CLASSES_MAX   16
+#define CH_RELEASE_VERSION_MAX   64
+#define CH_RELEASE_NOTES_MAX     4096
+#define CH_RELEASE_FILE_NAME_MAX 128              /* bytes of an artefact's name, and of what it is compatible with */
+#define CH_RELEASE_NUMBER_MAX    0x1fffffffffffff /* of a sequence: what every reader of JSON keeps (RFC 7493, 2.2) */
+#define CH_ARTIFACT_MAX          0x10000000000    /* 1 TiB: bytes of one artefact */
 
 /* host/net */
 #define CH_HTTP_HEAD_MAX    8192 /* request or status line and header fields, with the empty line */

@@ -162,10 +162,15 @@ static size_t signatures_at(struct ch_span in)
 
 enum ch_err ch_note_parse(struct ch_note *n, struct ch_span in, struct ch_diag *d)
 {
+	return ch_note_split(n, in, CH_NOTE_MAX, d);
+}
+
+enum ch_err ch_note_split(struct ch_note *n, struct ch_span in, size_t max, struct ch_diag *d)
+{
 	*n = (struct ch_note){ 0 };
 	ch_diag_clear(d);
-	if (in.n > CH_NOTE_MAX)
-		return ch_fail(d, CH_ERR_LIMIT, 0, "the note is longer than CH_NOTE_MAX");
+	if (in.n > max)
+		return ch_fail(d, CH_ERR_LIMIT, 0, "the note is longer than it may be (core/base/limits.h)");
 	enum ch_err err = check_text(in, d);
 	if (err != CH_OK)
 		return err;

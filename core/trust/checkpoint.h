@@ -43,6 +43,8 @@ struct ch_note {
  * not UTF-8 or a control other than LF, CH_ERR_MISSING without a signature, CH_ERR_MALFORMED for another form. Nothing is verified.
  */
 CH_MUST_USE enum ch_err ch_note_parse(struct ch_note *n, struct ch_span in, struct ch_diag *d);
+/* The same of a note of at most `max` bytes: for documents that are larger than a checkpoint. */
+CH_MUST_USE enum ch_err ch_note_split(struct ch_note *n, struct ch_span in, size_t max, struct ch_diag *d);
 
 struct ch_note_sig {
 	struct ch_span name;

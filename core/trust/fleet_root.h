@@ -2,7 +2,7 @@
 #ifndef CH_TRUST_FLEET_ROOT_H
 #define CH_TRUST_FLEET_ROOT_H
 
-#include "core/trust/checkpoint.h"
+#include "core/trust/role.h"
 #include "core/wire/json.h"
 
 /*
@@ -12,21 +12,6 @@
  */
 
 #define CH_FLEET_ROOT_TYPE "chainhold-fleet-root/v1"
-
-/* A key of P-256 or Ed25519, by value. */
-struct ch_root_key {
-	enum ch_key_type type;
-	uint8_t raw[64]; /* x and y; or 32 bytes of Ed25519, then zeros */
-	uint8_t id[32];  /* SHA-256 of its SubjectPublicKeyInfo */
-};
-
-/* A number of keys, and how many of them it takes. No key is in it twice. */
-struct ch_root_role {
-	struct ch_span name; /* of a release role; empty for the root role */
-	uint64_t threshold;  /* 1 to count */
-	size_t count;
-	struct ch_root_key key[CH_ROOT_KEYS_MAX];
-};
 
 /* The spans borrow from what was parsed. About 24 KiB: not for a small stack. */
 struct ch_fleet_root {
@@ -52,13 +37,7 @@ struct ch_fleet_root {
 CH_MUST_USE enum ch_err ch_fleet_root_parse(struct ch_fleet_root *r, struct ch_span in,
 					    struct ch_json_node node[static CH_ROOT_NODES_MAX], struct ch_diag *d);
 
-/*
- * The judge. CH_OK if a threshold of distinct keys of `role` signed `r`; else CH_ERR_UNTRUSTED, or CH_ERR_SIGNATURE if a signature
- * that claims to be of one of these keys does not hold. Signatures of other keys are passed over.
- */
-CH_MUST_USE enum ch_err ch_fleet_root_signed(const struct ch_fleet_root *r, const struct ch_root_role *role,
-					     struct ch_diag *d);
-/* A document that is trusted for where it came from, not for one before it: its own threshold signed it. */
+/* The judge. A document that is trusted for where it came from, not for one before it: its own threshold signed it (ch_role_signed). */
 CH_MUST_USE enum ch_err ch_fleet_root_first(const struct ch_fleet_root *r, struct ch_diag *d);
 /*
  * Whether `next` may take the place of `known`, which is trusted: version exactly one more (CH_ERR_MISMATCH), not issued before
@@ -75,21 +54,11 @@ CH_MUST_USE bool ch_agent_version_parse(uint32_t v[static 3], struct ch_span tex
 /* True if `version` ("1.2.3"; what follows the third number is not looked at) is not below what the document asks of agents. */
 bool ch_fleet_root_admits(const struct ch_fleet_root *r, struct ch_span version);
 
-/* The key as the backend wants it; borrows from `k`. */
-struct ch_pub ch_root_key_pub(const struct ch_root_key *k);
-/* CH_ERR_UNSUPPORTED for a key that is neither P-256 nor Ed25519. */
-CH_MUST_USE enum ch_err ch_root_key_make(struct ch_root_key *k, const struct ch_pub *pub);
-/* The key of this id; NULL if the role does not have it. */
-const struct ch_root_key *ch_root_role_find(const struct ch_root_role *role, const uint8_t id[static 32]);
-
 /*
  * Writing: the text of a document, without the empty line, from every field but `note`; deterministic. CH_ERR_RANGE if a field is
  * not as the parser wants it, CH_ERR_NOSPACE.
  */
 CH_MUST_USE enum ch_err ch_fleet_root_put(struct ch_wr *w, const struct ch_fleet_root *r);
-/* Appends a signature line: 64 bytes over the text, as ch_action_verify has them. */
-CH_MUST_USE enum ch_err ch_fleet_root_sig_put(struct ch_wr *w, const struct ch_root_key *k,
-					      const uint8_t sig[static 64]);
 /* Appends the anchors as PEM (RFC 7468). */
 void ch_fleet_root_anchors_put(struct ch_wr *w, const struct ch_fleet_root *r);
 /* Appends the servers, a line each, LF between them. */

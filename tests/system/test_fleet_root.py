@@ -193,4 +193,4 @@ def test_every_cut_and_every_other_member_is_refused(keys, tmp_path):
         cut.write_bytes(note_file.note(less, [keys.key["a"], keys.key["b"]]))
         assert "missing" in chainhold("verify", cut, code=1)
     cut.write_bytes(note_file.note({**document, "more": 1}, [keys.key["a"], keys.key["b"]]))
-    assert "none that a fleet root has" in chainhold("verify", cut, code=1)
+    assert "none that this document has" in chainhold("verify", cut, code=1)

@@ -89,7 +89,7 @@ static void sign_by(struct file *f, size_t k)
 	uint8_t sig[CH_SIGN_BYTES];
 	struct ch_wr w = ch_wr(f->bytes + f->n, sizeof(f->bytes) - f->n);
 	assert_int_equal(ch_sign_message(&key[k], ch_span(f->bytes, f->text), sig), CH_OK);
-	assert_int_equal(ch_fleet_root_sig_put(&w, &pub[k], sig), CH_OK);
+	assert_int_equal(ch_role_sig_put(&w, &pub[k], sig), CH_OK);
 	f->n += w.len;
 }
 
@@ -355,7 +355,7 @@ static void a_signature_that_does_not_hold_is_said(void **state)
 		assert_int_equal(ch_fleet_root_first(&r, &diag), CH_OK);
 		struct ch_wr w = ch_wr(f.bytes + f.n, sizeof(f.bytes) - f.n);
 		assert_int_equal(ch_sign_message(&key[k], CH_SPAN_LIT("another text"), sig), CH_OK);
-		assert_int_equal(ch_fleet_root_sig_put(&w, &pub[k], sig), CH_OK);
+		assert_int_equal(ch_role_sig_put(&w, &pub[k], sig), CH_OK);
 		f.n += w.len;
 		assert_int_equal(parse(&r, &f), CH_OK);
 		assert_int_equal(ch_fleet_root_first(&r, &diag), CH_ERR_SIGNATURE);
