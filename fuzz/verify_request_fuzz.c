@@ -5,13 +5,14 @@
 
 #include "core/base/text.h"
 #include "core/trust/generation.h"
+#include "core/trust/policy.h"
 #include "core/wire/base64.h"
 
 #include <stdlib.h>
 
 /*
- * The first byte chooses the request (from 0xf0 on one of EST), the rest is its body; the keeper says yes to everything. Every
- * request gets exactly one answer, an error names a rule (as JSON, for EST as text), and nothing stays behind.
+ * The first byte chooses the request (from 0xc0 on one of EST) and what the keeper says to it, the rest is the body. Every request gets exactly
+ * one answer, an error names a rule (as JSON, for EST as text), and nothing stays behind.
  */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct ch_verify verify;
 static unsigned answers;
 
-static bool est; /* the request is one of EST: text, or base64 */
+static bool est;                       /* the request is one of EST: text, or base64 */
+static enum { YES, LATER, NO } keeper; /* what it says; to a device without a TPM NO is that it has none */
 static enum ch_msg asked_type;
 static uint64_t asked_id;
 
@@ -47,7 +49,7 @@ static void answer(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_an
 	if (m->body.n == 0)
 		return;
 	if (est) {
-		CHECK(m->body.p[m->body.n - 1] == '\n');
+		CHECK(m->body.p[m->body.n - 1] == '\n' || m->status == 200);
 		return;
 	}
 	CHECK(ch_json_parse(&json, m->body, node, CH_COUNT_OF(node), NULL) == CH_OK);
@@ -80,6 +82,42 @@ static int64_t now(void *ctx)
 	return 1790000000;
 }
 
+/* A class that requires its boot, with reference values. */
+static struct ch_span generation(void)
+{
+	static uint8_t image[8192];
+	static const struct ch_span values = CH_SPAN_LIT(
+		"{\"format\":\"chainhold-reference/1\",\"kind\":\"baseline\",\"name\":\"fuzz\",\"pcrs\":[0,10],"
+		"\"events\":[{\"pcr\":0,\"type\":8,\"digests\":{\"sha256\":"
+		"\"0000000000000000000000000000000000000000000000000000000000000000\"},\"required\":true,\"what\":\"version\"}]}");
+	uint8_t policy[CH_POLICY_IMAGE_MAX];
+	struct ch_wr w = ch_wr(image, sizeof(image)), pw = ch_wr(policy, sizeof(policy));
+	struct ch_policy p = { .class = CH_SPAN_LIT("gateway"),
+			       .required = 1u << CH_LINK_PLATFORM | 1u << CH_LINK_BOOT,
+			       .release = CH_RELEASE_AUTOMATIC,
+			       .on_stale = CH_RESPONSE_QUARANTINE,
+			       .interval = 600,
+			       .lifetime = 30 * 86400,
+			       .two_signatures = 1,
+			       .ek = CH_EK_ANY_ROOT,
+			       .token = true,
+			       .daily_mib = 64 };
+	for (size_t i = 0; i < CH_LINK_COUNT; i++) {
+		p.on_break[i] = CH_RESPONSE_ALERT;
+		p.max_age[i] = 3600;
+	}
+	CHECK(ch_policy_put(&pw, &p) == CH_OK);
+	const struct ch_generation_item item[] = {
+		{ .kind = CH_GENERATION_POLICY, .name = p.class, .bytes = ch_wr_span(&pw) },
+		{ .kind = CH_GENERATION_REFERENCE, .name = p.class, .bytes = values },
+	};
+	ch_generation_begin(&w, 1, CH_COUNT_OF(item));
+	for (size_t i = 0; i < CH_COUNT_OF(item); i++)
+		ch_generation_put(&w, &item[i]);
+	CHECK(!w.bad);
+	return ch_wr_span(&w);
+}
+
 /* One certificate profile, as a line of the configuration. */
 static void take_profile(void)
 {
@@ -109,10 +147,14 @@ static void take_profile(void)
 	CHECK(ch_vf_configure(&verify, ch_wr_span(&l)) == CH_OK && verify.profiles.count == 1);
 }
 
-/* The low bits of the first byte: re-enrolment, a device's or a manufacturer's certificate, lines; the rest is the body. */
+/*
+ * The low bits of the first byte: re-enrolment, a device's or a manufacturer's certificate, lines; the high ones what the keeper says, or that
+ * something is only fetched: CA certificates, attributes of a profile that the body names. Else the rest is the body.
+ */
 static void say_est(uint8_t how, struct ch_span body)
 {
-	struct ch_msg_est m = { .route = (how & 1) != 0 ? CH_ROUTE_EST_REENROL : CH_ROUTE_EST_ENROL,
+	bool again = (how & 1) != 0, fetch = (how & 0xf0) == 0xe0;
+	struct ch_msg_est m = { .route = again ? CH_ROUTE_EST_REENROL : CH_ROUTE_EST_ENROL,
 				.peer = (how & 2) != 0   ? CH_EST_DEVICE
 					: (how & 4) != 0 ? CH_EST_IDEVID
 							 : CH_EST_NOBODY,
@@ -121,23 +163,25 @@ static void say_est(uint8_t how, struct ch_span body)
 				.binding = CH_SPAN_LIT("0123456789ab"),
 				.authorization = CH_SPAN_LIT("Basic eDp0b2tlbg=="),
 				.body = body };
+	if (fetch) {
+		m.route = again ? CH_ROUTE_EST_CSRATTRS : CH_ROUTE_EST_CACERTS;
+		m.label = ch_span_sub(body, 0, body.n < 64 ? body.n : 64);
+	}
+	keeper = (how & 0xf0) == 0xd0 ? NO : (how & 0xf0) == 0xc0 ? LATER : YES;
 	ch_vf_est(&verify, 3, 7, &m);
 }
 
 static void start(void)
 {
 	static const struct ch_vf_out out = { NULL, answer, ask, now };
-	uint8_t image[64];
-	struct ch_wr w = ch_wr(image, sizeof(image));
 	struct ch_diag d;
 	CHECK(ch_crypto_openssl_init_seal() == CH_OK && ch_hex_decode(ak, sizeof(ak), ch_span_str(ak_hex)) == CH_OK);
 	ch_vf_init(&verify, &out);
-	ch_generation_begin(&w, 1, 0);
-	CHECK(ch_held_take(&verify.held, 1, ch_wr_span(&w), &d) == CH_OK);
+	CHECK(ch_held_take(&verify.held, 1, generation(), &d) == CH_OK);
 	take_profile();
 }
 
-/* The keeper's side: a context for what asks for one, yes for everything else. */
+/* The keeper's side: a context for what asks for one, its word to everything else. */
 static void reply(void)
 {
 	static uint8_t room[1 << 20];
@@ -151,6 +195,17 @@ static void reply(void)
 				    .eventlog = CH_SPAN_OF(have),
 				    .ima = CH_SPAN_OF(have) };
 	struct ch_msg_answer a = { .status = 200, .body = CH_SPAN_LIT("{}") };
+	if (keeper == NO) {
+		c.ak_public = CH_SPAN_EMPTY;
+		a = (struct ch_msg_answer){
+			.status = 403,
+			.body = CH_SPAN_LIT("{\"error\":{\"code\":\"state\",\"rule\":\"it is quarantined\"}}")
+		};
+	} else if (keeper == LATER) {
+		c.has_last = 0;
+		c.eventlog = c.ima = CH_SPAN_EMPTY;
+		a = (struct ch_msg_answer){ .status = 202, .retry_after = 60 };
+	}
 	enum ch_msg type = asked_type == CH_MSG_CONTEXT_ASK ? CH_MSG_CONTEXT : CH_MSG_ANSWER;
 	ch_msg_put(type, type == CH_MSG_CONTEXT ? (const void *)&c : &a, &w);
 	struct ch_frame f = { .type = (uint16_t)type, .id = asked_id, .payload = ch_wr_span(&w) };
@@ -171,7 +226,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	answers = 0;
 	asked_type = CH_MSG_NONE;
 	struct ch_msg_request m = { .route = route[data[0] % CH_COUNT_OF(route)], .body = ch_span(data + 1, size - 1) };
-	est = data[0] >= 0xf0;
+	est = data[0] >= 0xc0;
+	keeper = (data[0] / CH_COUNT_OF(route)) % 3;
 	if (est)
 		say_est(data[0], m.body);
 	else

@@ -47,10 +47,12 @@ echo '#define CH_VERSION "fuzz"' >"$OUT/version.h"
 COMMON="$COMMON -include $OUT/version.h"
 mkdir -p "$OUT/crash" "$OUT/log" "$OUT/bin" "$OUT/corpus"
 
-# sources [FOLDER]: what targets are linked with: core, host, and the parsers of programs that fuzz/parsers.txt names.
+# sources [FOLDER]: what targets are linked with: core, host, and the parsers of programs that fuzz/parsers.txt names. Unit tests, whose coverage
+# counts, need more of the programs, and what they share.
 sources() {
 	(cd "${1:-.}" && {
 		find core host -name '*.c'
+		[ "$mode" != coverage ] || find server agent tests/server -name '*.c' ! -name main.c ! -name '*_test.c' ! -path '*/main/*'
 		awk '!/^(#|-|$)/ { for (i = 2; i <= NF; i++) if ($i !~ /^(core|host)\//) print $i }' fuzz/parsers.txt
 	}) | sort -u
 }
@@ -211,7 +213,7 @@ one_unit() {
 	name=${name%.c}
 	# shellcheck disable=SC2086
 	if ! $CLANG $COMMON $COVER -I. "$src" "$OUT/cover/lib.a" -lcmocka $LIBS -o "$OUT/cover/unit-$name" 2>/dev/null; then
-		echo "left out, as it needs more than core and host: $src"
+		echo "left out, as it does not link: $src"
 		return 0
 	fi
 	LLVM_PROFILE_FILE="$OUT/cover/$name.profraw" "$OUT/cover/unit-$name" >/dev/null 2>&1 || true

@@ -114,6 +114,14 @@ static void a_certificate(void **state)
 	assert_int_equal(a.certified.device[15], 0xff);
 }
 
+static void an_answer_that_did_not_come(void **state)
+{
+	(void)state;
+	ag_answer_none(&a, AG_ROUTE_CHALLENGE, CH_SPAN_LIT("no server answers"));
+	assert_int_equal(a.challenged.status, 0);
+	assert_span_equal(a.challenged.error, "no server answers", 17);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +130,7 @@ int main(void)
 		cmocka_unit_test(reasons_are_lines_without_anything_to_obey),
 		cmocka_unit_test(a_refusal_says_why_with_and_without_json),
 		cmocka_unit_test(a_certificate),
+		cmocka_unit_test(an_answer_that_did_not_come),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,16 @@ static void net_may_sign_its_handshake_and_no_more(void **state)
 	}
 }
 
+static void roles_and_messages_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(ag_role_str(AG_COLLECT), "collect");
+	assert_string_equal(ag_role_str(AG_ROLE_COUNT), "?");
+	assert_string_equal(ag_msg_str(AG_MSG_READY), "READY");
+	assert_string_equal(ag_msg_str(AG_MSG_NONE), "?");
+	assert_string_equal(ag_msg_str(AG_MSG_COUNT), "?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +129,7 @@ int main(void)
 		cmocka_unit_test(trailing_bytes_and_long_fields_are_refused),
 		cmocka_unit_test_setup_teardown(a_message_without_fields_is_empty, setup, teardown),
 		cmocka_unit_test(net_may_sign_its_handshake_and_no_more),
+		cmocka_unit_test(roles_and_messages_have_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,12 +65,22 @@ static void commits_to_one_record_under_one_salt(void **state)
 	assert_int_equal(ch_leaf_check(&leaf, other, CH_SPAN_LIT("{\"a\":1}")), CH_ERR_MISMATCH);
 }
 
+static void types_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(ch_leaf_type_str(CH_LEAF_VERDICT), "verdict");
+	assert_string_equal(ch_leaf_type_str(CH_LEAF_ORIGIN), "origin");
+	assert_null(ch_leaf_type_str(0));
+	assert_null(ch_leaf_type_str(200));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_read_as_it_was_written),
 		cmocka_unit_test(refuses_what_is_not_one),
 		cmocka_unit_test(commits_to_one_record_under_one_salt),
+		cmocka_unit_test(types_have_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,16 @@ static void a_field_above_its_limit_is_refused(void **state)
 	assert_int_equal(out.sandbox.n, CH_IPC_TEXT_MAX);
 }
 
+static void roles_and_messages_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(ch_role_str(CH_ROLE_KEEPER), "keeper");
+	assert_string_equal(ch_role_str(CH_ROLE_COUNT), "?");
+	assert_string_equal(ch_msg_str(CH_MSG_COMMIT), "COMMIT");
+	assert_string_equal(ch_msg_str(CH_MSG_NONE), "?");
+	assert_string_equal(ch_msg_str(CH_MSG_COUNT), "?");
+}
+
 static void who_may_say_what(void **state)
 {
 	(void)state;
@@ -117,6 +127,7 @@ int main(void)
 		cmocka_unit_test(cut_at_every_length_or_one_more_is_refused),
 		cmocka_unit_test(a_field_above_its_limit_is_refused),
 		cmocka_unit_test(who_may_say_what),
+		cmocka_unit_test(roles_and_messages_have_names),
 		cmocka_unit_test(what_may_come_once_comes_once),
 		cmocka_unit_test(configuration_lines),
 	};
