@@ -2,6 +2,8 @@
 #include "cli/cmd.h"
 
 #include "core/base/text.h"
+#include "core/wire/base64.h"
+#include "core/wire/der.h"
 #include "host/crypto_openssl/backend.h"
 #include "host/sys/sandbox.h"
 
@@ -177,6 +179,21 @@ int cli_read(struct ch_buf *b, const char *path)
 		return -1;
 	cli_say("%s: %s", path, err == CH_ERR_LIMIT ? "larger than 256 MiB" : strerror(errno));
 	return CLI_IO;
+}
+
+enum ch_err cli_der(struct ch_span in, const char *const *label, uint8_t *room, size_t cap, struct ch_span *der,
+		    struct ch_diag *d)
+{
+	size_t n = 0;
+	enum ch_err err = CH_ERR_NOTFOUND;
+	*der = in;
+	if (in.n > 0 && in.p[0] == CH_DER_SEQUENCE)
+		return CH_OK;
+	for (; *label != NULL && err == CH_ERR_NOTFOUND; label++)
+		err = ch_pem_decode(in, *label, room, cap, &n, d);
+	*der = ch_span(room, n);
+	return err == CH_ERR_NOTFOUND ? ch_fail(d, CH_ERR_MALFORMED, 0, "neither DER nor a PEM block of this kind")
+				      : err;
 }
 
 int cli_confine(void)

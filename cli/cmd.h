@@ -61,6 +61,10 @@ int cli_dispatch(const char *about, const struct cli_cmd *cmd, size_t count, int
 /* Reads a file or says why not on standard error: CLI_IO. -1 to go on. */
 int cli_read(struct ch_buf *b, const char *path);
 
+/* DER as it is (*der borrows from `in`), or the first PEM block of one of the labels, which end with NULL, decoded into `room`. */
+CH_MUST_USE enum ch_err cli_der(struct ch_span in, const char *const *label, uint8_t *room, size_t cap,
+				struct ch_span *der, struct ch_diag *d);
+
 /* Prepares the crypto backend, then confines the process. Call once, after the last file was opened. -1 to go on, else CLI_IO. */
 int cli_confine(void);
 
@@ -94,6 +98,7 @@ int cmd_inspect_quote(int argc, char **argv);
 int cmd_inspect_ima(int argc, char **argv);
 int cmd_inspect_ekcert(int argc, char **argv);
 int cmd_inspect_cert(int argc, char **argv);
+int cmd_inspect_crl(int argc, char **argv);
 int cmd_inspect_csr(int argc, char **argv);
 int cmd_inspect_proof(int argc, char **argv);
 int cmd_inspect_psa(int argc, char **argv);

@@ -7,6 +7,7 @@ static const struct cli_cmd inspect[] = {
 	{ "ima", "a Linux IMA measurement list", cmd_inspect_ima },
 	{ "ekcert", "a TPM's EK, AK or platform certificate", cmd_inspect_ekcert },
 	{ "cert", "a certificate", cmd_inspect_cert },
+	{ "crl", "a certificate revocation list", cmd_inspect_crl },
 	{ "csr", "a certification request (PKCS #10)", cmd_inspect_csr },
 	{ "proof", "a proof that an entry is in a transparency log", cmd_inspect_proof },
 	{ "psa", "a PSA attestation token", cmd_inspect_psa },

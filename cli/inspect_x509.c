@@ -3,7 +3,6 @@
 #include "core/base/text.h"
 #include "core/platform/csr.h"
 #include "core/platform/spki.h"
-#include "core/wire/base64.h"
 
 #include <time.h>
 
@@ -278,22 +277,6 @@ static int parse_options(int argc, char **argv, const char *about, const char *s
 	return cli_parse(&usage, argc, argv, NULL);
 }
 
-/* DER as it is, or the first PEM block of one of the labels. */
-static enum ch_err der_of(struct ch_span in, const char *const *label, uint8_t *room, size_t cap, struct ch_span *der,
-			  struct ch_diag *d)
-{
-	size_t n = 0;
-	enum ch_err err = CH_ERR_NOTFOUND;
-	*der = in;
-	if (in.n > 0 && in.p[0] == CH_DER_SEQUENCE)
-		return CH_OK;
-	for (; *label != NULL && err == CH_ERR_NOTFOUND; label++)
-		err = ch_pem_decode(in, *label, room, cap, &n, d);
-	*der = ch_span(room, n);
-	return err == CH_ERR_NOTFOUND ? ch_fail(d, CH_ERR_MALFORMED, 0, "neither DER nor a PEM block of this kind")
-				      : err;
-}
-
 static int show(struct report *r, bool json)
 {
 	r->has_fingerprint = r->x->pub.type != CH_KEY_NONE && ch_spki_sha256(&r->x->pub, r->fingerprint) == CH_OK;
@@ -327,7 +310,7 @@ int cmd_inspect_csr(int argc, char **argv)
 		code = cli_confine();
 	if (code >= 0)
 		return code;
-	enum ch_err err = der_of(ch_buf_span(&in), label, room, sizeof(room), &der, &d);
+	enum ch_err err = cli_der(ch_buf_span(&in), label, room, sizeof(room), &der, &d);
 	if (err == CH_OK)
 		err = ch_csr_parse(&c, der, &d);
 	if (err != CH_OK)
@@ -361,7 +344,7 @@ int cmd_inspect_cert(int argc, char **argv)
 		code = cli_confine();
 	if (code >= 0)
 		return code;
-	enum ch_err err = der_of(ch_buf_span(&in), label, room, sizeof(room), &der, &d);
+	enum ch_err err = cli_der(ch_buf_span(&in), label, room, sizeof(room), &der, &d);
 	if (err == CH_OK)
 		err = ch_x509_parse(&x, der, &d);
 	if (err == CH_OK && x.form != CH_X509_CERTIFICATE)

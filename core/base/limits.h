@@ -35,22 +35,24 @@
 #define CH_IMA_NAME_MAX    128     /* a template's name, or its format where it has none */
 
 /* core/platform */
-#define CH_TPM_STRUCT_MAX   4096    /* one TPM structure, generous for RSA-4096 */
-#define CH_CERT_MAX         16384   /* one certificate */
-#define CH_CHAIN_MAX        4       /* EK certificate, two intermediates, root */
-#define CH_CERT_EXTS_MAX    32      /* extensions of one certificate */
-#define CH_CERT_NAME_MAX    32      /* relative distinguished names of one name, attributes of one of these */
-#define CH_CERT_ATTRS_MAX   32      /* attributes of one attribute certificate */
-#define CH_CERT_LIST_MAX    64      /* purposes or general names of one extension */
-#define CH_CERT_POOL_MAX    1024    /* certificates that a chain is looked for in */
-#define CH_CRL_ENTRIES_MAX  0x40000 /* revoked certificates in one list */
-#define CH_OCSP_REQUEST_MAX 2048    /* one request */
-#define CH_OCSP_IDS_MAX     8       /* certificates of one request */
-#define CH_OCSP_EXTS_MAX    16      /* extensions of one request, or of one certificate in it */
-#define CH_OCSP_NONCE_MAX   128     /* RFC 9654, 2.1 */
-#define CH_PSA_SW_MAX       32      /* software components of one token */
-#define CH_PSA_CLAIMS_MAX   64      /* claims of one token, known and unknown */
-#define CH_PSA_FAULTS_MAX   32      /* broken rules that are told; all are counted */
+#define CH_TPM_STRUCT_MAX  4096    /* one TPM structure, generous for RSA-4096 */
+#define CH_CERT_MAX        16384   /* one certificate */
+#define CH_CHAIN_MAX       4       /* EK certificate, two intermediates, root */
+#define CH_CERT_EXTS_MAX   32      /* extensions of one certificate */
+#define CH_CERT_NAME_MAX   32      /* relative distinguished names of one name, attributes of one of these */
+#define CH_CERT_ATTRS_MAX  32      /* attributes of one attribute certificate */
+#define CH_CERT_LIST_MAX   64      /* purposes or general names of one extension */
+#define CH_CERT_POOL_MAX   1024    /* certificates that a chain is looked for in */
+#define CH_CRL_ENTRIES_MAX 0x40000 /* revoked certificates in one list */
+#define CH_CRL_MAX \
+	0x1800000 /* one list: CH_CRL_ENTRIES_MAX entries of 64 bytes, and as much again for what others put into them */
+#define CH_OCSP_REQUEST_MAX 2048 /* one request */
+#define CH_OCSP_IDS_MAX     8    /* certificates of one request */
+#define CH_OCSP_EXTS_MAX    16   /* extensions of one request, or of one certificate in it */
+#define CH_OCSP_NONCE_MAX   128  /* RFC 9654, 2.1 */
+#define CH_PSA_SW_MAX       32   /* software components of one token */
+#define CH_PSA_CLAIMS_MAX   64   /* claims of one token, known and unknown */
+#define CH_PSA_FAULTS_MAX   32   /* broken rules that are told; all are counted */
 
 /* core/platform: certification requests */
 #define CH_CSR_MAX          16384 /* one request */

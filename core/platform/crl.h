@@ -3,11 +3,12 @@
 #define CH_PLATFORM_CRL_H
 
 #include "core/base/limits.h"
+#include "core/platform/x509.h"
 #include "core/wire/der_write.h"
 
 /*
- * Revocation as lists say it (RFC 5280, 5): entries, and the list that Chainhold publishes: version 2, complete, direct, with
- * authorityKeyIdentifier and cRLNumber, signed with ECDSA over P-256 and SHA-256.
+ * Revocation as lists say it (RFC 5280, 5): entries; lists that anybody made, read; and the list that Chainhold publishes: version 2,
+ * complete, direct, with authorityKeyIdentifier and cRLNumber, signed with ECDSA over P-256 and SHA-256. docs/protocol/crl.md.
  */
 
 /* CRLReason (5.3.1) that a certificate can be revoked with for good. */
@@ -42,6 +43,55 @@ struct ch_revoked {
 	uint8_t reason;  /* one of those that are final */
 	int64_t expires; /* when the certificate ends */
 };
+
+/* --- reading --- */
+
+struct ch_crl_entry {
+	struct ch_span serial; /* contents of the INTEGER: positive, at most 20 octets beside the sign's */
+	int64_t time;          /* seconds since 1970: when it was revoked */
+	bool has_reason;
+	uint8_t reason; /* CH_CRL_UNSPECIFIED where none is said */
+	bool has_invalidity;
+	int64_t invalidity; /* since when the key is believed to be compromised (5.3.2) */
+};
+
+struct ch_crl {
+	/* raw, tbs, issuer, sig_alg, sig, authority_key_id, extensions. The fields that only a certificate has are zero. */
+	struct ch_x509 x;
+	uint8_t version; /* 1 or 2 */
+	int64_t this_update;
+	bool has_next; /* RFC 5280 requires it, X.509 does not */
+	int64_t next_update;
+	struct ch_span number; /* cRLNumber without a leading zero; empty if absent */
+	size_t count;
+	struct ch_span entries; /* of ch_crl_entries() */
+	size_t entries_at;      /* offset in the input */
+};
+
+/*
+ * Reads one list; nothing may follow it. At most CH_CRL_MAX bytes and CH_CRL_ENTRIES_MAX entries. The spans borrow from `in`. Total. What is
+ * read is complete and direct: whoever looks a certificate up in it needs to ask nothing more about it. CH_ERR_UNSUPPORTED therefore for a delta
+ * (5.2.4), a list of a part or of another's certificates (5.2.5, 5.3.3), and any critical extension that is not known (5.2, 5.3);
+ * CH_ERR_DUPLICATE for an extension that occurs twice. The diagnosis counts entries from 0. A serial number that occurs twice is left to who looks.
+ */
+CH_MUST_USE enum ch_err ch_crl_parse(struct ch_crl *c, struct ch_span in, struct ch_diag *d);
+
+/* The entries of a list that was read, in its order. */
+struct ch_crl_rd {
+	struct ch_der_rd list;
+	uint8_t version;
+};
+struct ch_crl_rd ch_crl_entries(const struct ch_crl *c);
+/* False after the last. */
+bool ch_crl_next(struct ch_crl_rd *r, struct ch_crl_entry *e);
+
+/*
+ * That the list is of the CA whose certificate this is (5.1.1.2, 5.1.2.3, 5.2.1, 6.3.3 f): its name, its key identifier where both give one, its right to
+ * sign lists, its signature. CH_ERR_UNTRUSTED, CH_ERR_SIGNATURE, CH_ERR_KEY, CH_ERR_UNSUPPORTED (as well for one over SHA-1); `d->rule` says which.
+ */
+CH_MUST_USE enum ch_err ch_crl_verify(const struct ch_crl *c, const struct ch_x509 *ca, struct ch_diag *d);
+
+/* --- writing --- */
 
 struct ch_crl_new {
 	struct ch_span issuer;     /* the CA's subject, encoded */

@@ -137,6 +137,8 @@ CH_MUST_USE enum ch_err ch_x509_verify(const struct ch_x509 *c, const struct ch_
 
 /* Reads Extensions (RFC 5280, 4.1.2.9): a SEQUENCE that follows; those that we know into their fields. */
 void ch_x509_exts_read(struct ch_x509 *c, struct ch_der_rd *d);
+/* AuthorityKeyIdentifier (RFC 5280, 4.2.1.1), of a certificate or a list. */
+void ch_x509_authority_key_id_read(struct ch_x509 *c, struct ch_der_rd *d);
 /* GeneralNames whose contents `names` reads: *directory receives the first directoryName, or stays empty. */
 void ch_x509_general_names_read(struct ch_der_rd *names, uint32_t *odd, struct ch_span *directory);
 /* Checks a Name, notes oddities in *odd; returns it with its tag. */

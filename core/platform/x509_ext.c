@@ -176,9 +176,8 @@ static void read_subject_key_id(struct ch_x509 *c, const struct ch_x509_ext *ext
 	c->subject_key_id = ch_der_octets(d, "SubjectKeyIdentifier is not an OCTET STRING (RFC 5280, 4.2.1.2)");
 }
 
-static void read_authority_key_id(struct ch_x509 *c, const struct ch_x509_ext *ext, struct ch_der_rd *d)
+void ch_x509_authority_key_id_read(struct ch_x509 *c, struct ch_der_rd *d)
 {
-	(void)ext;
 	struct ch_der_rd seq =
 		ch_der_enter(d, CH_DER_SEQUENCE, "AuthorityKeyIdentifier is not a SEQUENCE (RFC 5280, 4.2.1.1)");
 	if (ch_der_peek(&seq) == CH_DER_CONTEXT(0))
@@ -188,6 +187,12 @@ static void read_authority_key_id(struct ch_x509 *c, const struct ch_x509_ext *e
 	if (ch_der_peek(&seq) == CH_DER_CONTEXT(2))
 		(void)ch_der_skip(&seq);
 	ch_der_leave(d, &seq, "an unknown field of AuthorityKeyIdentifier (RFC 5280, 4.2.1.1)");
+}
+
+static void read_authority_key_id(struct ch_x509 *c, const struct ch_x509_ext *ext, struct ch_der_rd *d)
+{
+	(void)ext;
+	ch_x509_authority_key_id_read(c, d);
 }
 
 #define OID_CE(n)               \

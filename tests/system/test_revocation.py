@@ -16,6 +16,7 @@ import pytest
 from cryptography.x509 import load_der_x509_crl
 from cryptography.x509.ocsp import OCSPCertStatus, load_der_ocsp_response
 
+import support
 from revocation_support import Device, Server
 from server_support import free_ports, openssl
 
@@ -63,6 +64,7 @@ def test_openssl_takes_the_list(server, good, bad, tmp_path):
     checked = run("openssl", "crl", "-in", tmp_path / "crl.pem", "-CAfile", server.folder / "ca.crt", "-noout")
     assert checked.returncode == 0 and b"verify OK" in checked.stderr, checked
     assert openssl("crl", "-in", tmp_path / "crl.pem", "-outform", "DER") == server.crl()
+    assert run(support.BIN, "inspect", "crl", "--ca", server.folder / "ca.crt", tmp_path / "crl.pem").returncode == 0
     verify = ("openssl", "verify", "-crl_check", "-CAfile", server.folder / "ca.crt", "-CRLfile", tmp_path / "crl.pem")
     assert run(*verify, good.certificate).returncode == 0
     refused = run(*verify, bad.certificate)
