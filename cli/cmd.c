@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COLUMN  22
@@ -147,6 +148,32 @@ int cli_parse(const struct cli_usage *u, int argc, char **argv, size_t *files)
 	if (files != NULL)
 		*files = count;
 	return -1;
+}
+
+bool cli_number(const char *text, uint64_t max, uint64_t *v)
+{
+	uint64_t out = 0;
+	size_t n = strspn(text, "0123456789");
+	*v = 0;
+	if (n == 0 || n > 19 || text[n] != '\0' || (n > 1 && text[0] == '0'))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		uint64_t digit = (uint64_t)(text[i] - '0');
+		if (digit > max || out > (max - digit) / 10)
+			return false;
+		out = out * 10 + digit;
+	}
+	*v = out;
+	return true;
+}
+
+int cli_take_time(const char *text, uint64_t *seconds)
+{
+	*seconds = (uint64_t)time(NULL);
+	if (text == NULL || cli_number(text, INT64_MAX, seconds))
+		return -1;
+	cli_say("--time is a number of seconds since 1970");
+	return CLI_USAGE;
 }
 
 int cli_dispatch(const char *about, const struct cli_cmd *cmd, size_t count, int argc, char **argv)
@@ -292,13 +319,18 @@ void cli_put_escaped(struct ch_wr *w, struct ch_span text)
 	}
 }
 
-void cli_field(struct ch_wr *w, const char *label, enum cli_mark mark, const char *text)
+void cli_field_begin(struct ch_wr *w, const char *label)
 {
 	ch_wr_str(w, "  ");
 	ch_wr_str(w, label);
 	for (size_t n = strlen(label); n < COLUMN - 4; n++)
 		ch_wr_u8(w, ' ');
 	ch_wr_str(w, "  ");
+}
+
+void cli_field(struct ch_wr *w, const char *label, enum cli_mark mark, const char *text)
+{
+	cli_field_begin(w, label);
 	cli_put(w, mark, text);
 	ch_wr_u8(w, '\n');
 }

@@ -55,6 +55,12 @@ struct cli_usage {
  */
 int cli_parse(const struct cli_usage *u, int argc, char **argv, size_t *files);
 
+/* A decimal number of 0 to `max`, which is below 10^19, without sign or leading zeros. False, with *v 0, for anything else. */
+CH_MUST_USE bool cli_number(const char *text, uint64_t max, uint64_t *v);
+
+/* --time: seconds since 1970; the local clock for NULL. -1 to go on. */
+int cli_take_time(const char *text, uint64_t *seconds);
+
 /* Runs the row that argv[1] names, with argv[0] "chainhold inspect" extended by its name; help and errors for the table. */
 int cli_dispatch(const char *about, const struct cli_cmd *cmd, size_t count, int argc, char **argv);
 
@@ -89,6 +95,8 @@ enum cli_mark { CLI_PLAIN, CLI_GOOD, CLI_BAD, CLI_WARN, CLI_DIM, CLI_HEAD };
 void cli_put(struct ch_wr *w, enum cli_mark mark, const char *text);
 /* Text that was escaped when it was written down: its backslashes stay, all else is escaped again. */
 void cli_put_escaped(struct ch_wr *w, struct ch_span text);
+/* "  label         ", to be followed by text and a newline */
+void cli_field_begin(struct ch_wr *w, const char *label);
 /* "  label         text\n" */
 void cli_field(struct ch_wr *w, const char *label, enum cli_mark mark, const char *text);
 

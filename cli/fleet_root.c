@@ -5,8 +5,6 @@
 #include "core/wire/base64.h"
 #include "core/wire/der.h"
 
-#include <time.h>
-
 #define FILES_MAX 64
 
 int cli_root_parse(struct cli_root *c)
@@ -225,22 +223,6 @@ static int verify(const struct verify *v)
 	return cli_out_end(code);
 }
 
-/* Seconds since 1970; the local clock if nothing was said. */
-static bool take_time(struct verify *v)
-{
-	v->time = (uint64_t)time(NULL);
-	if (v->time_text == NULL)
-		return true;
-	struct ch_span s = ch_span_str(v->time_text);
-	v->time = 0;
-	for (size_t i = 0; i < s.n && i < 16; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9')
-			return false;
-		v->time = v->time * 10 + (uint64_t)(s.p[i] - '0');
-	}
-	return s.n > 0 && s.n < 16;
-}
-
 int cmd_fleet_root_verify(int argc, char **argv)
 {
 	static struct verify v;
@@ -261,10 +243,8 @@ int cmd_fleet_root_verify(int argc, char **argv)
 		.file_max = FILES_MAX,
 	};
 	int code = cli_parse(&u, argc, argv, &v.count);
-	if (code < 0 && !take_time(&v)) {
-		cli_say("--time is a number of seconds since 1970");
-		code = CLI_USAGE;
-	}
+	if (code < 0)
+		code = cli_take_time(v.time_text, &v.time);
 	for (size_t i = 0; code < 0 && i < v.count; i++)
 		code = cli_read(&v.file[i], v.path[i]);
 	if (code < 0)

@@ -3,33 +3,50 @@
 #include "cli/elsewhere.h"
 #include "cli/fleet_root.h"
 #include "cli/policy_check.h"
+#include "cli/release.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-/* policy check reads files and nothing else; the other commands about policies talk to a server. */
-static int cmd_policy_here(int argc, char **argv)
+/* A command of which a part is here, where there is no key and no network, and the rest there. */
+static int here_or_there(const struct cli_cmd *here, size_t count, int argc, char **argv)
 {
-	static const struct cli_cmd here[] = { { "check", "check policy files", cmd_policy_check } };
-	if (argc >= 2 && strcmp(argv[1], here[0].name) == 0)
-		return cli_dispatch("", here, CH_COUNT_OF(here), argc, argv);
+	for (size_t i = 0; argc >= 2 && i < count; i++) {
+		if (strcmp(argv[1], here[i].name) == 0)
+			return cli_dispatch("", here, count, argc, argv);
+	}
 	return cli_elsewhere(argc, argv);
 }
 
-/* A fleet root is looked at here, where there is no key; it is made and signed there. */
+static int cmd_policy_here(int argc, char **argv)
+{
+	static const struct cli_cmd here[] = { { "check", "check policy files", cmd_policy_check } };
+	return here_or_there(here, CH_COUNT_OF(here), argc, argv);
+}
+
 static int cmd_fleet_root_here(int argc, char **argv)
 {
 	static const struct cli_cmd here[] = {
 		{ "verify", "walk from one version to another", cmd_fleet_root_verify },
 		{ "show", "show a fleet root", cmd_fleet_root_show },
 	};
-	for (size_t i = 0; argc >= 2 && i < CH_COUNT_OF(here); i++) {
-		if (strcmp(argv[1], here[i].name) == 0)
-			return cli_dispatch("", here, CH_COUNT_OF(here), argc, argv);
-	}
-	return cli_elsewhere(argc, argv);
+	return here_or_there(here, CH_COUNT_OF(here), argc, argv);
+}
+
+/* All of its names are here, so that --help shows them. */
+static int cmd_release_here(int argc, char **argv)
+{
+	static const struct cli_cmd row[] = {
+		{ "create", "make a release of artefacts", cmd_release_create },
+		{ "sign", "add your signature", cli_elsewhere },
+		{ "verify", "check a release as a device does, offline", cmd_release_verify },
+		{ "diff", "what changed from one release to another", cmd_release_diff },
+		{ "show", "show a release", cmd_release_show },
+	};
+	return cli_dispatch("Releases: what devices are to run, signed offline, and what it will measure.", row,
+			    CH_COUNT_OF(row), argc, argv);
 }
 
 static const struct cli_cmd command[] = {
@@ -49,6 +66,7 @@ static const struct cli_cmd command[] = {
 	{ "ek", "which endorsement keys may enrol", cli_elsewhere },
 	{ "enrolment", "certificates by EST that wait for an operator", cli_elsewhere },
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root_here },
+	{ "release", "what devices are to run, signed offline", cmd_release_here },
 	{ "clock", "accept the server's clock after it jumped", cli_elsewhere },
 	{ "backup", "copy the store of a server in use", cli_elsewhere },
 	{ "restore", "put a copy back, without forking the log", cli_elsewhere },

@@ -23,4 +23,8 @@ int cli_reference_read(struct cli_reference *r);
 int cli_reference_compile(struct cli_reference *r);
 void cli_reference_clear(struct cli_reference *r);
 
+/* What changed from `a` to `b`: lines of a page, or with `j` elements of the array that was begun. Returns their number. */
+size_t cli_reference_diff(struct ch_wr *w, struct ch_json_wr *j, const struct ch_reference *a,
+			  const struct ch_reference *b);
+
 #endif

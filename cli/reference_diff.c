@@ -263,26 +263,33 @@ static void diff_all(struct diff *d, const struct ch_reference *a, const struct 
 	diff_rules(d, b, a, CHANGE_ADDED);
 }
 
+size_t cli_reference_diff(struct ch_wr *w, struct ch_json_wr *j, const struct ch_reference *a,
+			  const struct ch_reference *b)
+{
+	struct diff d = { .json = j, .page = w };
+	diff_all(&d, a, b);
+	return d.count;
+}
+
 static int compare(struct cli_reference *r, bool json)
 {
 	struct ch_wr *w = cli_out();
 	struct ch_json_wr j = ch_json_wr(w, true);
-	struct diff d = { .json = json ? &j : NULL, .page = w };
 	if (json) {
 		ch_json_object_begin(&j);
 		ch_json_name(&j, "changes");
 		ch_json_array_begin(&j);
 	}
-	diff_all(&d, &r[0].ref, &r[1].ref);
+	size_t count = cli_reference_diff(w, json ? &j : NULL, &r[0].ref, &r[1].ref);
 	if (json) {
 		ch_json_array_end(&j);
-		ch_json_named_bool(&j, "same", d.count == 0);
+		ch_json_named_bool(&j, "same", count == 0);
 		ch_json_object_end(&j);
 		ch_wr_u8(w, '\n');
-	} else if (d.count == 0) {
+	} else if (count == 0) {
 		cli_put(w, CLI_GOOD, "No difference.\n");
 	}
-	return cli_out_end(d.count == 0 ? CLI_HOLDS : CLI_FAILS);
+	return cli_out_end(count == 0 ? CLI_HOLDS : CLI_FAILS);
 }
 
 int cmd_reference_diff(int argc, char **argv)

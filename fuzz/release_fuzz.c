@@ -50,6 +50,7 @@ static void check_again(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ch_diag d;
+	CHECK(ch_artifact_kind_of(ch_span(data, size)) < CH_ARTIFACT_KIND_COUNT);
 	enum ch_err err = ch_release_parse(&release, ch_span(data, size), node, CH_COUNT_OF(node), &d);
 	CHECK((err == CH_OK) == (d.rule == NULL) && d.off <= size);
 	if (err != CH_OK) {

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/fleet_root.h"
 #include "cli/operator/client.h"
+#include "cli/operator/note_sign.h"
 #include "cli/operator/op.h"
-#include "cli/operator/signer.h"
 
-#include "host/base/replace.h"
 #include "host/crypto_openssl/backend.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 /* chainhold fleet-root sign: adds one signature, offline. publish: an administrator's action. */
 
@@ -27,17 +21,6 @@ struct docs {
 	struct cli_root doc, before;
 	bool has_before;
 };
-
-static int signer_pub(struct op_signer *key, struct ch_root_key *pub)
-{
-	struct ch_pubkey p;
-	int code = op_signer_pub(key, &p);
-	if (code < 0 && ch_root_key_make(pub, &p.pub) != CH_OK) {
-		cli_say("%s: a key of the root role is one of P-256 or Ed25519", key->name);
-		code = CLI_UNSUPPORTED;
-	}
-	return code;
-}
 
 /* What nobody should sign, whoever asks. */
 static int check(const struct docs *d, const struct ch_root_key *pub)
@@ -62,49 +45,15 @@ static int check(const struct docs *d, const struct ch_root_key *pub)
 	return CLI_FAILS;
 }
 
-/* The file with one line more takes the place of the file. */
-static int append(const struct cli_root *doc, struct ch_span line)
-{
-	char folder[4096];
-	const char *name = strrchr(doc->path, '/');
-	CH_AUTO_BUF struct ch_buf whole = { 0 };
-	int n = name != NULL ? snprintf(folder, sizeof(folder), "%.*s/", (int)(name - doc->path), doc->path)
-			     : snprintf(folder, sizeof(folder), ".");
-	int dir = n > 0 && (size_t)n < sizeof(folder) ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	ch_buf_append(&whole, ch_buf_span(&doc->file));
-	ch_buf_append(&whole, line);
-	name = name != NULL ? name + 1 : doc->path;
-	bool good = dir >= 0 && ch_file_replace(dir, name, ch_buf_span(&whole)) == CH_OK &&
-		    fchmodat(dir, name, 0644, 0) == 0;
-	if (!good)
-		cli_say("%s: %s", doc->path, strerror(errno));
-	if (dir >= 0)
-		(void)close(dir);
-	return good ? -1 : CLI_IO;
-}
-
 static int sign(const struct docs *d, struct op_signer *key, const struct ch_root_key *pub)
 {
-	uint8_t sig[CH_SIGN_BYTES], line[512];
-	struct ch_wr w = ch_wr(line, sizeof(line));
 	int code = check(d, pub);
 	if (code >= 0)
 		return code;
 	struct ch_wr *out = cli_out();
 	ch_wr_str(out, "You sign:\n");
 	cli_root_show(out, &d->doc.r);
-	code = op_signer_sign(key, d->doc.r.note.text, sig);
-	if (code >= 0)
-		return code;
-	if (ch_role_sig_put(&w, pub, sig) != CH_OK) {
-		cli_say("the signature cannot be written");
-		return CLI_IO;
-	}
-	if (d->doc.file.n + w.len > CH_NOTE_MAX || d->doc.r.note.count == CH_NOTE_SIGS_MAX) {
-		cli_say("%s: it has as many signatures as it can have", d->doc.path);
-		return CLI_FAILS;
-	}
-	code = append(&d->doc, ch_wr_span(&w));
+	code = op_note_sign(key, pub, d->doc.path, ch_buf_span(&d->doc.file), &d->doc.r.note, CH_NOTE_MAX);
 	return code < 0 ? cli_out_end(CLI_HOLDS) : code;
 }
 
@@ -135,7 +84,7 @@ static int run(const struct ask *a)
 	if (code < 0) {
 		code = op_signer_open(&key, a->key, a->passphrase);
 		if (code < 0)
-			code = signer_pub(&key, &pub);
+			code = op_note_key(&key, &pub);
 		if (code < 0)
 			code = sign(&d, &key, &pub);
 		op_signer_clear(&key);

@@ -37,11 +37,7 @@ struct room {
 
 static bool number(const char *text, uint64_t max, uint64_t *v)
 {
-	size_t n = strspn(text, "0123456789");
-	*v = 0;
-	for (size_t i = 0; i < n && i < 9; i++)
-		*v = *v * 10 + (uint64_t)(text[i] - '0');
-	return n >= 1 && n <= 8 && text[n] == '\0' && *v >= 1 && *v <= max;
+	return cli_number(text, max, v) && *v >= 1;
 }
 
 static int too_many(const char *what, size_t max)

@@ -20,6 +20,7 @@ int cmd_enrolment(int argc, char **argv);
 int cmd_fleet_root(int argc, char **argv);
 int cmd_fleet_root_create(int argc, char **argv);
 int cmd_fleet_root_sign(int argc, char **argv);
+int cmd_release(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 

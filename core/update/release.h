@@ -30,6 +30,8 @@ enum ch_artifact_kind { CH_ARTIFACT_KINDS(CH_ARTIFACT_ENUM) CH_ARTIFACT_KIND_COU
 const char *ch_artifact_kind_str(enum ch_artifact_kind kind);
 /* The reverse. CH_ERR_UNKNOWN, with *kind untouched, for another word. */
 CH_MUST_USE enum ch_err ch_artifact_kind_by_name(struct ch_span name, enum ch_artifact_kind *kind);
+/* What a file seems to be by its first bytes (64 KiB show all); CH_ARTIFACT_FILE if it is nothing that is known. Total. */
+enum ch_artifact_kind ch_artifact_kind_of(struct ch_span head);
 
 /* A file by size and digest. */
 struct ch_release_file {
