@@ -25,6 +25,11 @@ if [[ agent == *"${1:-}"* ]] && [ "$(id -u)" -eq 0 ]; then
 	tools/build.sh build
 	/usr/bin/python3 tests/system/bench_agent.py
 fi
+if [[ est == *"${1:-}"* ]] && [ "$(id -u)" -eq 0 ]; then
+	step "enrolments by EST against the cryptography in them (real server)"
+	tools/build.sh build
+	/usr/bin/python3 tests/system/bench_est.py
+fi
 if [[ fleet == *"${1:-}"* ]] && [ "$(id -u)" -eq 0 ]; then
 	tools/bench_fleet.sh
 fi
