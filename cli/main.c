@@ -68,6 +68,7 @@ static const struct cli_cmd command[] = {
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root_here },
 	{ "release", "what devices are to run, signed offline", cmd_release_here },
 	{ "clock", "accept the server's clock after it jumped", cli_elsewhere },
+	{ "ca", "take over an existing certification authority", cli_elsewhere },
 	{ "backup", "copy the store of a server in use", cli_elsewhere },
 	{ "restore", "put a copy back, without forking the log", cli_elsewhere },
 	{ "audit", "compute every verdict and the log of a backup again", cli_elsewhere },

@@ -14,6 +14,7 @@ int cmd_policy(int argc, char **argv);
 int cmd_action(int argc, char **argv);
 int cmd_operator(int argc, char **argv);
 int cmd_token(int argc, char **argv);
+int cmd_ca(int argc, char **argv);
 int cmd_clock(int argc, char **argv);
 int cmd_ek(int argc, char **argv);
 int cmd_enrolment(int argc, char **argv);
