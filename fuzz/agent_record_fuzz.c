@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/apply/record.h"
 #include "agent/collect/record.h"
 #include "core/crypto/hash.h"
 
@@ -82,16 +83,29 @@ static void check_root(struct ch_span in)
 	CHECK(ag_record_put_root(&w, &r) == CH_OK && ch_span_eq(ch_wr_span(&w), in));
 }
 
+static void check_update(struct ch_span in)
+{
+	static struct ag_record_update r;
+	struct ch_wr w = ch_wr(again, sizeof(again));
+	if (ag_record_update(&r, in) != CH_OK) {
+		CHECK(r.phase == AG_PHASE_NONE && r.floor_count == 0 && r.reason_n == 0);
+		return;
+	}
+	CHECK(r.phase < AG_PHASE_COUNT && r.floor_count <= AG_FLOORS_MAX && r.reason_n <= AG_REASON_MAX);
+	CHECK(ag_record_put_update(&w, &r) == CH_OK && ch_span_eq(ch_wr_span(&w), in));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0 || size > FILE_MAX / 2)
 		return 0;
-	unsigned kind = data[0] % 5;
+	unsigned kind = data[0] % 6;
 	struct ch_span rest = ch_span(data + 1, size - 1);
 	struct ch_span in = kind != 0 ? wrap(kind, rest) : rest;
 	check_evidence(in);
 	check_identity(in);
 	check_floor(in);
 	check_root(in);
+	check_update(in);
 	return 0;
 }

@@ -3,18 +3,10 @@
 #define CH_AGENT_RECORD_H
 
 #include "agent/ipc/messages.h"
-#include "core/base/wr.h"
+#include "agent/ipc/record.h"
 
-/*
- * What collect keeps on the disk, each in a file of its own that is replaced as a whole (host/base/replace.h):
- *   "CHAG" · u16 version, 1 · u16 kind · u32 bytes of payload · payload · SHA-256 of all before
- * The digest is against a disk that lies, not against whoever owns the device. Numbers are big-endian.
- */
-#define AG_RECORD_VERSION 1
-#define AG_RECORD_HEAD    12
-#define AG_RECORD_MAX     (AG_BODY_MAX + ((size_t)64 << 10))
-
-enum ag_record_kind { AG_RECORD_IDENTITY = 1, AG_RECORD_FLOOR, AG_RECORD_EVIDENCE, AG_RECORD_ROOT };
+/* What collect keeps on the disk, each in a record of its own (agent/ipc/record.h). */
+#define AG_RECORD_MAX (AG_BODY_MAX + ((size_t)64 << 10))
 
 /* Who the device is since its enrolment. `chain` is PEM, leaf first. Times in seconds since 1970. */
 struct ag_record_identity {
@@ -54,13 +46,7 @@ struct ag_record_evidence {
 	struct ch_span ima;
 };
 
-/* The newest fleet root that was verified (core/trust/fleet_root.h), as it came. */
-struct ag_record_root {
-	struct ch_span note;
-};
-
 /* Writers: append a whole record. */
-CH_MUST_USE enum ch_err ag_record_put_root(struct ch_wr *w, const struct ag_record_root *r);
 CH_MUST_USE enum ch_err ag_record_put_identity(struct ch_wr *w, const struct ag_record_identity *r);
 CH_MUST_USE enum ch_err ag_record_put_floor(struct ch_wr *w, const struct ag_record_floor *r);
 CH_MUST_USE enum ch_err ag_record_put_evidence(struct ch_wr *w, const struct ag_record_evidence *r);
@@ -72,6 +58,5 @@ CH_MUST_USE enum ch_err ag_record_put_evidence(struct ch_wr *w, const struct ag_
 CH_MUST_USE enum ch_err ag_record_identity(struct ag_record_identity *r, struct ch_span file);
 CH_MUST_USE enum ch_err ag_record_floor(struct ag_record_floor *r, struct ch_span file);
 CH_MUST_USE enum ch_err ag_record_evidence(struct ag_record_evidence *r, struct ch_span file);
-CH_MUST_USE enum ch_err ag_record_root(struct ag_record_root *r, struct ch_span file);
 
 #endif

@@ -2,7 +2,6 @@
 #include "agent/collect/root.h"
 
 #include "agent/collect/collect.h"
-#include "host/base/replace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,22 +11,7 @@
  * done by it. Where a document came from does not matter: only who signed it.
  */
 
-#define FILE_NAME "root"
-#define FETCH_MS  600000 /* net has deadlines of its own, for each server */
-
-enum ch_err ag_root_parse(struct ag_root *to, struct ch_span note, struct ch_diag *d)
-{
-	static struct ch_json_node node[CH_ROOT_NODES_MAX];
-	ch_buf_free(&to->note);
-	ch_buf_append(&to->note, note);
-	return ch_fleet_root_parse(&to->r, ch_buf_span(&to->note), node, d);
-}
-
-void ag_root_clear(struct ag_root *root)
-{
-	ch_buf_free(&root->note);
-	root->r.version = 0;
-}
+#define FETCH_MS 600000 /* net has deadlines of its own, for each server */
 
 /* Whom net talks to from now on. An open connection ends if it was to anybody else. */
 static void use(struct collect *c)
@@ -43,16 +27,10 @@ static void use(struct collect *c)
 
 static enum ch_err keep(struct collect *c, struct ch_span note)
 {
-	struct ch_buf file = { 0 };
-	size_t room = note.n + AG_RECORD_HEAD + AG_TEXT_MAX;
-	struct ch_wr w = ch_wr(ch_buf_room(&file, room), room);
-	enum ch_err err = ag_record_put_root(&w, &(struct ag_record_root){ .note = note });
-	if (err == CH_OK)
-		err = ch_file_replace(c->dir, FILE_NAME, ch_wr_span(&w));
+	enum ch_err err = ag_root_keep(c->dir, note);
 	if (err != CH_OK)
 		ag_problem(c, "the fleet root cannot be kept: %s",
 			   err == CH_ERR_IO ? strerror(errno) : ch_err_str(err));
-	ch_buf_free(&file);
 	return err;
 }
 
@@ -61,27 +39,14 @@ static enum ch_err keep(struct collect *c, struct ch_span note)
 /* What was kept. False if there is none; one that is damaged is as good as none, and the provisioned one is the beginning again. */
 static bool read_kept(struct collect *c)
 {
-	struct ch_buf file = { 0 };
-	struct ag_record_root r;
 	struct ch_diag d = { .rule = NULL };
-	enum ch_err err = ch_file_read_at(&file, c->dir, FILE_NAME, CH_NOTE_MAX + AG_TEXT_MAX);
-	if (err == CH_ERR_NOTFOUND)
-		return false;
+	enum ch_err err = ag_root_read(&c->root, c->dir, &d);
 	if (err == CH_ERR_IO)
 		ag_child_end("the fleet root in the state folder cannot be read");
-	if (err == CH_OK)
-		err = ag_record_root(&r, ch_buf_span(&file));
-	if (err == CH_OK)
-		err = ag_root_parse(&c->root, r.note, &d);
-	if (err == CH_OK)
-		err = ch_fleet_root_first(&c->root.r, &d);
-	ch_buf_free(&file);
-	if (err != CH_OK) {
-		ag_root_clear(&c->root);
+	if (err != CH_OK && err != CH_ERR_NOTFOUND)
 		ch_log(CH_LOG_ERROR,
-		       "the file '" FILE_NAME "' is damaged (%s): the provisioned fleet root is the beginning again",
+		       "the file 'root' is damaged (%s): the provisioned fleet root is the beginning again",
 		       d.rule != NULL ? d.rule : ch_err_str(err));
-	}
 	return err == CH_OK;
 }
 

@@ -2,23 +2,13 @@
 #ifndef CH_AGENT_ROOT_H
 #define CH_AGENT_ROOT_H
 
-#include "core/trust/fleet_root.h"
-#include "host/base/mem.h"
+#include "agent/ipc/root_file.h"
 
 /* The fleet root on a device: kept, walked from version to version, and what follows from it for net and clock. */
 
 struct collect;
 
 #define AG_ROOT_STEPS_MAX 1024 /* versions in one walk; the next attempt goes on */
-
-/* A document and its bytes, to which it points. */
-struct ag_root {
-	struct ch_buf note;
-	struct ch_fleet_root r; /* version 0: there is none */
-};
-
-CH_MUST_USE enum ch_err ag_root_parse(struct ag_root *to, struct ch_span note, struct ch_diag *d);
-void ag_root_clear(struct ag_root *root);
 
 /*
  * Takes the newest of what is kept and what was provisioned, and tells net whom to trust. Without a provisioned one nothing is done:

@@ -2,6 +2,7 @@
 #include "agent/ipc/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,8 +19,20 @@ _Noreturn void ag_child_end(const char *why)
 
 static const char *log_name(enum ag_role role)
 {
-	static const char *const name[AG_ROLE_COUNT] = { "agent", "agent-tpm", "agent-net", "agent-collect" };
+	static const char *const name[AG_ROLE_COUNT] = { "agent", "agent-tpm", "agent-net", "agent-collect",
+							 "agent-apply" };
 	return name[role];
+}
+
+const enum ag_role *ag_peers(enum ag_role role)
+{
+	static const enum ag_role peer[AG_ROLE_COUNT][AG_PEERS_MAX + 1] = {
+		[AG_TPM] = { AG_NET, AG_COLLECT },
+		[AG_NET] = { AG_TPM, AG_COLLECT },
+		[AG_COLLECT] = { AG_TPM, AG_NET, AG_APPLY },
+		[AG_APPLY] = { AG_COLLECT },
+	};
+	return peer[role];
 }
 
 void ag_child_begin(struct ag_child *c, enum ag_role role, enum ag_msg type, void *start)
@@ -30,14 +43,15 @@ void ag_child_begin(struct ag_child *c, enum ag_role role, enum ag_msg type, voi
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
 	for (size_t i = 0; i < CH_COUNT_OF(ignored); i++)
 		(void)signal(ignored[i], SIG_IGN);
-	static const enum ag_role peer[AG_ROLE_COUNT][2] = {
-		[AG_TPM] = { AG_NET, AG_COLLECT },
-		[AG_NET] = { AG_TPM, AG_COLLECT },
-		[AG_COLLECT] = { AG_TPM, AG_NET },
-	};
-	for (int i = 0; i < AG_LINKS; i++) {
-		c->link[i].from = i == 0 ? AG_MAIN : peer[role][i - 1];
-		ch_chan_init(&c->link[i].chan, AG_FD_MAIN + i);
+	const enum ag_role *peer = ag_peers(role);
+	c->link[0].from = AG_MAIN;
+	ch_chan_init(&c->link[0].chan, AG_FD_MAIN);
+	for (int i = 0; i < AG_PEERS_MAX; i++) {
+		struct ag_link *l = &c->link[1 + i];
+		l->from = peer[i];
+		l->chan.fd = -1;
+		if (peer[i] != AG_MAIN && fcntl(AG_FD_PEER + i, F_GETFD) >= 0)
+			ch_chan_init(&l->chan, AG_FD_PEER + i);
 	}
 	struct ch_frame f;
 	if (ch_chan_wait(&c->link[0].chan, &f, START_MS) != CH_OK)

@@ -7,20 +7,24 @@
 #include "host/sys/sandbox.h"
 
 /*
- * How a child of the agent begins and speaks. Descriptors, the same in every child: 3 is the channel to main, 4 and 5 those to the
- * two others (in the order of enum ag_role), 6 and 7 in collect the event log and the IMA list.
+ * How a child of the agent begins and speaks. Descriptors, the same in every child: 3 is the channel to main, 4 to 6 those to its
+ * peers, in the order of ag_peers; 7 and 8 in collect the event log and the IMA list. One that is not there is closed.
  */
 #define AG_FD_MAIN     3
 #define AG_FD_PEER     4
-#define AG_FD_EVENTLOG 6
-#define AG_FD_IMA      7
+#define AG_PEERS_MAX   3
+#define AG_FD_EVENTLOG 7
+#define AG_FD_IMA      8
+
+/* Whom a child speaks to besides main: up to AG_PEERS_MAX, ended by AG_MAIN. */
+const enum ag_role *ag_peers(enum ag_role role);
 
 struct ag_link {
 	enum ag_role from; /* who is at the other end */
 	struct ch_chan chan;
 };
 
-#define AG_LINKS 3 /* link[0] is main */
+#define AG_LINKS (1 + AG_PEERS_MAX) /* link[0] is main; those without a peer have no descriptor, -1 */
 struct ag_child {
 	enum ag_role role;
 	struct ag_link link[AG_LINKS];
@@ -31,7 +35,7 @@ struct ag_child {
 void ag_child_begin(struct ag_child *c, enum ag_role role, enum ag_msg type, void *start);
 /* Confines the process and says READY; ends it, with a line, if any of it cannot be had. */
 void ag_child_confine(struct ag_child *c, const struct ch_sandbox *s);
-/* The channel to another child. */
+/* The channel to another child, one of ag_peers; its descriptor is -1 if that one was not started. */
 struct ch_chan *ag_child_to(struct ag_child *c, enum ag_role role);
 
 /*

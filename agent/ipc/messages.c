@@ -34,7 +34,7 @@ static const struct {
 	const struct row *(*table)(void); /* ends with the row of `always`, which is at 0 */
 } message[AG_MSG_COUNT] = { AG_MESSAGES(MESSAGE) };
 
-static const char *const role_name[AG_ROLE_COUNT] = { "main", "tpm", "net", "collect" };
+static const char *const role_name[AG_ROLE_COUNT] = { "main", "tpm", "net", "collect", "apply" };
 
 const char *ag_role_str(enum ag_role role)
 {
@@ -44,6 +44,13 @@ const char *ag_role_str(enum ag_role role)
 const char *ag_msg_str(unsigned type)
 {
 	return type > AG_MSG_NONE && type < AG_MSG_COUNT ? message[type].name : "?";
+}
+
+const char *ag_phase_str(unsigned phase)
+{
+	static const char *const name[AG_PHASE_COUNT] = { "none",    "taking", "installing", "installed",
+							  "running", "good",   "refused",    "fell-back" };
+	return phase < AG_PHASE_COUNT ? name[phase] : "?";
 }
 
 static const size_t number_width[] = { [U8] = 1, [U16] = 2, [U32] = 4, [U64] = 8 };
@@ -196,6 +203,19 @@ bool ag_msg_permitted(enum ag_role from, enum ag_role to, unsigned type)
 		{ AG_NET, AG_COLLECT, AG_MSG_CHALLENGED },
 		{ AG_NET, AG_COLLECT, AG_MSG_JUDGED },
 		{ AG_NET, AG_COLLECT, AG_MSG_POLLED },
+		/* apply hears from main and collect only: what is root is not spoken to by what meets the network */
+		{ AG_MAIN, AG_APPLY, AG_MSG_START_APPLY },
+		{ AG_APPLY, AG_MAIN, AG_MSG_READY },
+		{ AG_APPLY, AG_MAIN, AG_MSG_REBOOT },
+		{ AG_COLLECT, AG_APPLY, AG_MSG_UPDATE_ASK },
+		{ AG_COLLECT, AG_APPLY, AG_MSG_UPDATE_ROOT },
+		{ AG_COLLECT, AG_APPLY, AG_MSG_UPDATE_OFFER },
+		{ AG_COLLECT, AG_APPLY, AG_MSG_UPDATE_BYTES },
+		{ AG_COLLECT, AG_APPLY, AG_MSG_UPDATE_INSTALL },
+		{ AG_COLLECT, AG_APPLY, AG_MSG_UPDATE_REBOOT },
+		{ AG_COLLECT, AG_APPLY, AG_MSG_UPDATE_GOOD },
+		{ AG_COLLECT, AG_APPLY, AG_MSG_UPDATE_DROP },
+		{ AG_APPLY, AG_COLLECT, AG_MSG_UPDATE_STATE },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(permitted); i++) {
 		if (permitted[i].from == from && permitted[i].to == to && permitted[i].type == type)

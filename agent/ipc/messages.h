@@ -3,6 +3,7 @@
 #define CH_AGENT_MESSAGES_H
 
 #include "core/base/err.h"
+#include "core/base/limits.h"
 #include "host/sys/chan.h"
 
 /*
@@ -12,21 +13,23 @@
  *   SPAN             a u32 length and that many bytes, at most `size`; borrowed from the frame
  */
 
-enum ag_role { AG_MAIN, AG_TPM, AG_NET, AG_COLLECT, AG_ROLE_COUNT };
+enum ag_role { AG_MAIN, AG_TPM, AG_NET, AG_COLLECT, AG_APPLY, AG_ROLE_COUNT };
 
-/* "main", "tpm", "net", "collect". */
+/* "main", "tpm", "net", "collect", "apply". */
 const char *ag_role_str(enum ag_role role);
 
-#define AG_TEXT_MAX 1024
-#define AG_TPM_MAX  4096               /* one TPM structure */
-#define AG_CERT_MAX 16384              /* one certificate, or one chain as PEM */
-#define AG_BODY_MAX ((size_t)24 << 20) /* body of one HTTP request */
-#define AG_PAGE_MAX ((size_t)64 << 10) /* what is told of an answer */
-#define AG_NONCE    32
-#define AG_DIGEST   32
-#define AG_SECRET   32 /* of a credential: at most the digest of the EK's name algorithm, and we make it 32 */
-#define AG_RS       64 /* r and s on P-256 */
-#define AG_DEVICE   16
+#define AG_TEXT_MAX  1024
+#define AG_TPM_MAX   4096               /* one TPM structure */
+#define AG_CERT_MAX  16384              /* one certificate, or one chain as PEM */
+#define AG_BODY_MAX  ((size_t)24 << 20) /* body of one HTTP request */
+#define AG_PAGE_MAX  ((size_t)64 << 10) /* what is told of an answer */
+#define AG_NONCE     32
+#define AG_DIGEST    32
+#define AG_SECRET    32 /* of a credential: at most the digest of the EK's name algorithm, and we make it 32 */
+#define AG_RS        64 /* r and s on P-256 */
+#define AG_DEVICE    16
+#define AG_PIECE_MAX ((size_t)256 << 10) /* of an artefact, in one message */
+#define AG_PROOF_MAX ((size_t)160 << 10) /* of a release (core/update/release_proof.h) */
 
 /* clang-format off */
 
@@ -47,6 +50,15 @@ const char *ag_role_str(enum ag_role role);
 	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, AG_TEXT_MAX) F(U8, has_eventlog, 0) F(U8, has_ima, 0) \
 	F(U8, once, 0) F(U8, software, 0) F(U32, interval, 0) F(U32, poll, 0) F(U64, built, 0) F(SPAN, class_name, 64) \
 	F(SPAN, hostname, 255) F(SPAN, token, AG_TEXT_MAX) F(SPAN, boot_id, 64) F(SPAN, fleet_root, AG_PAGE_MAX)
+/*
+ * `root`: the spool. `bus`: address of the D-Bus that RAUC is on, empty: there is no RAUC. `fleet_root`: the document that was
+ * provisioned. `class_name`: of the configuration, or empty: then it is the one that the server gave at the enrolment.
+ */
+#define AG_FIELDS_START_APPLY(F) \
+	F(SPAN, root, AG_TEXT_MAX) F(SPAN, bus, AG_TEXT_MAX) F(U64, built, 0) F(SPAN, class_name, 64) F(SPAN, boot_id, 64) \
+	F(SPAN, fleet_root, AG_PAGE_MAX)
+/* What was installed is to run: start the machine again. */
+#define AG_FIELDS_REBOOT(F)
 /* Confined and at work. `sandbox`: what is active, for people. */
 #define AG_FIELDS_READY(F) F(SPAN, sandbox, AG_TEXT_MAX)
 /* Attest now (SIGHUP). */
@@ -106,6 +118,40 @@ const char *ag_role_str(enum ag_role role);
 /* `status` of HTTP, 0 if the server was not reached; `places`: how many servers there are; `note`: the document, if it is 200. */
 #define AG_FIELDS_ROOT_ANSWER(F) F(U16, status, 0) F(U32, places, 0) F(SPAN, note, AG_PAGE_MAX)
 
+/* --- apply: the only process that is root; it judges releases, keeps their bytes and has RAUC install them. Every request is answered by UPDATE_STATE --- */
+
+/* How it stands. `slots`: what RAUC says of its slots is wanted, too. */
+#define AG_FIELDS_UPDATE_ASK(F) F(U8, slots, 0)
+/* The next version of the fleet root after the one that apply has. */
+#define AG_FIELDS_UPDATE_ROOT(F) F(SPAN, note, AG_PAGE_MAX)
+/*
+ * A release for this device. `time`: what is known for certain of the time. `class_name`: of the device. `document`: the release as
+ * it is signed; `proof`: what shows that it is in the log (core/update/release_proof.h).
+ */
+#define AG_FIELDS_UPDATE_OFFER(F) \
+	F(U64, deployment, 0) F(U64, time, 0) F(SPAN, class_name, 64) F(SPAN, document, CH_RELEASE_FILE_MAX) \
+	F(SPAN, proof, AG_PROOF_MAX)
+/* Bytes of the artefact, which go where the last ones ended. */
+#define AG_FIELDS_UPDATE_BYTES(F) F(U64, offset, 0) F(SPAN, bytes, AG_PIECE_MAX)
+/* All bytes are there: check them and install. */
+#define AG_FIELDS_UPDATE_INSTALL(F)
+/* The server knows that it is installed: start the machine again. */
+#define AG_FIELDS_UPDATE_REBOOT(F)
+/* The server has seen what runs, and wants it to stay. */
+#define AG_FIELDS_UPDATE_GOOD(F)
+/* The server offers it no more. */
+#define AG_FIELDS_UPDATE_DROP(F)
+/*
+ * `error`: why the request was not done, and may be later; empty if it was. `phase`: an enum ag_phase. `root`: version of the fleet
+ * root that apply has. `size`, `offset`: bytes of the artefact, and how many of them are there; `sha256`: its name at the server.
+ * `percent`, `reason`: of an installation, of a refusal. `slot`: what the boot loader calls the slot that runs, if it is known;
+ * `slots`: what RAUC says of all of them, as JSON.
+ */
+#define AG_FIELDS_UPDATE_STATE(F) \
+	F(SPAN, error, AG_TEXT_MAX) F(U8, phase, 0) F(U64, root, 0) F(U64, deployment, 0) F(FIX, release, AG_DIGEST) \
+	F(SPAN, name, 64) F(SPAN, version, 64) F(U64, sequence, 0) F(U64, size, 0) F(U64, offset, 0) F(FIX, sha256, AG_DIGEST) F(U8, percent, 0) \
+	F(SPAN, reason, AG_TEXT_MAX) F(SPAN, slot, 64) F(SPAN, slots, AG_PAGE_MAX)
+
 /* What every answer begins with: `status` of HTTP, 0 if no server was reached; `code`: of a refusal; `error`: why, for the log. */
 #define AG_ANSWER(F)           F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, code, 64) F(SPAN, error, AG_TEXT_MAX)
 #define AG_FIELDS_ENROLLING(F) AG_ANSWER(F) F(FIX, enrol, 16) F(SPAN, blob, AG_TPM_MAX) F(SPAN, secret, AG_TPM_MAX)
@@ -133,7 +179,10 @@ const char *ag_role_str(enum ag_role role);
 	M(SIGNED, signed) M(KEEP, keep) M(KEPT, kept) M(QUOTE, quote) M(QUOTED, quoted) M(CERTIFICATE, certificate) \
 	M(CALL, call) M(ENROLLING, enrolling) M(CERTIFIED, certified) M(CHALLENGED, challenged) \
 	M(JUDGED, judged) M(POLLED, polled) M(TRUST, trust) M(FETCH_ROOT, fetch_root) \
-	M(ROOT_ANSWER, root_answer)
+	M(ROOT_ANSWER, root_answer) M(START_APPLY, start_apply) M(REBOOT, reboot) M(UPDATE_ASK, update_ask) \
+	M(UPDATE_ROOT, update_root) M(UPDATE_OFFER, update_offer) M(UPDATE_BYTES, update_bytes) \
+	M(UPDATE_INSTALL, update_install) M(UPDATE_REBOOT, update_reboot) M(UPDATE_GOOD, update_good) \
+	M(UPDATE_DROP, update_drop) M(UPDATE_STATE, update_state)
 /* clang-format on */
 
 #define AG_ENUM(upper, lower) AG_MSG_##upper,
@@ -167,6 +216,24 @@ enum ag_route {
 	AG_ROUTE_POLL,
 	AG_ROUTE_COUNT
 };
+
+/*
+ * How a deployment stands on the device. What is refused, fell back or is good stays so until another one is offered.
+ */
+enum ag_phase {
+	AG_PHASE_NONE,
+	AG_PHASE_TAKING,     /* the release holds; its bytes are taken */
+	AG_PHASE_INSTALLING, /* RAUC is at work */
+	AG_PHASE_INSTALLED,  /* it is to run from the next start of the machine on */
+	AG_PHASE_RUNNING,    /* it runs, and the next start falls back unless it is marked as good */
+	AG_PHASE_GOOD,       /* it runs and stays */
+	AG_PHASE_REFUSED,    /* it will not be installed; `reason` says why */
+	AG_PHASE_FELL_BACK,  /* it was installed and another slot runs after the next start */
+	AG_PHASE_COUNT
+};
+
+/* "none", "taking", … */
+const char *ag_phase_str(unsigned phase);
 
 /* "QUOTE", … */
 const char *ag_msg_str(unsigned type);

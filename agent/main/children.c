@@ -21,7 +21,7 @@
 
 #define PATH_ROOM 4096
 #define BOOT_ID   "/proc/sys/kernel/random/boot_id"
-#define FDS       5
+#define FDS       (AG_FD_IMA - AG_FD_MAIN + 1)
 #define FD_ASIDE  32 /* descriptors are moved here before they get their numbers */
 #define REAP_STEP 20 /* ms */
 
@@ -123,12 +123,28 @@ static void close_all(int *fd, size_t count)
 	}
 }
 
+/* Whether a child is started at all. */
+static bool wanted(const struct config *cfg, enum ag_role role)
+{
+	return role != AG_APPLY || cfg->backend != CONFIG_NO_UPDATES;
+}
+
+static bool speaks(enum ag_role to, enum ag_role with)
+{
+	bool found = with == AG_MAIN;
+	for (const enum ag_role *p = ag_peers(to); *p != AG_MAIN; p++)
+		found = found || *p == with;
+	return found;
+}
+
 /* pair[a][b] is the end that a has of its channel to b. */
-static bool make_pairs(int pair[static AG_ROLE_COUNT][AG_ROLE_COUNT])
+static bool make_pairs(const struct config *cfg, int pair[static AG_ROLE_COUNT][AG_ROLE_COUNT])
 {
 	for (size_t a = 0; a < AG_ROLE_COUNT; a++) {
 		for (size_t b = 0; b < a; b++) {
 			int two[2];
+			if (!wanted(cfg, (enum ag_role)a) || !speaks((enum ag_role)a, (enum ag_role)b))
+				continue;
 			if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, two) != 0) {
 				ch_log(CH_LOG_ERROR, "no channel between processes: %s", strerror(errno));
 				return false;
@@ -180,14 +196,19 @@ static bool gather(struct papers *p, const struct config *cfg)
 	const char *user[AG_ROLE_COUNT] = {
 		[AG_TPM] = cfg->user_tpm, [AG_NET] = cfg->user_net, [AG_COLLECT] = cfg->user_collect
 	};
-	static const enum ag_role with_folder[] = { AG_TPM, AG_COLLECT };
+	static const enum ag_role with_folder[] = { AG_TPM, AG_COLLECT, AG_APPLY };
 	for (size_t r = AG_TPM; r < AG_ROLE_COUNT; r++) {
-		if (!owner_of(user[r], &p->owner[r]))
+		/* apply stays root: RAUC's service takes bundles from nobody else */
+		if (user[r] != NULL && !owner_of(user[r], &p->owner[r]))
 			return false;
 	}
 	for (size_t i = 0; i < CH_COUNT_OF(with_folder); i++) {
 		enum ag_role r = with_folder[i];
+		if (!wanted(cfg, r))
+			continue;
 		(void)snprintf(p->dir[r], PATH_ROOM, "%s/%s", cfg->state_dir, ag_role_str(r));
+		if (r == AG_APPLY && cfg->spool != NULL)
+			(void)snprintf(p->dir[r], PATH_ROOM, "%s", cfg->spool);
 		if (strlen(p->dir[r]) >= AG_TEXT_MAX || !folder(p->dir[r], &p->owner[r]))
 			return false;
 	}
@@ -268,18 +289,29 @@ static void send_starts(struct children *c, const struct config *cfg, const stru
 	ag_child_send(&c->chan[AG_COLLECT], AG_MSG_START_COLLECT, 0, &collect);
 }
 
+static void send_start_apply(struct children *c, const struct config *cfg, const struct papers *p)
+{
+	const struct ag_start_apply apply = {
+		.root = text(p->dir[AG_APPLY]),
+		.bus = text(cfg->bus),
+		.built = CH_BUILT,
+		.class_name = text(cfg->device_class),
+		.boot_id = trimmed(&p->boot_id),
+		.fleet_root = ch_buf_span(&p->fleet_root),
+	};
+	ag_child_send(&c->chan[AG_APPLY], AG_MSG_START_APPLY, 0, &apply);
+}
+
 static bool start_one(struct children *c, enum ag_role role, int pair[static AG_ROLE_COUNT][AG_ROLE_COUNT],
 		      const struct papers *p)
 {
 	char path[PATH_ROOM];
 	if (!program_of(role, path))
 		return false;
-	int fd[FDS] = { pair[role][AG_MAIN], -1, -1, -1, -1 };
+	int fd[FDS] = { pair[role][AG_MAIN], -1, -1, -1, -1, -1 };
 	size_t n = 1;
-	for (size_t other = AG_TPM; other < AG_ROLE_COUNT; other++) {
-		if (other != (size_t)role)
-			fd[n++] = pair[role][other];
-	}
+	for (const enum ag_role *peer = ag_peers(role); *peer != AG_MAIN; peer++)
+		fd[n++] = pair[role][*peer];
 	if (role == AG_COLLECT) {
 		fd[AG_FD_EVENTLOG - AG_FD_MAIN] = p->eventlog;
 		fd[AG_FD_IMA - AG_FD_MAIN] = p->ima;
@@ -301,15 +333,17 @@ bool children_start(struct children *c, const struct config *cfg, bool once)
 	int pair[AG_ROLE_COUNT][AG_ROLE_COUNT];
 	for (size_t i = 0; i < sizeof(pair) / sizeof(pair[0][0]); i++)
 		pair[i / AG_ROLE_COUNT][i % AG_ROLE_COUNT] = -1;
-	bool ok = gather(&p, cfg) && make_pairs(pair);
+	bool ok = gather(&p, cfg) && make_pairs(cfg, pair);
 	for (size_t r = AG_TPM; r < AG_ROLE_COUNT; r++)
-		ok = ok && start_one(c, (enum ag_role)r, pair, &p);
+		ok = ok && (!wanted(cfg, (enum ag_role)r) || start_one(c, (enum ag_role)r, pair, &p));
 	for (size_t r = AG_TPM; r < AG_ROLE_COUNT; r++) {
 		ch_chan_init(&c->chan[r], pair[AG_MAIN][r]);
 		close_all(pair[r], AG_ROLE_COUNT);
 	}
 	if (ok)
 		send_starts(c, cfg, &p, once);
+	if (ok && wanted(cfg, AG_APPLY))
+		send_start_apply(c, cfg, &p);
 	papers_free(&p);
 	if (!ok)
 		children_stop(c, 0);

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 /*
- * The three children, started together and ended together: what one of them has in flight concerns the others, and everything that
+ * The children, started together and ended together: what one of them has in flight concerns the others, and everything that
  * matters is on the disk.
  */
 struct children {

@@ -15,11 +15,22 @@ static const struct ch_conf_word ek_words[] = {
 	{ "auto", 0 }, { "p-256", 1 }, { "p-384", 2 }, { "rsa-2048", 3 }, { NULL, 0 }
 };
 
+static const struct ch_conf_word backend_words[] = { { "none", CONFIG_NO_UPDATES },
+						     { "rauc", CONFIG_RAUC },
+						     { NULL, 0 } };
+static const struct ch_conf_word reboot_words[] = { { "manual", 0 }, { "auto", 1 }, { NULL, 0 } };
+
 #define AT(name) .offset = offsetof(struct config, name)
 static const struct ch_conf_key user_keys[] = {
 	{ "tpm", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_tpm) },
 	{ "net", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_net) },
 	{ "collect", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(user_collect) },
+};
+static const struct ch_conf_key update_keys[] = {
+	{ "backend", CH_CONF_WORD, CH_CONF_OPTIONAL, AT(backend), .words = backend_words },
+	{ "spool", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(spool) },
+	{ "reboot", CH_CONF_WORD, CH_CONF_OPTIONAL, AT(reboot), .words = reboot_words },
+	{ "bus", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(bus) },
 };
 static const struct ch_conf_key keys[] = {
 	{ "server", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(servers) },
@@ -36,6 +47,7 @@ static const struct ch_conf_key keys[] = {
 	{ "token_file", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(token_file) },
 	{ "interval", CH_CONF_DURATION, CH_CONF_OPTIONAL, AT(interval), .min = 1, .max = DAY },
 	{ "poll", CH_CONF_DURATION, CH_CONF_OPTIONAL, AT(poll), .min = 1, .max = DAY },
+	{ "update", CH_CONF_MAP, CH_CONF_OPTIONAL, .keys = update_keys, .key_count = CH_COUNT_OF(update_keys) },
 	{ "users", CH_CONF_MAP, CH_CONF_OPTIONAL, .keys = user_keys, .key_count = CH_COUNT_OF(user_keys) },
 };
 
@@ -74,9 +86,20 @@ static enum ch_err check_trust(const struct config *c, struct ch_yaml_error *e)
 			      (const char *const[]){ "'fleet_root' is missing, or 'server' and 'server_ca'", NULL });
 }
 
+/* What is installed must be signed by somebody, and only a fleet root says by whom. */
+static enum ch_err check_update(const struct config *c, struct ch_yaml_error *e)
+{
+	if (c->backend == CONFIG_NO_UPDATES || c->fleet_root != NULL)
+		return CH_OK;
+	return ch_yaml_refuse(e, CH_ERR_MISSING, ch_conf_find(&c->file, "update", "backend"),
+			      (const char *const[]){ "'fleet_root' is missing: it says who may sign releases", NULL });
+}
+
 static enum ch_err check(const struct config *c, struct ch_yaml_error *e)
 {
 	enum ch_err err = check_trust(c, e);
+	if (err == CH_OK)
+		err = check_update(c, e);
 	if (err == CH_OK)
 		err = check_place(c, "proxy", c->proxy, e);
 	for (size_t i = 0; i < c->servers.count && err == CH_OK; i++)
@@ -93,6 +116,7 @@ bool config_read(struct config *c, const char *path)
 		.eventlog = "/sys/kernel/security/tpm0/binary_bios_measurements",
 		.ima = "/sys/kernel/security/ima/binary_runtime_measurements",
 		.poll = 60,
+		.bus = "unix:path=/run/dbus/system_bus_socket",
 		.user_tpm = "chainhold-agent-tpm",
 		.user_net = "chainhold-agent-net",
 		.user_collect = "chainhold-agent-collect",

@@ -6,6 +6,8 @@
 
 /* chainhold-agent.yaml; chainhold-agent.8 has every key. What is not in the file is NULL or 0, or has its default. */
 
+enum config_backend { CONFIG_NO_UPDATES, CONFIG_RAUC };
+
 struct config {
 	struct ch_conf_texts servers; /* "host:port" */
 	const char *server_ca;        /* file with the roots that may vouch for them, PEM */
@@ -20,6 +22,10 @@ struct config {
 	const char *device_class;
 	const char *token_file;
 	const char *user_tpm, *user_net, *user_collect; /* names or numbers */
+	uint32_t backend;                               /* who installs updates: enum config_backend */
+	uint32_t reboot;                                /* 1: the machine is started again when one was installed */
+	const char *spool;                              /* NULL: "apply" in the state folder */
+	const char *bus;                                /* the D-Bus that RAUC is on */
 	uint32_t interval;                              /* seconds; 0: as the server says */
 	uint32_t poll;                                  /* seconds */
 	struct ch_conf file;                            /* what the texts point into */

@@ -19,6 +19,7 @@
 /* chainhold-agent: starts, wires and restarts the others. It sees no byte from the network and no key. */
 
 #define CONFIG_DEFAULT "/etc/chainhold/chainhold-agent.yaml"
+#define REBOOT         "/sbin/reboot"
 #define GRACE_MS       3000
 #define RESTART_FIRST  1 /* seconds */
 #define RESTART_MAX    60
@@ -95,6 +96,29 @@ static void on_done(struct agent *a, const struct ag_link *l, const struct ch_fr
 	a->code = m.ok != 0 ? AGENT_OK : AGENT_FAILED;
 }
 
+/* The one program that this agent starts: whoever runs the machine decides what an orderly end is. */
+static void on_reboot(struct agent *a, const struct ag_link *l, const struct ch_frame *f)
+{
+	struct ag_reboot m;
+	ag_child_parse(&(struct ag_child){ .role = AG_MAIN }, l, f, &m);
+	if (a->config.reboot == 0) {
+		ch_log(CH_LOG_NOTICE, "an update is installed; it runs when the machine is started again");
+		return;
+	}
+	ch_log(CH_LOG_NOTICE, "an update is installed: starting the machine again");
+	pid_t pid = fork();
+	if (pid == 0) {
+		char path[] = REBOOT;
+		sigset_t none;
+		(void)sigemptyset(&none);
+		(void)sigprocmask(SIG_SETMASK, &none, NULL);
+		(void)execve(path, (char *const[]){ path, NULL }, (char *const[]){ NULL });
+		_exit(EXIT_FAILURE);
+	}
+	if (pid < 0)
+		ch_log(CH_LOG_ERROR, "%s cannot be started: %s", REBOOT, strerror(errno));
+}
+
 static void serve(struct agent *a, enum ag_role role)
 {
 	static const struct {
@@ -104,6 +128,7 @@ static void serve(struct agent *a, enum ag_role role)
 		{ AG_MSG_READY, on_ready },
 		{ AG_MSG_STATUS, on_status },
 		{ AG_MSG_DONE, on_done },
+		{ AG_MSG_REBOOT, on_reboot },
 	};
 	struct ch_chan *c = &a->children.chan[role];
 	const struct ag_link from = { .from = role };

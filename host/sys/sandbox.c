@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void filter_release(scmp_filter_ctx *ctx)
@@ -149,6 +151,12 @@ static const int module_calls[] = {
 	SCMP_SYS(timer_settime), SCMP_SYS(timer_settime64), SCMP_SYS(mlock),   SCMP_SYS(munlock),
 	SCMP_SYS(sysinfo),       SCMP_SYS(uname),           SCMP_SYS(getppid),
 };
+/* libsystemd sends with sendmsg, and asks for a limit of its own when a message is large. */
+static const int bus_calls[] = {
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt),
+};
 static const int connect_calls[] = {
 	SCMP_SYS(connect),     SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getpeername),
 	SCMP_SYS(getsockname), SCMP_SYS(sendmmsg),   SCMP_SYS(ioctl),      SCMP_SYS(uname),
@@ -239,7 +247,17 @@ static int install(unsigned allow)
 		rc = allow_sockets(ctx);
 	if (rc == 0 && (allow & CH_ALLOW_MODULE) != 0)
 		rc = allow_all(ctx, module_calls, CH_COUNT_OF(module_calls));
+	if (rc == 0 && (allow & CH_ALLOW_BUS) != 0)
+		rc = allow_all(ctx, bus_calls, CH_COUNT_OF(bus_calls));
 	return rc == 0 ? seccomp_load(ctx) : rc;
+}
+
+/* capabilities(7): what is in no set comes back only by execve, which no sandbox here allows. */
+static bool give_up_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0, 0, 0 } };
+	return syscall(SYS_capset, &head, none) == 0;
 }
 
 /* True if it was done before: what is then not there is any right to do it again. */
@@ -274,7 +292,7 @@ enum ch_err ch_sandbox_enter(const struct ch_sandbox *s, struct ch_wr *report)
 {
 	if (s->root != NULL && (chroot(s->root) != 0 || chdir("/") != 0))
 		return CH_ERR_INTERNAL;
-	if (!become_user(s->uid, s->gid) || !give_up_privilege())
+	if (!become_user(s->uid, s->gid) || !give_up_privilege() || (s->powerless && !give_up_capabilities()))
 		return CH_ERR_INTERNAL;
 	bool files = (s->allow & (CH_ALLOW_FILES | CH_ALLOW_FILES_READ)) != 0;
 	int abi;
@@ -291,6 +309,7 @@ enum ch_err ch_sandbox_enter(const struct ch_sandbox *s, struct ch_wr *report)
 	if (report != NULL) {
 		ch_wr_str(report, s->root != NULL ? "root " : "");
 		ch_wr_str(report, s->uid != 0 ? "uid " : "");
+		ch_wr_str(report, s->powerless ? "no-capabilities " : "");
 		ch_wr_str(report, "no_new_privs landlock=");
 		ch_wr_dec(report, (uint64_t)abi);
 		ch_wr_str(report, " seccomp");

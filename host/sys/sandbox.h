@@ -21,10 +21,12 @@ CH_MUST_USE enum ch_err ch_sandbox_compute(void);
 #define CH_ALLOW_FILES      0x04u /* the same for writing; make, rename and remove files */
 #define CH_ALLOW_CONNECT    0x08u /* open TCP and UDP sockets and connect them */
 #define CH_ALLOW_MODULE     0x10u /* what foreign code that computes asks of the system: see sandbox.c */
+#define CH_ALLOW_BUS        0x20u /* speak over a connection to D-Bus that is open */
 
 struct ch_sandbox {
 	const char *root;  /* its root directory from now on; NULL leaves the root as it is */
 	uint32_t uid, gid; /* become these; both 0 leaves the user as it is */
+	bool powerless;    /* gives up every capability: for a process that stays root because others ask who it is */
 	unsigned allow;
 	const char *const
 		*read_only; /* with files: landlock leaves these folders only, ended by NULL; NULL: all of the root */

@@ -23,6 +23,7 @@ keys='Esys_.*|EVP_PKEY_sign.*|EVP_PKEY_Q_keygen|EVP_EC_gen|d2i_.*PrivateKey|i2d_
 network='socket|connect|bind|listen|accept4?|getaddrinfo|SSL_.*'
 forbid build/chainhold-agent "$keys|SSL_.*|EVP_.*|connect|bind|listen|accept4?|getaddrinfo" 'main sees neither the network nor a key'
 forbid build/chainhold-agent-collect "$keys|$network" 'collect has neither the network nor a key'
+forbid build/chainhold-agent-apply "$keys|$network|system|popen|posix_spawnp?|exec[vl].*|fexecve|fork|vfork" 'apply judges and asks RAUC: no network, no key, no program of its own'
 forbid build/chainhold-agent-tpm 'bind|listen|accept4?|getaddrinfo|SSL_.*' 'tpm has no network'
 forbid build/chainhold-agent-net "Esys_.*|EVP_PKEY_Q_keygen|EVP_EC_gen|i2d_PrivateKey|bind|listen|accept4?" 'net has no key and serves nobody'
 
