@@ -15,6 +15,21 @@ int cli_root_parse(struct cli_root *c)
 	return err == CH_OK ? -1 : cli_refused(c->path, NULL, err, &d);
 }
 
+int cli_root_trust(struct cli_root *c)
+{
+	struct ch_diag d;
+	uint64_t now = 0;
+	int code = cli_root_parse(c);
+	if (code < 0)
+		code = cli_take_time(NULL, &now);
+	if (code >= 0)
+		return code;
+	enum ch_err err = ch_fleet_root_first(&c->r, &d);
+	if (err == CH_OK)
+		err = ch_fleet_root_current(&c->r, now, &d);
+	return err == CH_OK ? -1 : cli_refused(c->path, NULL, err, &d);
+}
+
 /* --- show --- */
 
 static void put_time(struct ch_wr *w, const char *label, uint64_t seconds)

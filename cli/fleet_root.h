@@ -15,6 +15,11 @@ struct cli_root {
 
 /* Reads the document that was read into `file`; a refusal names the file. -1 to go on. */
 int cli_root_parse(struct cli_root *c);
+/*
+ * The same of a document that the user trusts for where it came from, when its keys are to be used: its own threshold signed it and it has
+ * not expired by the local clock. Needs the crypto backend. -1 to go on.
+ */
+int cli_root_trust(struct cli_root *c);
 /* What a person must see of it, before they sign as well. */
 void cli_root_show(struct ch_wr *w, const struct ch_fleet_root *r);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cmd.h"
+#include "cli/fleet_root.h"
 #include "core/base/text.h"
 #include "core/trust/proof.h"
 #include "core/wire/der.h"
@@ -46,23 +47,32 @@ static void show(struct ch_wr *w, const struct ch_proof *p, const struct ch_chec
 }
 
 struct check {
-	const char *key, *proof, *entry, *record, *salt;
+	const char *key, *root_path, *proof, *entry, *record, *salt;
 	bool json;
+	struct cli_root *root; /* NULL: the key is named */
 	struct ch_buf key_text, proof_text, entry_bytes, record_bytes, salt_bytes;
 };
 
-static int read_files(struct check *k)
+static int read_key(struct check *k)
 {
-	int code = cli_read(&k->proof_text, k->proof);
+	if (k->root != NULL)
+		return cli_read(&k->root->file, k->root_path);
 	/* A key as text has a plus; a file of that name is told apart by ./ before it. */
 	bool text = ch_span_str(k->key).n > 0 && k->key[0] != '.' && k->key[0] != '/';
 	bool plus = false;
 	for (const char *p = k->key; *p != '\0'; p++)
 		plus = plus || *p == '+';
-	if (text && plus)
-		ch_buf_append(&k->key_text, ch_span_str(k->key));
-	else if (code < 0)
-		code = cli_read(&k->key_text, k->key);
+	if (!text || !plus)
+		return cli_read(&k->key_text, k->key);
+	ch_buf_append(&k->key_text, ch_span_str(k->key));
+	return -1;
+}
+
+static int read_files(struct check *k)
+{
+	int code = cli_read(&k->proof_text, k->proof);
+	if (code < 0)
+		code = read_key(k);
 	if (code < 0 && k->entry != NULL)
 		code = cli_read(&k->entry_bytes, k->entry);
 	if (code < 0 && k->record != NULL)
@@ -94,12 +104,11 @@ static int check_record(const struct check *k, struct ch_span entry)
 	return CLI_FAILS;
 }
 
-static int check(const struct check *k)
+/* By the key that was named. */
+static int check_key(const struct check *k, const struct ch_proof *proof, struct ch_span entry,
+		     struct ch_checkpoint *head)
 {
-	static struct ch_proof proof;
 	struct ch_note_key key;
-	struct ch_verify_key vk;
-	struct ch_checkpoint head;
 	struct ch_diag d;
 	struct ch_span text = ch_buf_span(&k->key_text);
 	while (text.n > 0 && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
@@ -107,20 +116,34 @@ static int check(const struct check *k)
 	enum ch_err err = ch_note_key_parse(&key, text, &d);
 	if (err != CH_OK)
 		return cli_refused("--key", NULL, err, &d);
-	err = ch_proof_parse(&proof, ch_buf_span(&k->proof_text), &d);
+	err = ch_proof_check_any(proof, entry, &key, 1, head, &d);
+	return err == CH_OK ? -1 : cli_refused(k->proof, NULL, err, &d);
+}
+
+/* By one of the logs of the fleet root. */
+static int check_root(const struct check *k, const struct ch_proof *proof, struct ch_span entry,
+		      struct ch_checkpoint *head)
+{
+	struct ch_diag d;
+	int code = cli_root_trust(k->root);
+	if (code >= 0)
+		return code;
+	enum ch_err err = ch_proof_check_any(proof, entry, k->root->r.log, k->root->r.log_count, head, &d);
+	return err == CH_OK ? -1 : cli_refused(k->proof, NULL, err, &d);
+}
+
+static int check(const struct check *k)
+{
+	static struct ch_proof proof;
+	struct ch_checkpoint head;
+	struct ch_diag d;
+	enum ch_err err = ch_proof_parse(&proof, ch_buf_span(&k->proof_text), &d);
 	if (err != CH_OK)
 		return cli_refused(k->proof, NULL, err, &d);
 	struct ch_span entry = k->entry != NULL ? ch_buf_span(&k->entry_bytes) : ch_span(proof.extra, proof.extra_n);
-	const struct ch_pub pub = { .type = CH_KEY_ED25519, .a = CH_SPAN_OF(key.pub) };
-	if (ch_verify_key_init(&vk, &pub) != CH_OK) {
-		cli_say("--key: it is not a valid key of Ed25519");
-		return CLI_FAILS;
-	}
-	err = ch_proof_check(&proof, entry, &key, &vk, &head, &d);
-	ch_verify_key_clear(&vk);
-	if (err != CH_OK)
-		return cli_refused(k->proof, NULL, err, &d);
-	int code = check_record(k, entry);
+	int code = k->root != NULL ? check_root(k, &proof, entry, &head) : check_key(k, &proof, entry, &head);
+	if (code < 0)
+		code = check_record(k, entry);
 	if (code >= 0)
 		return code;
 	show(cli_out(), &proof, &head, entry, k->json);
@@ -129,10 +152,13 @@ static int check(const struct check *k)
 
 static int run(struct check *k)
 {
-	if (k->key == NULL) {
-		cli_say("--key is missing: the log's verifier key, or a file that holds it");
+	static struct cli_root root;
+	if ((k->key == NULL) == (k->root_path == NULL)) {
+		cli_say("name the log's key with either --key or --fleet-root");
 		return CLI_USAGE;
 	}
+	root.path = k->root_path;
+	k->root = k->root_path != NULL ? &root : NULL;
 	if ((k->record == NULL) != (k->salt == NULL)) {
 		cli_say("--record and --salt go together");
 		return CLI_USAGE;
@@ -148,13 +174,14 @@ int cmd_inspect_proof(int argc, char **argv)
 	struct check k = { 0 };
 	const struct cli_opt opt[] = {
 		{ "key", "KEY", "the log's verifier key (NAME+ID+BASE64), or a file that holds it", CLI_VALUE, &k.key },
+		{ "fleet-root", "FILE", "the fleet root that names the log's key", CLI_VALUE, &k.root_path },
 		{ "entry", "FILE", "the entry, if the proof does not carry it", CLI_VALUE, &k.entry },
 		{ "record", "FILE", "a record that the entry must commit to", CLI_VALUE, &k.record },
 		{ "salt", "HEX", "the record's salt", CLI_VALUE, &k.salt },
 		{ "json", NULL, "print JSON", CLI_FLAG, &k.json },
 	};
 	const struct cli_usage u = {
-		.args = "--key KEY [--entry FILE] [--record FILE --salt HEX] [--json] PROOF",
+		.args = "--key KEY | --fleet-root FILE [--entry FILE] [--record FILE --salt HEX] [--json] PROOF",
 		.about =
 			"Checks a proof that `chainhold log prove` made (C2SP tlog-proof): the checkpoint in it is signed by the\n"
 			"log's key, and the entry is in its tree. Needs no network and asks nobody.",
@@ -168,6 +195,8 @@ int cmd_inspect_proof(int argc, char **argv)
 	int code = cli_parse(&u, argc, argv, &files);
 	if (code < 0)
 		code = run(&k);
+	if (k.root != NULL)
+		ch_buf_free(&k.root->file);
 	ch_buf_free(&k.key_text);
 	ch_buf_free(&k.proof_text);
 	ch_buf_free(&k.entry_bytes);

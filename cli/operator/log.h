@@ -2,6 +2,7 @@
 #ifndef CH_CLI_OPERATOR_LOG_H
 #define CH_CLI_OPERATOR_LOG_H
 
+#include "cli/fleet_root.h"
 #include "cli/operator/client.h"
 #include "core/trust/checkpoint.h"
 #include "core/trust/tile.h"
@@ -24,6 +25,7 @@ struct log_client {
 	struct ch_note_key key;
 	struct ch_verify_key vk;
 	struct ch_buf key_text;
+	struct cli_root root;  /* where the key came from, if from there */
 	struct op_client conf; /* of the configuration only what names the log is read */
 	char url[LOG_URL_MAX];
 	struct ch_buf note;        /* the checkpoint that was fetched last, as it came */
@@ -36,8 +38,15 @@ struct log_client {
 struct log_options {
 	const char *url;   /* http://HOST[:PORT][/PATH]; without a path "/log"; NULL: `public` of the configuration */
 	const char *key;   /* a verifier key, or a file that holds one; NULL: `log_key` of the configuration */
+	const char *root;  /* in place of it a fleet root: one of its logs */
 	const char *state; /* file of the checkpoint that was seen last; NULL: chainhold-log.checkpoint */
 };
+
+#define LOG_KEY_OPTIONS(o)                                                                                          \
+	{ "key", "KEY", "the log's verifier key (NAME+ID+BASE64), or a file that holds it", CLI_VALUE, &(o)->key }, \
+	{                                                                                                           \
+		"fleet-root", "FILE", "the fleet root that names the log's key", CLI_VALUE, &(o)->root              \
+	}
 
 /* Prepares a client: -1 to go on, or an exit code after a message. log_client_free in any case. */
 int log_client_init(struct log_client *c, struct log_options *o);

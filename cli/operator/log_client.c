@@ -72,6 +72,16 @@ static bool parse_url(struct log_client *c, const char *url)
 	       copy(c->prefix, sizeof(c->prefix), rest.n > 0 ? rest : CH_SPAN_LIT("/log"));
 }
 
+static int use_key(struct log_client *c, const struct ch_note_key *key)
+{
+	const struct ch_pub pub = { .type = CH_KEY_ED25519, .a = CH_SPAN_OF(key->pub) };
+	c->key = *key;
+	if (ch_verify_key_init(&c->vk, &pub) == CH_OK)
+		return -1;
+	cli_say("the log's key is not a valid one of Ed25519");
+	return CLI_FAILS;
+}
+
 /* A key as text, or in a file. */
 static int load_key(struct log_client *c, const char *key)
 {
@@ -86,14 +96,42 @@ static int load_key(struct log_client *c, const char *key)
 	while (text.n > 0 && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
 		text.n--;
 	struct ch_diag d;
-	enum ch_err err = ch_note_key_parse(&c->key, text, &d);
-	if (err != CH_OK)
-		return cli_refused("--key", NULL, err, &d);
-	const struct ch_pub pub = { .type = CH_KEY_ED25519, .a = CH_SPAN_OF(c->key.pub) };
-	if (ch_verify_key_init(&c->vk, &pub) == CH_OK)
-		return -1;
-	cli_say("--key: it is not a valid key of Ed25519");
+	struct ch_note_key named;
+	enum ch_err err = ch_note_key_parse(&named, text, &d);
+	return err == CH_OK ? use_key(c, &named) : cli_refused("--key", NULL, err, &d);
+}
+
+/* Which of the fleet root's logs this one is: the one whose key signed its checkpoint. */
+static int choose_key(struct log_client *c)
+{
+	const struct ch_fleet_root *r = &c->root.r;
+	struct ch_diag d;
+	if (r->log_count == 0) {
+		cli_say("%s names no log", c->root.path);
+		return CLI_FAILS;
+	}
+	if (r->log_count == 1)
+		return use_key(c, &r->log[0]);
+	if (log_client_get(c, "checkpoint", CH_NOTE_MAX, &c->note) != CH_OK)
+		return CLI_IO;
+	for (size_t i = 0; i < r->log_count; i++) {
+		struct ch_checkpoint head;
+		int code = use_key(c, &r->log[i]);
+		if (code >= 0 || ch_checkpoint_open(&head, ch_buf_span(&c->note), &c->key, &c->vk, &d) == CH_OK)
+			return code;
+		ch_verify_key_clear(&c->vk);
+	}
+	cli_say("the checkpoint is signed by none of the logs that %s names", c->root.path);
 	return CLI_FAILS;
+}
+
+static int load_root(struct log_client *c, const char *path)
+{
+	c->root.path = path;
+	int code = cli_read(&c->root.file, path);
+	if (code < 0)
+		code = cli_root_trust(&c->root);
+	return code < 0 ? choose_key(c) : code;
 }
 
 static enum ch_err get_tile(void *ctx, const struct ch_tile *t, uint8_t to[static CH_TILE_BYTES])
@@ -108,11 +146,15 @@ static enum ch_err get_tile(void *ctx, const struct ch_tile *t, uint8_t to[stati
 /* What was not said on the command line is in the configuration. */
 static int from_config(struct log_client *c, struct log_options *o)
 {
-	if (o->url != NULL && o->key != NULL)
+	if (o->key != NULL && o->root != NULL) {
+		cli_say("--key and --fleet-root do not go together");
+		return CLI_USAGE;
+	}
+	if (o->url != NULL && (o->key != NULL || o->root != NULL))
 		return -1;
 	/* A log that is named has a key of its own: never that of another one. */
 	if (o->url != NULL) {
-		cli_say("--key is missing: the log's verifier key, or a file that holds it");
+		cli_say("--key or --fleet-root is missing: the log's verifier key, or the fleet root that names it");
 		return CLI_USAGE;
 	}
 	int code = op_client_public(&c->conf);
@@ -120,7 +162,7 @@ static int from_config(struct log_client *c, struct log_options *o)
 		return code;
 	(void)snprintf(c->url, sizeof(c->url), "http://%s", c->conf.public);
 	o->url = c->url;
-	if (o->key == NULL)
+	if (o->key == NULL && o->root == NULL)
 		o->key = c->conf.log_key;
 	return -1;
 }
@@ -139,7 +181,7 @@ int log_client_init(struct log_client *c, struct log_options *o)
 	c->tiles.get = get_tile;
 	c->tiles.ctx = c;
 	c->tree = (struct ch_tree_src){ ch_tile_node, &c->tiles };
-	return load_key(c, o->key);
+	return o->root != NULL ? load_root(c, o->root) : load_key(c, o->key);
 }
 
 void log_client_free(struct log_client *c)
@@ -148,6 +190,7 @@ void log_client_free(struct log_client *c)
 	c->conn = NULL;
 	ch_verify_key_clear(&c->vk);
 	ch_buf_free(&c->key_text);
+	ch_buf_free(&c->root.file);
 	ch_buf_free(&c->note);
 	ch_conf_clear(&c->conf.conf);
 }

@@ -238,10 +238,10 @@ int op_log_mirror(int argc, char **argv)
 	static struct mirror m;
 	const char *file[2] = { NULL, NULL };
 	const struct cli_opt opt[] = {
-		{ "key", "KEY", "the log's verifier key (NAME+ID+BASE64), or a file that holds it", CLI_VALUE, &o.key },
+		LOG_KEY_OPTIONS(&o),
 	};
 	const struct cli_usage u = {
-		.args = "[--key KEY] [URL] DIR",
+		.args = "[--key KEY | --fleet-root FILE] [URL] DIR",
 		.about =
 			"Keeps a whole copy of the log at URL in DIR, under the log's own paths. Every entry is hashed, and the root\n"
 			"must be the one that the log signed. Run again, it fetches what is new.",

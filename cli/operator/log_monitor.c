@@ -73,7 +73,7 @@ int op_log_monitor(int argc, char **argv)
 	bool json = false, once = false, all = false;
 	const char *interval = NULL;
 	const struct cli_opt opt[] = {
-		{ "key", "KEY", "the log's verifier key (NAME+ID+BASE64), or a file that holds it", CLI_VALUE, &o.key },
+		LOG_KEY_OPTIONS(&o),
 		{ "state", "FILE", "the checkpoint seen last is kept here (chainhold-log.checkpoint)", CLI_VALUE,
 		  &o.state },
 		{ "interval", "SECONDS", "how often the log is asked (5)", CLI_VALUE, &interval },
@@ -82,7 +82,7 @@ int op_log_monitor(int argc, char **argv)
 		{ "json", NULL, "a JSON object a line", CLI_FLAG, &json },
 	};
 	const struct cli_usage u = {
-		.args = "[--key KEY] [--state FILE] [--interval SECONDS] [--all] [--once] [--json] [URL]",
+		.args = "[--key KEY | --fleet-root FILE] [--state FILE] [--interval SECONDS] [--all] [--once] [--json] [URL]",
 		.about =
 			"Prints entries that came since the checkpoint seen last, each checked against the signed tree. Ends only\n"
 			"when the log is not what it was (exit 1), or cannot be reached (exit 4).",

@@ -41,12 +41,12 @@ int op_log_prove(int argc, char **argv)
 	uint64_t seen = 0;
 	uint64_t index = 0;
 	const struct cli_opt opt[] = {
-		{ "key", "KEY", "the log's verifier key (NAME+ID+BASE64), or a file that holds it", CLI_VALUE, &o.key },
+		LOG_KEY_OPTIONS(&o),
 		{ "state", "FILE", "the checkpoint seen last is kept here (chainhold-log.checkpoint)", CLI_VALUE,
 		  &o.state },
 	};
 	const struct cli_usage u = {
-		.args = "[--key KEY] [--state FILE] [URL] INDEX",
+		.args = "[--key KEY | --fleet-root FILE] [--state FILE] [URL] INDEX",
 		.about =
 			"Prints a proof (C2SP tlog-proof) that entry INDEX is in the log at URL: the entry, the hashes up to the\n"
 			"root, the signed checkpoint. `chainhold inspect proof` checks it anywhere, without a network.",

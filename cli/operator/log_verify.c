@@ -36,13 +36,13 @@ int op_log_verify(int argc, char **argv)
 	bool json = false;
 	uint64_t seen = 0;
 	const struct cli_opt opt[] = {
-		{ "key", "KEY", "the log's verifier key (NAME+ID+BASE64), or a file that holds it", CLI_VALUE, &o.key },
+		LOG_KEY_OPTIONS(&o),
 		{ "state", "FILE", "the checkpoint seen last is kept here (chainhold-log.checkpoint)", CLI_VALUE,
 		  &o.state },
 		{ "json", NULL, "print JSON", CLI_FLAG, &json },
 	};
 	const struct cli_usage u = {
-		.args = "[--key KEY] [--state FILE] [--json] [URL]",
+		.args = "[--key KEY | --fleet-root FILE] [--state FILE] [--json] [URL]",
 		.about =
 			"Fetches the newest checkpoint of the log at URL, checks its signature, that the log's tiles have its\n"
 			"root, and that it extends the checkpoint seen last. A fork ends with exit 1, and both checkpoints are\n"

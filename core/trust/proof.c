@@ -142,3 +142,36 @@ enum ch_err ch_proof_check(const struct ch_proof *p, struct ch_span entry, const
 	*c = out;
 	return CH_OK;
 }
+
+/* By one log. */
+static enum ch_err check_log(const struct ch_proof *p, struct ch_span entry, const struct ch_note_key *log,
+			     struct ch_checkpoint *c, struct ch_diag *d)
+{
+	struct ch_verify_key vk;
+	const struct ch_pub pub = { .type = CH_KEY_ED25519, .a = CH_SPAN_OF(log->pub) };
+	enum ch_err err = ch_verify_key_init(&vk, &pub);
+	if (err != CH_OK)
+		return ch_fail(d, err, 0, "the key of the log is not a valid one of Ed25519");
+	err = ch_proof_check(p, entry, log, &vk, c, d);
+	ch_verify_key_clear(&vk);
+	return err;
+}
+
+enum ch_err ch_proof_check_any(const struct ch_proof *p, struct ch_span entry, const struct ch_note_key *log,
+			       size_t count, struct ch_checkpoint *c, struct ch_diag *d)
+{
+	enum ch_err err = CH_ERR_UNTRUSTED;
+	*c = (struct ch_checkpoint){ 0 };
+	(void)ch_fail(d, err, 0, "no log that is trusted signed the checkpoint");
+	for (size_t i = 0; i < count; i++) {
+		struct ch_diag one = { .rule = NULL };
+		enum ch_err e = check_log(p, entry, &log[i], c, &one);
+		if (e == CH_OK) {
+			ch_diag_clear(d);
+			return CH_OK;
+		}
+		if (e != CH_ERR_UNTRUSTED)
+			err = ch_fail(d, e, one.off, one.rule);
+	}
+	return err;
+}

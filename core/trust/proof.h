@@ -37,4 +37,11 @@ void ch_proof_put(struct ch_wr *w, const struct ch_proof *p);
 CH_MUST_USE enum ch_err ch_proof_check(const struct ch_proof *p, struct ch_span entry, const struct ch_note_key *key,
 				       const struct ch_verify_key *vk, struct ch_checkpoint *c, struct ch_diag *d);
 
+/*
+ * The same by any of `count` logs. CH_ERR_UNTRUSTED if none of them signed the checkpoint; else what was wrong under a key that did.
+ */
+CH_MUST_USE enum ch_err ch_proof_check_any(const struct ch_proof *p, struct ch_span entry,
+					   const struct ch_note_key *log, size_t count, struct ch_checkpoint *c,
+					   struct ch_diag *d);
+
 #endif

@@ -8,6 +8,7 @@ import subprocess
 import jsonschema
 import pytest
 
+import fleet_root_note as note_file
 from support import BIN, ROOT, run
 from tlog_server import Log, Server, leaf_hash
 
@@ -213,3 +214,64 @@ def test_addresses_and_keys_that_are_none(tmp_path):
         assert log("monitor", "--key", made.vkey, f"--interval={interval}", "http://127.0.0.1:9")[0] == 2
     assert log("verify", "--key", "a+b+c", "http://127.0.0.1:9")[0] == 1
     assert log("verify", "--key", made.vkey, "--state", tmp_path / "s", "http://127.0.0.1:9")[0] == 4
+
+
+def fleet_root(path, logs, expires=2**33):
+    """A fleet root of Python that names these logs, signed by its own key."""
+    key = note_file.new_key()
+    document = {
+        "type": note_file.TYPE, "version": 1, "issued": 1790000000 - 10**8, "expires": expires,
+        "root": {"threshold": 1, "keys": [note_file.text_of(key)]}, "releases": [], "anchors": ["MAMCAQU="], "logs": logs, "ears": [],
+        "servers": ["fleet.example:8443"], "agent_min": "0.1.0",
+    }  # fmt: skip
+    path.write_bytes(note_file.note(document, [key]))
+    return document
+
+
+def test_the_key_is_taken_from_a_fleet_root(served, tmp_path):
+    made, server = served
+    other = Log(name="log.test/other", seed=b"of another log")
+    root = tmp_path / "root"
+    for logs in ([made.vkey], [other.vkey, made.vkey], [made.vkey, other.vkey]):
+        fleet_root(root, logs)
+        code, out, err = log("verify", "--fleet-root", root, "--state", tmp_path / "seen", "--json", server.url)
+        assert (code, err) == (0, ""), logs
+        assert json.loads(out)["origin"] == made.name
+    code, out, _ = log("prove", "--fleet-root", root, "--state", tmp_path / "seen", server.url, "41")
+    assert code == 0
+    (tmp_path / "proof").write_text(out)
+    code, out, _ = run(["inspect", "proof", "--fleet-root", root, "--json", tmp_path / "proof"])
+    assert code == 0 and json.loads(out)["index"] == 41
+    assert log("mirror", "--fleet-root", root, server.url, tmp_path / "copy")[0] == 0
+    assert (tmp_path / "copy" / "checkpoint").read_bytes() == made.files["checkpoint"]
+    assert log("monitor", "--fleet-root", root, "--state", tmp_path / "seen", "--once", server.url)[0] == 0
+
+
+def test_a_fleet_root_that_does_not_vouch_for_the_log(served, tmp_path):
+    made, server = served
+    others = [Log(name=f"log.test/{i}", seed=bytes([i])).vkey for i in range(2)]
+    root, state = tmp_path / "root", tmp_path / "seen"
+    assert log("prove", "--key", made.vkey, "--state", state, server.url, "1")[0] == 0
+    (tmp_path / "proof").write_text(log("prove", "--key", made.vkey, "--state", state, server.url, "1")[1])
+
+    def refused(said, where):
+        code, out, err = log("verify", "--fleet-root", root, "--state", tmp_path / "other", server.url)
+        assert code == 1 and not out and said in err, err
+        code, out, err = run(["inspect", "proof", "--fleet-root", root, tmp_path / "proof"])
+        assert code == 1 and not out and where in err, err
+
+    fleet_root(root, others)
+    refused("none of the logs", "no log that is trusted")
+    fleet_root(root, others[:1])
+    refused("no signature of this key", "no log that is trusted")
+    fleet_root(root, [])
+    refused("names no log", "no log that is trusted")
+    document = fleet_root(root, [made.vkey], expires=1790000000 - 10**8 + 1)
+    refused("expired", "expired")
+    root.write_bytes(note_file.note(document, [note_file.new_key()]))
+    refused("fewer keys", "fewer keys")
+    assert not (tmp_path / "other").exists()
+    fleet_root(root, [made.vkey])
+    assert log("verify", "--fleet-root", root, "--key", made.vkey, server.url)[0] == 2
+    assert run(["inspect", "proof", "--fleet-root", root, "--key", made.vkey, tmp_path / "proof"])[0] == 2
+    assert run(["inspect", "proof", tmp_path / "proof"])[0] == 2
