@@ -15,7 +15,7 @@ packages() {
 		;;
 	vm)
 		echo qemu-system-x86 ovmf swtpm swtpm-tools libtss2-tcti-device0 systemd-boot-efi sbsigntool dosfstools mtools gdisk e2fsprogs
-		echo busybox-static cpio lz4 binutils kmod openssl socat util-linux
+		echo rauc rauc-service dbus efibootmgr busybox-static cpio lz4 binutils kmod openssl socat util-linux
 		;;
 	lint) echo git clang clang-format clang-tidy cppcheck gcc-arm-none-eabi binutils-arm-none-eabi mandoc shellcheck patch ;;
 	fuzz) echo clang llvm libclang-rt-14-dev patch tpm2-tools ;;

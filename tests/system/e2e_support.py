@@ -156,18 +156,22 @@ class Server:
 class Gateway:
     """One virtual gateway (tools/vm/gateway.sh): switched on and off with `power`, its agent with `start`."""
 
-    config, status_file, variant = AGENT, "/run/agent-status.json", "good"
+    config, status_file, variant, data = AGENT, "/run/agent-status.json", "good", 16
 
     def __init__(self, server, unit=1, agent=""):
         self.folder = Path(tempfile.mkdtemp(prefix="gateway-"))
         self.files = self.folder / "files"
         (self.files / "agent").mkdir(parents=True)
+        self.fill(server, agent)
+        self.device = self.folder / "device"
+        self.process = None
+        subprocess.run([VM / "gateway.sh", "new", self.device, str(unit), self.files, f"{self.data}M"], check=True)
+
+    def fill(self, server, agent):
+        """What its data disk holds."""
         config = self.config.format(server=f"{HOST_FROM_GUEST}:{server.devices}", name=server.name) + agent
         (self.files / "chainhold-agent.yaml").write_text(config)
         shutil.copy(server.folder / "ca.crt", self.files / "server-ca.pem")
-        self.device = self.folder / "device"
-        self.process = None
-        subprocess.run([VM / "gateway.sh", "new", self.device, str(unit), self.files], check=True)
 
     @staticmethod
     def roots():

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# bundle.sh OUT UKI VERSION: a RAUC bundle (verity) whose one image is a slot with this UKI.
+# bundle.sh OUT UKI VERSION [SIGNER]: a RAUC bundle (verity) whose one image is a slot with this UKI; signed by the key `rauc`, or by the one named.
 # shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 content=$(mktemp -d)
@@ -18,4 +18,4 @@ format=verity
 filename=slot.img
 END
 rm -f "$1"
-rauc bundle --cert="$keys/rauc.pem" --key="$keys/rauc.key" "$content" "$1"
+rauc bundle --cert="$keys/${4:-rauc}.pem" --key="$keys/${4:-rauc}.key" "$content" "$1"

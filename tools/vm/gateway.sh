@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # gateway.sh VERB FOLDER …: the lean gateway as a device that is switched on and off. Its parts are built when they are first needed.
-#   new FOLDER UNIT FILES    a device as it leaves the factory: unit 1 or 2, its data disk holding the files of the folder FILES
+#   new FOLDER UNIT FILES [SIZE]  a device as it leaves the factory: unit 1 or 2, its data disk (of 16M) holding the files of the folder FILES
 #   power FOLDER VARIANT     switches it on and stays until it is off (machine.sh power). When it stands at its gate, FOLDER/gate says
-#                            how it got there ("booted" or "restored"), after how many seconds, and what the guest said
+#                            how it got there ("booted" or "restored"), after how many seconds, and what the guest said. 3: it went
+#                            off before, as a release that does not come up does; switched on again, it starts what it had
+#   bundle OUT VERSION KIND  an update for a gateway of the variant `rauc`: good; panic, hang (it does not come up), unsigned (the firmware
+#                            refuses it), stranger (somebody else signed the bundle)
 #   variants                 what there is, one a line
 # What was booted before is taken up from its saved state, TPM included. CHAINHOLD_VM_COLD=1 boots always and saves nothing.
 # shellcheck source=tools/vm/common.sh
@@ -34,19 +37,20 @@ declare -A variants=(
 	[refused]="unsigned good -"
 	[secure-boot-off]="good good --secure-boot=off"
 	[systemd]="systemd - --systemd"
+	[rauc]="release-1.0.0-good release-1.0.0-good -"
 )
 
 # Everything that boots are made of: the files, and what this script makes of them.
 made_of() {
 	declare -p cmdline units variants
-	declare -f image backdoor disk variables new
-	cat "${programs[@]}" "${packaged[@]}" "$here"/{common,uki,disk,variables,machine,"$1"}.sh "$here"/guest/* "$kernel"/boot/vmlinuz-* "$keys/db.pem" \
+	declare -f image backdoor release disk variables new
+	cat "${programs[@]}" "${packaged[@]}" "$here"/{common,uki,disk,bundle,variables,machine,"${1/rauc/lean}"}.sh "$here"/guest/* "$kernel"/boot/vmlinuz-* "$keys/db.pem" \
 		/usr/bin/busybox "$stub" /usr/share/OVMF/OVMF_CODE_4M.fd /usr/share/OVMF/OVMF_VARS_4M.fd "$(command -v qemu-system-x86_64)" \
 		"$(command -v swtpm)"
 	ldd "${programs[@]}" | grep -o ' /[^ ]*' | sort -u | xargs cat
 }
 
-# images KIND: lean or systemd. They have a folder of their own; those of earlier inputs go.
+# images KIND: lean, rauc or systemd. They have a folder of their own; those of earlier inputs go.
 images() {
 	"$here/kernel.sh"
 	"$here/keys.sh"
@@ -55,12 +59,14 @@ images() {
 		"$here/sources.sh"
 		mapfile -t programs < <(find "$build" -maxdepth 1 -type f -name 'chainhold*' ! -name chainhold-sim | sort)
 		packaged=("$build"/packaging/*.service "$root/var/lib/dpkg/status")
+	elif [ "$1" = rauc ]; then
+		packaged=("$(command -v rauc)" "$(command -v dbus-daemon)" "$(command -v efibootmgr)" "$keys/rauc-ca.pem")
 	fi
 	images=$work/images-$1-$(made_of "$1" | sha256sum | cut -c1-20)
 	[ ! -d "$images" ] || return 0
 	rm -rf "$work/images-$1"-*
 	mkdir -p "$images.new/boots"
-	[ "$1" = systemd ] || "$here/lean.sh" "$images.new/initrd" 1.0.0 "${programs[@]}"
+	[ "$1" != lean ] || "$here/lean.sh" "$images.new/initrd" 1.0.0 "${programs[@]}"
 	mv "$images.new" "$images"
 }
 
@@ -74,6 +80,7 @@ image() {
 	initrd) backdoor "$initrd" "$out.initrd" && "$here/uki.sh" "$out.new" "$out.initrd" 1.0.0 "$cmdline" ;;
 	attacker) "$here/uki.sh" "$out.new" "$initrd" 1.0.0 "$cmdline" attacker ;;
 	unsigned) "$here/uki.sh" "$out.new" "$initrd" 1.0.0 "$cmdline" none ;;
+	release-*) release "$out.new" "${1#release-}" ;;
 	esac
 	mv "$out.new" "$out"
 }
@@ -86,6 +93,38 @@ backdoor() {
 	echo "left by somebody else" >"$folder/etc/backdoor"
 	{ cat "$1" && (cd "$folder" && find . | cpio --quiet -o -H newc -R 0:0) | lz4 -q -l -9 -c; } >"$2"
 	rm -rf "$folder"
+}
+
+# release OUT VERSION-KIND: the UKI of a release of a gateway that can be updated
+release() {
+	local out=$1 version=${2%-*} kind=${2##*-} signer=db folder
+	initrd=$images/initrd-$version
+	[ -e "$initrd" ] || { "$here/lean.sh" --rauc "$initrd.new" "$version" "${programs[@]}" && mv "$initrd.new" "$initrd"; }
+	case $kind in
+	unsigned) signer=none ;;
+	panic | hang)
+		# Another /init over the one that is there.
+		folder=$(mktemp -d)
+		chmod 755 "$folder"
+		printf '#!/bin/sh\nmount -t proc proc /proc\nmount -t devtmpfs devtmpfs /dev\nmodprobe softdog soft_margin=15\n' >"$folder/init"
+		if [ "$kind" = panic ]; then echo 'exit 1'; else echo 'exec sleep 1000000 9>/dev/watchdog'; fi >>"$folder/init"
+		chmod 755 "$folder/init"
+		{ cat "$initrd" && (cd "$folder" && echo init | cpio --quiet -o -H newc -R 0:0) | lz4 -q -l -9 -c; } >"$out.initrd"
+		initrd=$out.initrd
+		rm -rf "$folder"
+		;;
+	esac
+	"$here/uki.sh" "$out" "$initrd" "$version" "$cmdline" "$signer"
+	rm -f "$out.initrd"
+}
+
+# bundle OUT VERSION KIND
+bundle() {
+	local signer=rauc kind=$3
+	images rauc
+	[ "$kind" != stranger ] || signer=attacker kind=good
+	image "release-$2-$kind"
+	"$here/bundle.sh" "$1" "$images/release-$2-$kind.efi" "$2" "$signer"
 }
 
 # disk A B GUID: the disk of a unit with these images in its slots, or with systemd
@@ -124,24 +163,30 @@ new() {
 	rm -rf "$folder"
 	mkdir -p "$folder"
 	cp -r "$work/unit$number" "$folder/tpm"
-	truncate -s 16M "$folder/data.img"
+	truncate -s "${3:-16M}" "$folder/data.img"
 	mkfs.ext4 -q -F -U "$uuid" -d "$2" "$folder/data.img"
 	printf 'serial=%s\nuuid=%s\nmac=%s\nguid=%s\n' "$serial" "$uuid" "$mac" "$guid" >"$folder/unit"
 	sha256sum <"$folder/tpm/tpm2-00.permall" | cut -c1-20 >"$folder/past"
 }
 
 power() {
-	local variant=$1 serial uuid mac guid a b option boot start off how=booted kind=lean memory=256
+	local variant=$1 serial uuid mac guid a b option boot start off how=booted kind=lean memory=256 snapshot=on
 	[ -n "${variants[$variant]:-}" ] || { echo "gateway.sh: no such variant: $variant" >&2 && return 2; }
 	read -r a b option <<<"${variants[$variant]}"
 	# shellcheck source=/dev/null
 	. "$folder/unit"
 	[ "$variant" != systemd ] || kind=systemd memory=1024
+	# Its slots are written: the disk is its own, and no state of a boot is that of the next one.
+	[ "$variant" != rauc ] || kind=rauc memory=512 snapshot=off CHAINHOLD_VM_COLD=1
 	images $kind
 	disk "$a" "$b" "$guid"
 	rm -f "$folder/gate" "$folder/state" "$folder/on" "$folder/console.log"
-	ln -sf "$disk" "$folder/disk.img"
-	printf 'serial=%s\nuuid=%s\nmac=%s\nmemory=%s\n' "$serial" "$uuid" "$mac" "$memory" >"$folder/identity"
+	if [ $snapshot = on ]; then
+		ln -sf "$disk" "$folder/disk.img"
+	elif [ ! -e "$folder/disk.img" ]; then
+		cp --sparse=always "$disk" "$folder/disk.img"
+	fi
+	printf 'serial=%s\nuuid=%s\nmac=%s\nmemory=%s\nsnapshot=%s\n' "$serial" "$uuid" "$mac" "$memory" "$snapshot" >"$folder/identity"
 	# What a boot depends on beside its parts: the boots before, which count in the TPM and may have left variables.
 	past=$({ cat "$folder/past" && echo "$variant"; } | sha256sum | cut -c1-20)
 	echo "$past" >"$folder/past"
@@ -167,7 +212,7 @@ power() {
 	machine=$!
 	trap 'kill "$machine" 2>/dev/null || true; wait "$machine" || true' EXIT
 	trap 'exit 143' TERM INT HUP
-	at_gate "$start" "$how" "$boot"
+	at_gate "$start" "$how" "$boot" || return
 	wait "$machine" || return
 	date +%s%N >"$folder/off"
 }
@@ -181,7 +226,10 @@ at_gate() { # at_gate START HOW BOOT
 		done
 		line=$(cat "$3/line")
 	else
-		line=$("$here/machine.sh" wait "$folder" '=== GATE' 900)
+		until line=$("$here/machine.sh" wait "$folder" '=== GATE' 2 2>/dev/null); do
+			kill -0 "$machine" 2>/dev/null || return 3
+			[ $((($(date +%s%N) - $1) / 1000000000)) -lt 900 ] || { cat "$folder/console.log" >&2 && return 1; }
+		done
 	fi
 	took=$((($(date +%s%N) - $1) / 100000000))
 	if [ "$2" = booted ] && [ -z "${CHAINHOLD_VM_COLD:-}" ]; then
@@ -198,6 +246,10 @@ at_gate() { # at_gate START HOW BOOT
 verb=$1
 if [ "$verb" = variants ]; then
 	printf '%s\n' "${!variants[@]}" | sort
+	exit
+fi
+if [ "$verb" = bundle ]; then
+	bundle "$2" "$3" "$4"
 	exit
 fi
 mkdir -p "$2"

@@ -1,9 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# lean.sh OUT VERSION PROGRAM…: the initramfs of a gateway that holds busybox, the programs named and the libraries they are linked
-# with, taken from this machine's own Debian packages; as an lz4 cpio archive, the same bytes for the same input.
+# lean.sh [--rauc] OUT VERSION PROGRAM…: the initramfs of a gateway that holds busybox, the programs named and the libraries they are linked
+# with, taken from this machine's own Debian packages; as an lz4 cpio archive, the same bytes for the same input. With --rauc it can be
+# updated: RAUC's service, D-Bus, efibootmgr, and the modules that bundles and a watchdog need.
 # shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
+rauc=
+if [ "$1" = --rauc ]; then
+	rauc=yes
+	shift
+fi
 out=$1
 version=$2
 shift 2
@@ -30,6 +36,18 @@ done
 tcti=/usr/lib/x86_64-linux-gnu/libtss2-tcti-device.so.0
 library $tcti
 linked $tcti
+if [ -n "$rauc" ]; then
+	for program in rauc dbus-daemon efibootmgr; do
+		install -m 755 "$(command -v $program)" "$tree/usr/bin/"
+		linked "$(command -v $program)"
+	done
+	mkdir -p "$tree/etc/rauc" "$tree/usr/share/dbus-1/system.d"
+	ln -s /run "$tree/var/run"
+	cp /usr/share/dbus-1/system.conf "$tree/usr/share/dbus-1/"
+	cp /usr/share/dbus-1/system.d/de.pengutronix.rauc.conf "$tree/usr/share/dbus-1/system.d/"
+	cp "$here/guest/rauc.conf" "$tree/etc/rauc/system.conf"
+	cp "$keys/rauc-ca.pem" "$tree/etc/rauc/ca.pem"
+fi
 cp "$here/guest/passwd" "$here/guest/group" "$tree/etc/"
 echo "VERSION=$version" >"$tree/etc/version"
 install -m 755 "$here/guest/gate" "$tree/init"
@@ -38,7 +56,8 @@ install -m 755 "$here/guest/lines" "$here/guest/start" "$here/guest/mend" "$tree
 # Modules are copied as Debian signed them: under Secure Boot the kernel loads nothing else.
 release=$(ls "$kernel/lib/modules")
 mkdir -p "$tree/lib/modules/$release"
-for module in virtio_pci virtio_blk virtio_net virtio_rng efivarfs; do
+# shellcheck disable=SC2046
+for module in virtio_pci virtio_blk virtio_net virtio_rng efivarfs $([ -z "$rauc" ] || echo loop squashfs dm_verity softdog); do
 	modprobe -d "$kernel" -S "$release" --show-depends "$module" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
 done | sort -u | while read -r file; do
 	cp "$file" "$tree/lib/modules/$release/"

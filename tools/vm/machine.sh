@@ -6,7 +6,7 @@
 #   wait FOLDER TEXT [S]    until the console shows TEXT, at most S seconds (300); prints the line
 #   run FOLDER LINE         runs a line of shell in the guest once; prints what it printed, ends with its status; 125: it went off
 #   save FOLDER FILE        writes the guest and its TPM to FILE; the guest goes on
-# FOLDER: disk.img (never written), data.img, variables.fd, tpm/ (state of swtpm), and in `identity` serial=, uuid=, mac=, and where
+# FOLDER: disk.img (never written, unless identity says snapshot=off), data.img, variables.fd, tpm/ (state of swtpm), and in `identity` serial=, uuid=, mac=, and where
 # wanted rtc= (start of the guest's clock), memory= (MiB). A state can be taken up again only with the same of all of these.
 set -euo pipefail
 firmware=/usr/share/OVMF/OVMF_CODE_4M.fd
@@ -24,13 +24,13 @@ start_tpm() {
 }
 
 start_qemu() {
-	local serial uuid mac rtc=utc memory=256
+	local serial uuid mac rtc=utc memory=256 snapshot=on
 	# shellcheck source=/dev/null
 	. ./identity
 	child qemu-system-x86_64 -accel tcg,thread=multi -machine q35,smm=off -cpu max -m "$memory" -smp 1 -nodefaults -no-user-config \
 		-display none -no-reboot -global ICH9-LPC.disable_s3=1 -rtc "base=$rtc" \
 		-drive "if=pflash,format=raw,readonly=on,file=$firmware" -drive if=pflash,format=raw,file=variables.fd \
-		-drive if=none,id=disk,format=raw,cache=unsafe,snapshot=on,file=disk.img -device virtio-blk-pci,drive=disk \
+		-drive if=none,id=disk,format=raw,cache=unsafe,snapshot=$snapshot,file=disk.img -device virtio-blk-pci,drive=disk \
 		-drive if=none,id=data,format=raw,cache=unsafe,file=data.img -device virtio-blk-pci,drive=data \
 		-smbios "type=1,manufacturer=Chainhold,product=virtual-gateway,serial=$serial,uuid=$uuid" \
 		-netdev user,id=net -device "virtio-net-pci,netdev=net,mac=$mac,romfile=" -device virtio-rng-pci \
