@@ -60,6 +60,7 @@ images() {
 		mapfile -t programs < <(find "$build" -maxdepth 1 -type f -name 'chainhold*' ! -name chainhold-sim | sort)
 		packaged=("$build"/packaging/*.service "$root/var/lib/dpkg/status")
 	elif [ "$1" = rauc ]; then
+		programs+=("$build"/chainhold-agent-apply)
 		packaged=("$(command -v rauc)" "$(command -v dbus-daemon)" "$(command -v efibootmgr)" "$keys/rauc-ca.pem")
 	fi
 	images=$work/images-$1-$(made_of "$1" | sha256sum | cut -c1-20)

@@ -47,6 +47,10 @@ if [ -n "$rauc" ]; then
 	cp /usr/share/dbus-1/system.d/de.pengutronix.rauc.conf "$tree/usr/share/dbus-1/system.d/"
 	cp "$here/guest/rauc.conf" "$tree/etc/rauc/system.conf"
 	cp "$keys/rauc-ca.pem" "$tree/etc/rauc/ca.pem"
+	# What the agent starts again by: there is no init here that would listen to busybox's.
+	mkdir "$tree/sbin"
+	printf '#!/bin/sh\nsync\numount /data\nexec /bin/busybox reboot -f\n' >"$tree/sbin/reboot"
+	chmod 755 "$tree/sbin/reboot"
 fi
 cp "$here/guest/passwd" "$here/guest/group" "$tree/etc/"
 echo "VERSION=$version" >"$tree/etc/version"
