@@ -101,6 +101,14 @@
 #define CH_RELEASE_NUMBER_MAX    0x1fffffffffffff /* of a sequence: what every reader of JSON keeps (RFC 7493, 2.2) */
 #define CH_ARTIFACT_MAX          0x10000000000    /* 1 TiB: bytes of one artefact */
 
+/* core/update: hawkBit DDI */
+#define CH_DDI_BODY_MAX    0x20000 /* one body: 48 lines of SWUpdate's log have less than 100,000 bytes */
+#define CH_DDI_DETAILS_MAX 64      /* messages of one feedback: hawkBit takes 50 */
+#define CH_DDI_TEXT_MAX    4096    /* bytes of them that are kept */
+#define CH_DDI_ATTRS_MAX   64      /* attributes of one configData */
+#define CH_DDI_NAME_MAX    128     /* bytes of an attribute's name, of a tenant, of a controllerId */
+#define CH_DDI_VALUE_MAX   512     /* bytes of an attribute's value: hawkBit's 128 characters */
+
 /* host/net */
 #define CH_HTTP_HEAD_MAX    8192 /* request or status line and header fields, with the empty line */
 #define CH_HTTP_TARGET_MAX  2048
