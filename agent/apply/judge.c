@@ -43,6 +43,7 @@ static const char *judge_document(struct judged *j, struct ch_span document, str
 		return "its name or its version is too long";
 	u->sequence = j->release.sequence;
 	u->floor = j->release.floor;
+	u->provable = j->release.reference.n > 0;
 	return NULL;
 }
 

@@ -58,6 +58,7 @@ static void tell(struct apply *a, struct ch_chan *to, uint64_t id, bool slots)
 		.name = ag_name_span(&a->u.name),
 		.version = ag_name_span(&a->u.version),
 		.sequence = a->u.sequence,
+		.provable = a->u.provable,
 		.size = a->u.size,
 		.offset = a->spool.offset,
 		.percent = (uint8_t)a->rauc.percent,

@@ -30,6 +30,7 @@ enum ch_err ag_record_put_update(struct ch_wr *w, const struct ag_record_update 
 	put_name(w, &r->version);
 	ch_wr_be64(w, r->sequence);
 	ch_wr_be64(w, r->floor);
+	ch_wr_u8(w, r->provable);
 	ch_wr_be64(w, r->size);
 	ch_wr_put(w, CH_SPAN_OF(r->sha256));
 	put_name(w, &r->compatible);
@@ -58,6 +59,9 @@ static void take_deployment(struct ch_rd *in, struct ag_record_update *r)
 	take_name(in, &r->version);
 	r->sequence = ch_rd_be64(in);
 	r->floor = ch_rd_be64(in);
+	uint8_t provable = ch_rd_u8(in);
+	in->bad = in->bad || provable > 1;
+	r->provable = provable == 1;
 	r->size = ch_rd_be64(in);
 	ag_record_take_fixed(in, r->sha256, sizeof(r->sha256));
 	take_name(in, &r->compatible);

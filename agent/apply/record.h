@@ -30,6 +30,7 @@ struct ag_record_update {
 	uint8_t release[AG_DIGEST]; /* SHA-256 of the document */
 	struct ag_name name, version;
 	uint64_t sequence, floor;
+	bool provable; /* it says what a boot of it measures */
 	/* the artefact */
 	uint64_t size;
 	uint8_t sha256[AG_DIGEST];

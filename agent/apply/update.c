@@ -85,6 +85,7 @@ static void take(struct apply *a, const struct apply_verdict *v)
 	a->u.version = n->version;
 	a->u.sequence = n->sequence;
 	a->u.floor = n->floor;
+	a->u.provable = n->provable;
 	a->u.size = n->size;
 	a->u.compatible = n->compatible;
 	(void)ch_span_copy(a->u.sha256, AG_DIGEST, CH_SPAN_OF(n->sha256));

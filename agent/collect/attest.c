@@ -64,6 +64,7 @@ static void judged(struct collect *c, const struct ag_judged *m, bool fresh)
 	c->reasons[ch_span_copy(c->reasons, sizeof(c->reasons) - 1, m->reasons)] = '\0';
 	c->evidence = m->evidence;
 	c->next_in = m->reattest_in;
+	c->update_due = c->update_due || m->update.n > 0;
 	ag_state_time(c, m->time);
 	if (fresh) {
 		c->ok = true;
@@ -291,6 +292,7 @@ bool ag_poll(struct collect *c)
 	if (ag_call(c, AG_ROUTE_POLL, CH_SPAN_EMPTY, CH_SPAN_EMPTY, AG_MSG_POLLED, &m) != AG_DONE)
 		return true;
 	ag_state_time(c, m.time);
+	c->update_due = c->update_due || m.update != 0;
 	bool moved = !ch_span_eq(m.state, ch_span_str(c->state)) || !ch_span_eq(m.chain, ch_span_str(c->chain));
 	return moved || m.reattest != 0 || m.renew != 0;
 }

@@ -16,6 +16,7 @@ struct head {
 };
 _Static_assert(offsetof(struct ag_judged, error) == offsetof(struct head, error), "answers begin alike");
 _Static_assert(offsetof(struct ag_certified, error) == offsetof(struct head, error), "answers begin alike");
+_Static_assert(offsetof(struct ag_fetched, error) == offsetof(struct head, error), "answers begin alike");
 
 void ag_problem(struct collect *c, const char *format, ...)
 {
@@ -37,14 +38,10 @@ static bool passes(unsigned status)
 	return status >= 500;
 }
 
-enum ag_outcome ag_call(struct collect *c, enum ag_route route, struct ch_span key, struct ch_span body,
-			enum ag_msg answer, void *to)
+/* What an answer means, whatever it is about. */
+static enum ag_outcome outcome(struct collect *c, const void *answer)
 {
-	const struct ag_call m = {
-		.route = (uint8_t)route, .floor = c->clock.floor, .idempotency_key = key, .body = body
-	};
-	ag_child_ask(&c->child, AG_NET, AG_MSG_CALL, &m, answer, to, CALL_MS);
-	const struct head *h = to;
+	const struct head *h = answer;
 	c->retry_after = h->retry_after;
 	c->unreached = c->unreached || h->status == 0;
 	c->code[ch_span_copy(c->code, sizeof(c->code) - 1, h->code)] = '\0';
@@ -52,4 +49,29 @@ enum ag_outcome ag_call(struct collect *c, enum ag_route route, struct ch_span k
 		return AG_DONE;
 	ag_problem(c, "%.*s", (int)h->error.n, (const char *)h->error.p);
 	return passes(h->status) ? AG_LATER : AG_REFUSED;
+}
+
+enum ag_outcome ag_call(struct collect *c, enum ag_route route, struct ch_span key, struct ch_span body,
+			enum ag_msg answer, void *to)
+{
+	const struct ag_call m = {
+		.route = (uint8_t)route, .floor = c->clock.floor, .idempotency_key = key, .body = body
+	};
+	ag_child_ask(&c->child, AG_NET, AG_MSG_CALL, &m, answer, to, CALL_MS);
+	return outcome(c, to);
+}
+
+enum ag_outcome ag_call_about(struct collect *c, enum ag_route route, uint64_t number, struct ch_span body,
+			      enum ag_msg answer, void *to)
+{
+	const struct ag_call m = { .route = (uint8_t)route, .number = number, .floor = c->clock.floor, .body = body };
+	ag_child_ask(&c->child, AG_NET, AG_MSG_CALL, &m, answer, to, CALL_MS);
+	return outcome(c, to);
+}
+
+enum ag_outcome ag_fetch(struct collect *c, struct ag_fetch *m, struct ag_fetched *to)
+{
+	m->floor = c->clock.floor;
+	ag_child_ask(&c->child, AG_NET, AG_MSG_FETCH, m, AG_MSG_FETCHED, to, CALL_MS);
+	return outcome(c, to);
 }

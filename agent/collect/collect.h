@@ -12,6 +12,20 @@
 
 #define AG_TEXT_SHORT 80
 
+/* The deployment as apply has it, and what the server was told of it; by value. */
+struct ag_update_view {
+	enum ag_phase phase;
+	uint64_t root; /* version of the fleet root that apply has */
+	uint64_t deployment;
+	uint8_t release[AG_DIGEST];
+	char name[AG_TEXT_SHORT], version[AG_TEXT_SHORT], slot[AG_TEXT_SHORT];
+	bool provable;
+	uint64_t size, offset;
+	uint8_t sha256[AG_DIGEST];
+	uint8_t percent;
+	char reason[AG_TEXT_MAX];
+};
+
 struct collect {
 	struct ag_child child;
 	struct ag_start_collect start;
@@ -41,6 +55,14 @@ struct collect {
 	/* history already taken, so that a device that is long offline does not say the same again and again */
 	uint8_t last_history[AG_DIGEST];
 
+	/* updates */
+	bool update_due; /* the server has a deployment for this device */
+	struct ag_update_view update;
+	uint64_t told;            /* the deployment that the server was told of, */
+	enum ag_phase told_phase; /* and how it stood then */
+	uint8_t told_percent;
+	uint64_t rebooted; /* the deployment for which main was asked to start the machine again */
+
 	char code[AG_TEXT_SHORT]; /* of the last refusal; empty if there was none */
 	bool unreached;           /* no server that is trusted was reached in this attempt */
 	unsigned failures;        /* in a row */
@@ -65,6 +87,11 @@ void ag_state_time(struct collect *c, uint64_t time);
 /* call.c: one request, and what its answer means. Notes retry_after and the problem. */
 enum ag_outcome ag_call(struct collect *c, enum ag_route route, struct ch_span key, struct ch_span body,
 			enum ag_msg answer, void *to);
+/* The same with a number in the path. */
+enum ag_outcome ag_call_about(struct collect *c, enum ag_route route, uint64_t number, struct ch_span body,
+			      enum ag_msg answer, void *to);
+/* Bytes by their digest; the floor of time is filled in. */
+enum ag_outcome ag_fetch(struct collect *c, struct ag_fetch *m, struct ag_fetched *to);
 /* Notes what went wrong, for status and log. */
 void ag_problem(struct collect *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -88,6 +115,12 @@ bool ag_self_check(struct collect *c);
 bool ag_poll(struct collect *c);
 /* For a device without a TPM: asks how it stands. */
 enum ag_outcome ag_ask_status(struct collect *c);
+
+/*
+ * update.c: brings the server's deployment and apply together, a step at a time. Returns when to come again, in milliseconds from
+ * now; 0: when the server says so.
+ */
+uint64_t ag_update(struct collect *c);
 
 /* status.c: tells main. */
 void ag_status_tell(struct collect *c);

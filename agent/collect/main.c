@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #define INTERVAL_DEFAULT 600   /* seconds between attestations, until a server says otherwise */
 #define BACKOFF_FIRST    2     /* seconds */
@@ -115,6 +116,13 @@ static uint64_t turn(struct collect *c)
 	return ms;
 }
 
+/* Milliseconds since boot. */
+static uint64_t up_ms(void)
+{
+	struct timespec t;
+	return clock_gettime(CLOCK_BOOTTIME, &t) == 0 ? (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 : 0;
+}
+
 static void serve(struct collect *c, struct ag_link *l, const struct ch_frame *f, uint64_t *next)
 {
 	union {
@@ -164,19 +172,26 @@ int main(void)
 			(void)ag_child_wait(&c.child, -1, -1, &(struct ch_frame){ 0 });
 	}
 	/* when, in milliseconds since boot: at once after a start */
-	uint64_t next = 0, poll = 0;
+	uint64_t next = 0, poll = 0, update = 0;
+	/* what was installed before this start is settled after the first attestation */
+	c.update_due = true;
 	for (;;) {
-		uint64_t now = ag_clock_up() * 1000;
+		uint64_t now = up_ms();
 		if (now >= poll && now < next && c.failures == 0 && ag_poll(&c))
 			next = 0;
 		if (now >= next) {
 			uint64_t ms = turn(&c);
-			next = ag_clock_up() * 1000 + ms;
+			next = up_ms() + ms;
 		}
 		if (now >= poll)
-			poll = ag_clock_up() * 1000 + poll_ms(&c);
-		now = ag_clock_up() * 1000;
+			poll = up_ms() + poll_ms(&c);
+		if (c.failures == 0 && (c.update_due || (update != 0 && now >= update))) {
+			uint64_t ms = ag_update(&c);
+			update = ms != 0 ? up_ms() + ms : 0;
+		}
+		now = up_ms();
 		uint64_t first = poll < next ? poll : next;
+		first = update != 0 && update < first && c.failures == 0 ? update : first;
 		struct ch_frame f;
 		struct ag_link *l = ag_child_wait(&c.child, -1, first > now ? (int)(first - now) : 0, &f);
 		if (l != NULL)

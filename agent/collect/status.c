@@ -20,6 +20,25 @@ static void put_lines(struct ch_json_wr *j, const char *name, const char *lines)
 	ch_json_array_end(j);
 }
 
+static void put_update(struct ch_json_wr *j, const struct ag_update_view *u)
+{
+	ch_json_name(j, "update");
+	if (u->deployment == 0) {
+		ch_json_put_null(j);
+		return;
+	}
+	ch_json_object_begin(j);
+	ch_json_named_u64(j, "deployment", u->deployment);
+	ch_json_named_str(j, "phase", ag_phase_str(u->phase));
+	ch_json_named_str(j, "name", u->name);
+	ch_json_named_str(j, "version", u->version);
+	ch_json_named_u64(j, "size", u->size);
+	ch_json_named_u64(j, "taken", u->offset);
+	ch_json_named_str(j, "slot", u->slot[0] != '\0' ? u->slot : NULL);
+	ch_json_named_str(j, "reason", u->reason[0] != '\0' ? u->reason : NULL);
+	ch_json_object_end(j);
+}
+
 void ag_status_tell(struct collect *c)
 {
 	uint8_t page[PAGE_MAX];
@@ -52,6 +71,7 @@ void ag_status_tell(struct collect *c)
 	ch_json_named_u64(&j, "time_floor", c->clock.floor);
 	ch_json_named_u64(&j, "fleet_root", c->root.r.version);
 	ch_json_named_u64(&j, "fleet_root_expires", c->root.r.expires);
+	put_update(&j, &c->update);
 	ch_json_named_str(&j, "problem", c->problem[0] != '\0' ? c->problem : NULL);
 	ch_json_object_end(&j);
 	ch_wr_u8(&w, '\n');

@@ -203,6 +203,10 @@ bool ag_msg_permitted(enum ag_role from, enum ag_role to, unsigned type)
 		{ AG_NET, AG_COLLECT, AG_MSG_CHALLENGED },
 		{ AG_NET, AG_COLLECT, AG_MSG_JUDGED },
 		{ AG_NET, AG_COLLECT, AG_MSG_POLLED },
+		{ AG_NET, AG_COLLECT, AG_MSG_OFFERED },
+		{ AG_NET, AG_COLLECT, AG_MSG_NOTED },
+		{ AG_COLLECT, AG_NET, AG_MSG_FETCH },
+		{ AG_NET, AG_COLLECT, AG_MSG_FETCHED },
 		/* apply hears from main and collect only: what is root is not spoken to by what meets the network */
 		{ AG_MAIN, AG_APPLY, AG_MSG_START_APPLY },
 		{ AG_APPLY, AG_MAIN, AG_MSG_READY },

@@ -105,11 +105,16 @@ const char *ag_role_str(enum ag_role role);
 
 /* The certificate to show from now on, leaf first, and the key it is for. An open connection ends. No answer. */
 #define AG_FIELDS_CERTIFICATE(F) F(U32, key, 0) F(SPAN, chain, AG_CERT_MAX)
-/* One request of the device API; `route` is an enum ag_route. It is not earlier than `floor`, whatever the clock says. Answered by the message that the route's row names. */
-#define AG_FIELDS_CALL(F) F(U8, route, 0) F(U64, floor, 0) F(SPAN, idempotency_key, 64) F(SPAN, body, AG_BODY_MAX)
+/* One request of the device API; `route` is an enum ag_route, `number` stands in its path if it has a place for one. It is not earlier than `floor`, whatever the clock says. Answered by the message that the route's row names. */
+#define AG_FIELDS_CALL(F) F(U8, route, 0) F(U64, number, 0) F(U64, floor, 0) F(SPAN, idempotency_key, 64) F(SPAN, body, AG_BODY_MAX)
 
 /* Whom to talk to from now on, in place of what START_NET or another TRUST said. An open connection ends. No answer. */
 #define AG_FIELDS_TRUST(F) F(SPAN, servers, AG_PAGE_MAX) F(SPAN, ca, AG_PAGE_MAX)
+/*
+ * Bytes by their digest, over a connection that is trusted: `what` is an enum ag_what. Of an artefact `count` bytes from `offset` on,
+ * or as many as there are; of the others all.
+ */
+#define AG_FIELDS_FETCH(F) F(U8, what, 0) F(FIX, sha256, AG_DIGEST) F(U64, offset, 0) F(U32, count, 0) F(U64, floor, 0)
 /*
  * A version of the fleet root from server `nth` of the list, over the open connection if `nth` is 0 and there is one, else over one
  * that is not judged and on which no certificate is shown: only the signatures of the document count.
@@ -143,13 +148,13 @@ const char *ag_role_str(enum ag_role role);
 #define AG_FIELDS_UPDATE_DROP(F)
 /*
  * `error`: why the request was not done, and may be later; empty if it was. `phase`: an enum ag_phase. `root`: version of the fleet
- * root that apply has. `size`, `offset`: bytes of the artefact, and how many of them are there; `sha256`: its name at the server.
+ * root that apply has. `provable`: the release says what a boot of it measures. `size`, `offset`: bytes of the artefact, and how many of them are there; `sha256`: its name at the server.
  * `percent`, `reason`: of an installation, of a refusal. `slot`: what the boot loader calls the slot that runs, if it is known;
  * `slots`: what RAUC says of all of them, as JSON.
  */
 #define AG_FIELDS_UPDATE_STATE(F) \
 	F(SPAN, error, AG_TEXT_MAX) F(U8, phase, 0) F(U64, root, 0) F(U64, deployment, 0) F(FIX, release, AG_DIGEST) \
-	F(SPAN, name, 64) F(SPAN, version, 64) F(U64, sequence, 0) F(U64, size, 0) F(U64, offset, 0) F(FIX, sha256, AG_DIGEST) F(U8, percent, 0) \
+	F(SPAN, name, 64) F(SPAN, version, 64) F(U64, sequence, 0) F(U8, provable, 0) F(U64, size, 0) F(U64, offset, 0) F(FIX, sha256, AG_DIGEST) F(U8, percent, 0) \
 	F(SPAN, reason, AG_TEXT_MAX) F(SPAN, slot, 64) F(SPAN, slots, AG_PAGE_MAX)
 
 /* What every answer begins with: `status` of HTTP, 0 if no server was reached; `code`: of a refusal; `error`: why, for the log. */
@@ -164,13 +169,20 @@ const char *ag_role_str(enum ag_role role);
 	AG_ANSWER(F) F(FIX, nonce, AG_NONCE) F(U64, expires, 0) F(U64, time, 0) F(U64, log_size, 0) \
 	F(FIX, log_sha256, AG_DIGEST) F(U64, ima_size, 0) F(FIX, ima_sha256, AG_DIGEST) F(U32, interval, 0) \
 	F(U64, fleet_root, 0)
-/* `chain`: a tier; `reasons`: a sentence a line, escaped. */
+/* `chain`: a tier; `reasons`: a sentence a line, escaped; `update`: a deployment that is offered, or empty. */
 #define AG_FIELDS_JUDGED(F) \
 	AG_ANSWER(F) F(SPAN, chain, 32) F(SPAN, state, 32) F(SPAN, reasons, AG_PAGE_MAX) F(U64, evidence, 0) \
-	F(U64, time, 0) F(U8, renew, 0) F(U32, reattest_in, 0)
+	F(U64, time, 0) F(U8, renew, 0) F(U32, reattest_in, 0) F(SPAN, update, 20)
 /* Whether there is anything to do; `reattest`, `renew`: the server waits for it. */
 #define AG_FIELDS_POLLED(F) \
-	AG_ANSWER(F) F(SPAN, chain, 32) F(SPAN, state, 32) F(U8, reattest, 0) F(U8, renew, 0) F(U64, time, 0)
+	AG_ANSWER(F) F(SPAN, chain, 32) F(SPAN, state, 32) F(U8, reattest, 0) F(U8, renew, 0) F(U64, time, 0) \
+	F(U8, update, 0)
+/* The newest deployment of this device, which may be over: its number in decimal, empty if there is none; its state at the server. */
+#define AG_FIELDS_OFFERED(F) \
+	AG_ANSWER(F) F(SPAN, deployment, 20) F(FIX, release, AG_DIGEST) F(U8, forced, 0) F(SPAN, state, 16)
+/* What the server makes of feedback. */
+#define AG_FIELDS_NOTED(F)   AG_ANSWER(F) F(SPAN, state, 16)
+#define AG_FIELDS_FETCHED(F) AG_ANSWER(F) F(SPAN, bytes, CH_RELEASE_FILE_MAX)
 
 #define AG_MESSAGES(M) \
 	M(START_TPM, start_tpm) M(START_NET, start_net) M(START_COLLECT, start_collect) M(READY, ready) \
@@ -182,7 +194,8 @@ const char *ag_role_str(enum ag_role role);
 	M(ROOT_ANSWER, root_answer) M(START_APPLY, start_apply) M(REBOOT, reboot) M(UPDATE_ASK, update_ask) \
 	M(UPDATE_ROOT, update_root) M(UPDATE_OFFER, update_offer) M(UPDATE_BYTES, update_bytes) \
 	M(UPDATE_INSTALL, update_install) M(UPDATE_REBOOT, update_reboot) M(UPDATE_GOOD, update_good) \
-	M(UPDATE_DROP, update_drop) M(UPDATE_STATE, update_state)
+	M(UPDATE_DROP, update_drop) M(UPDATE_STATE, update_state) M(OFFERED, offered) \
+	M(NOTED, noted) M(FETCH, fetch) M(FETCHED, fetched)
 /* clang-format on */
 
 #define AG_ENUM(upper, lower) AG_MSG_##upper,
@@ -214,8 +227,12 @@ enum ag_route {
 	AG_ROUTE_EVIDENCE,
 	AG_ROUTE_STATUS,
 	AG_ROUTE_POLL,
+	AG_ROUTE_UPDATE,
+	AG_ROUTE_FEEDBACK,
 	AG_ROUTE_COUNT
 };
+
+enum ag_what { AG_FETCH_RELEASE, AG_FETCH_PROOF, AG_FETCH_ARTIFACT, AG_FETCH_COUNT };
 
 /*
  * How a deployment stands on the device. What is refused, fell back or is good stays so until another one is offered.

@@ -16,6 +16,8 @@ const struct ag_route_row ag_routes[AG_ROUTE_COUNT] = {
 	[AG_ROUTE_EVIDENCE] = { "POST", "/v1/evidence", AG_MSG_JUDGED },
 	[AG_ROUTE_STATUS] = { "GET", "/v1/status", AG_MSG_JUDGED },
 	[AG_ROUTE_POLL] = { "GET", "/v1/poll", AG_MSG_POLLED },
+	[AG_ROUTE_UPDATE] = { "GET", "/v1/update", AG_MSG_OFFERED },
+	[AG_ROUTE_FEEDBACK] = { "POST", "/v1/update/*/feedback", AG_MSG_NOTED },
 };
 
 enum kind { HEX, BYTES, TEXT, U64, U32, BOOL };
@@ -58,12 +60,24 @@ static const struct field judged[] = {
 	{ "chain", TEXT, false, AT(judged, chain), 32 },    { "state", TEXT, false, AT(judged, state), 32 },
 	{ "evidence", U64, true, AT(judged, evidence), 0 }, { "time", U64, true, AT(judged, time), 0 },
 	{ "renew", BOOL, true, AT(judged, renew), 0 },      { "reattest_in", U32, true, AT(judged, reattest_in), 0 },
+	{ "update", TEXT, true, AT(judged, update), 20 },
 };
 
 static const struct field polled[] = {
 	{ "chain", TEXT, false, AT(polled, chain), 32 },      { "state", TEXT, false, AT(polled, state), 32 },
 	{ "reattest", BOOL, false, AT(polled, reattest), 0 }, { "renew", BOOL, false, AT(polled, renew), 0 },
-	{ "time", U64, false, AT(polled, time), 0 },
+	{ "time", U64, false, AT(polled, time), 0 },          { "update", BOOL, true, AT(polled, update), 0 },
+};
+
+static const struct field offered[] = {
+	{ "deployment", TEXT, true, AT(offered, deployment), 20 },
+	{ "release", HEX, true, AT(offered, release), AG_DIGEST },
+	{ "forced", BOOL, true, AT(offered, forced), 0 },
+	{ "state", TEXT, true, AT(offered, state), 16 },
+};
+
+static const struct field noted[] = {
+	{ "state", TEXT, false, AT(noted, state), 16 },
 };
 
 static const struct {
@@ -76,6 +90,8 @@ static const struct {
 	{ AG_MSG_CHALLENGED, challenged, CH_COUNT_OF(challenged) },
 	{ AG_MSG_JUDGED, judged, CH_COUNT_OF(judged) },
 	{ AG_MSG_POLLED, polled, CH_COUNT_OF(polled) },
+	{ AG_MSG_OFFERED, offered, CH_COUNT_OF(offered) },
+	{ AG_MSG_NOTED, noted, CH_COUNT_OF(noted) },
 };
 
 struct reader {
@@ -304,6 +320,9 @@ SAME(certified);
 SAME(challenged);
 SAME(judged);
 SAME(polled);
+SAME(offered);
+SAME(noted);
+SAME(fetched);
 
 static struct head *head_of(struct ag_answer *a)
 {

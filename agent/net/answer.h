@@ -13,7 +13,7 @@
 /* One row a route: how it is asked, and which message tells collect of the answer. */
 struct ag_route_row {
 	const char *method;
-	const char *path;
+	const char *path; /* '*' stands for a number */
 	enum ag_msg answer;
 };
 extern const struct ag_route_row ag_routes[AG_ROUTE_COUNT];
@@ -26,6 +26,9 @@ struct ag_answer {
 		struct ag_challenged challenged;
 		struct ag_judged judged;
 		struct ag_polled polled;
+		struct ag_offered offered;
+		struct ag_noted noted;
+		struct ag_fetched fetched;
 	};
 };
 

@@ -17,6 +17,7 @@
 #define HOST_MAX    256
 #define HOST_ROOM   (HOST_MAX + 12) /* with brackets and port */
 #define ANSWER_MAX  ((size_t)1 << 20)
+#define TARGET_ROOM 128
 #define SIGN_MS     30000 /* a slow TPM behind a busy bus */
 
 struct place {
@@ -155,20 +156,30 @@ static void host_put(char to[static HOST_ROOM], const struct place *server)
 	(void)snprintf(to, HOST_ROOM, "%s%s%s:%s", v6 ? "[" : "", server->host, v6 ? "]" : "", server->port);
 }
 
-static enum ch_err ask_once(struct net *n, const struct ag_call *m, struct ch_http_answer *a, struct ch_net_why *why)
-{
+/* One request, before it is known to whom it goes. */
+struct question {
+	const char *method;
+	char target[TARGET_ROOM];
 	char key[65];
-	key[ch_span_copy(key, sizeof(key) - 1, m->idempotency_key)] = '\0';
+	char range[64];
+	struct ch_span body;
+	uint64_t floor; /* of time */
+	size_t answer_max;
+};
+
+static enum ch_err ask_once(struct net *n, const struct question *q, struct ch_http_answer *a, struct ch_net_why *why)
+{
 	char host[HOST_ROOM];
 	host_put(host, &n->server[n->current]);
 	const struct ch_http_ask ask = {
-		.method = ag_routes[m->route].method,
-		.target = ag_routes[m->route].path,
+		.method = q->method,
+		.target = q->target,
 		.host = host,
-		.idempotency_key = key[0] != '\0' ? key : NULL,
-		.body = m->body,
+		.idempotency_key = q->key[0] != '\0' ? q->key : NULL,
+		.range = q->range[0] != '\0' ? q->range : NULL,
+		.body = q->body,
 	};
-	enum ch_err err = ch_http_call(n->conn, &ask, ANSWER_MAX, a, why);
+	enum ch_err err = ch_http_call(n->conn, &ask, q->answer_max, a, why);
 	if (err != CH_OK || a->last)
 		disconnect(n);
 	return err;
@@ -178,20 +189,20 @@ static enum ch_err ask_once(struct net *n, const struct ag_call *m, struct ch_ht
  * Asks over the open connection, else over a new one to the server that answered last, else to the others in turn. A connection
  * that was kept may have been closed meanwhile: one more try on a new one.
  */
-static enum ch_err ask(struct net *n, const struct ag_call *m, struct ch_http_answer *a, struct ch_net_why *why)
+static enum ch_err ask(struct net *n, const struct question *q, struct ch_http_answer *a, struct ch_net_why *why)
 {
 	if (n->conn != NULL && !ch_net_usable(n->conn))
 		disconnect(n);
-	if (n->conn != NULL && ask_once(n, m, a, why) == CH_OK)
+	if (n->conn != NULL && ask_once(n, q, a, why) == CH_OK)
 		return CH_OK;
 	size_t first = n->current;
 	enum ch_err err = CH_ERR_IO;
 	bool refused = false;
 	for (size_t i = 0; i < n->servers; i++) {
 		size_t server = (first + i) % n->servers;
-		err = connect_to(n, server, m->floor, why);
+		err = connect_to(n, server, q->floor, why);
 		if (err == CH_OK)
-			err = ask_once(n, m, a, why);
+			err = ask_once(n, q, a, why);
 		if (err == CH_OK)
 			return CH_OK;
 		ch_log(CH_LOG_WARNING, "%s:%s: %s", n->server[server].host, n->server[server].port, why->text);
@@ -207,6 +218,21 @@ static void set_retry(struct ag_answer *a, enum ag_msg type, unsigned seconds)
 	a->judged.retry_after = seconds;
 }
 
+static struct question question_of(const struct ag_call *m)
+{
+	const struct ag_route_row *row = &ag_routes[m->route];
+	struct question q = { .method = row->method, .body = m->body, .floor = m->floor, .answer_max = ANSWER_MAX };
+	struct ch_wr w = ch_wr(q.target, sizeof(q.target) - 1);
+	for (const char *p = row->path; *p != '\0'; p++) {
+		if (*p == '*')
+			ch_wr_dec(&w, m->number);
+		else
+			ch_wr_u8(&w, (uint8_t)*p);
+	}
+	(void)ch_span_copy(q.key, sizeof(q.key) - 1, m->idempotency_key);
+	return q;
+}
+
 static void call(struct net *n, const struct ag_call *m, struct ch_chan *to, uint64_t id)
 {
 	struct ag_answer answer;
@@ -215,7 +241,8 @@ static void call(struct net *n, const struct ag_call *m, struct ch_chan *to, uin
 	if (m->route >= AG_ROUTE_COUNT)
 		ag_child_end("collect asks for a route that is not there");
 	enum ag_route route = (enum ag_route)m->route;
-	enum ch_err err = ask(n, m, &http, &why);
+	const struct question q = question_of(m);
+	enum ch_err err = ask(n, &q, &http, &why);
 	if (err != CH_OK) {
 		ag_answer_none(&answer, route, ch_span_str(why.text));
 		/* answers begin alike, see answer.c */
@@ -237,6 +264,67 @@ static void call(struct net *n, const struct ag_call *m, struct ch_chan *to, uin
 	}
 	set_retry(&answer, ag_routes[route].answer, http.retry_after);
 	ag_child_send(to, ag_routes[route].answer, id, &answer);
+	ch_buf_free(&http.body);
+}
+
+/* --- releases and artefacts, by their digest --- */
+
+static struct question question_for(const struct ag_fetch *m)
+{
+	static const char *const path[AG_FETCH_COUNT][2] = {
+		[AG_FETCH_RELEASE] = { "/v1/releases/", "" },
+		[AG_FETCH_PROOF] = { "/v1/releases/", "/proof" },
+		[AG_FETCH_ARTIFACT] = { "/artifacts/", "" },
+	};
+	bool part = m->what == AG_FETCH_ARTIFACT;
+	struct question q = { .method = "GET", .floor = m->floor, .answer_max = part ? m->count : CH_RELEASE_FILE_MAX };
+	struct ch_wr w = ch_wr(q.target, sizeof(q.target) - 1);
+	ch_wr_str(&w, path[m->what][0]);
+	ch_wr_hex(&w, CH_SPAN_OF(m->sha256));
+	ch_wr_str(&w, path[m->what][1]);
+	if (part)
+		(void)snprintf(q.range, sizeof(q.range), "bytes=%llu-%llu", (unsigned long long)m->offset,
+			       (unsigned long long)(m->offset + m->count - 1));
+	return q;
+}
+
+/* What is not bytes of what was asked for: a refusal, with its code; or a server that knows no ranges. */
+static void explain(struct ag_answer *a, const struct ch_http_answer *http, struct ch_wr *w)
+{
+	static struct ch_json_node node[64];
+	struct ch_diag d;
+	if (ag_answer_parse(a, AG_ROUTE_FEEDBACK, http->status, ch_buf_span(&http->body), node, CH_COUNT_OF(node), w,
+			    &d) != CH_OK)
+		ag_answer_none(a, AG_ROUTE_FEEDBACK, CH_SPAN_LIT("the server's answer is not the one to the question"));
+}
+
+static void fetch_bytes(struct net *n, const struct ag_fetch *m, struct ch_chan *to, uint64_t id)
+{
+	struct ag_answer answer = { .fetched = { 0 } };
+	struct ch_http_answer http = { 0 };
+	struct ch_net_why why = { "" };
+	uint8_t room[AG_TEXT_MAX * 2];
+	struct ch_wr w = ch_wr(room, sizeof(room));
+	if (m->what >= AG_FETCH_COUNT || m->count > AG_PIECE_MAX || (m->what == AG_FETCH_ARTIFACT && m->count == 0))
+		ag_child_end("collect asks for what is not there");
+	const struct question q = question_for(m);
+	unsigned good = m->what == AG_FETCH_ARTIFACT ? 206 : 200;
+	enum ch_err err = ask(n, &q, &http, &why);
+	if (err != CH_OK)
+		ag_answer_none(&answer, AG_ROUTE_FEEDBACK, ch_span_str(why.text));
+	else if (http.status != good)
+		explain(&answer, &http, &w);
+	struct ag_fetched reply = {
+		.status = answer.fetched.status,
+		.retry_after = http.retry_after,
+		.code = answer.fetched.code,
+		.error = answer.fetched.error,
+	};
+	if (err == CH_OK && http.status == good) {
+		reply.status = 200;
+		reply.bytes = ch_buf_span(&http.body);
+	}
+	ag_child_send(to, AG_MSG_FETCHED, id, &reply);
 	ch_buf_free(&http.body);
 }
 
@@ -294,6 +382,7 @@ static void serve(struct net *n, struct ag_link *l, const struct ch_frame *f)
 		struct ag_certificate certificate;
 		struct ag_trust trust;
 		struct ag_fetch_root fetch;
+		struct ag_fetch bytes;
 		struct ag_start_net start;
 		struct ag_signed answer;
 	} msg;
@@ -306,6 +395,8 @@ static void serve(struct net *n, struct ag_link *l, const struct ch_frame *f)
 		trust(n, &msg.trust);
 	else if (f->type == AG_MSG_FETCH_ROOT)
 		fetch_root(n, &msg.fetch, &l->chan, f->id);
+	else if (f->type == AG_MSG_FETCH)
+		fetch_bytes(n, &msg.bytes, &l->chan, f->id);
 	else
 		ag_child_end("a message came out of turn");
 }

@@ -35,6 +35,7 @@ static enum ch_err send_request(struct ch_net_conn *k, const struct ch_http_ask 
 		put_optional(&w, "Content-Type", ask->content_type != NULL ? ask->content_type : "application/json");
 	put_optional(&w, "Idempotency-Key", ask->idempotency_key);
 	put_optional(&w, "Last-Event-ID", ask->last_event_id);
+	put_optional(&w, "Range", ask->range);
 	if (post || ask->body.n > 0)
 		ch_http_put_length(&w, ask->body.n);
 	ch_http_put_end(&w);

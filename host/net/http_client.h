@@ -16,6 +16,7 @@ struct ch_http_ask {
 	const char *content_type;    /* NULL: "application/json" if there is a body */
 	const char *idempotency_key; /* may be NULL */
 	const char *last_event_id;   /* may be NULL */
+	const char *range;           /* "bytes=0-99" (RFC 9110, 14.2); may be NULL */
 	struct ch_span body;         /* sent with Content-Length; empty with POST: Content-Length 0 */
 };
 

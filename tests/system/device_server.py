@@ -79,6 +79,7 @@ class Devices:
         self.lock = threading.Condition()
         self.pending, self.nonces, self.answers = {}, {}, {}
         self.fleet_root = {}  # version → document
+        self.updates = None  # an update_double.Updates
         self.known = {}  # device → {"ak": TPM2B_PUBLIC, "ek": …, "eventlog": bytes, "ima": bytes}
         self.certificates = []  # (device, SPKI)
         self.tokens = set()
@@ -219,7 +220,7 @@ class Devices:
 
     def poll(self, body, device, key):
         return {"device": device, "state": self.state, "chain": self.chain, "reattest": self.wanted, "renew": self.renew,
-                "generation": 1, "time": self.time()}
+                "generation": 1, "time": self.time(), "update": self.updates is not None and self.updates.state == "offered"}
 
     ROUTES = {"/v1/poll": (poll, True), "/v1/enrol": (enrol, False), "/v1/enrol/finish": (finish, False), "/v1/enrol/token": (token, False),
               "/v1/challenge": (challenge, True), "/v1/evidence": (post_evidence, True), "/v1/renew": (renew_key, True),
@@ -257,6 +258,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         devices = self.server.devices
         if self.path.startswith("/v1/fleet-root/"):
             return self.document(devices.fleet_root.get(int(self.path.rsplit("/", 1)[1])))
+        if devices.updates is not None and devices.updates.serve(self, raw, device in devices.known):
+            return None
         status, body = devices.serve(self.path, json.loads(raw) if raw else {}, device, self.headers.get("Idempotency-Key"))
         data = json.dumps(body).encode()
         self.send_response(status)
