@@ -44,6 +44,9 @@ static int cmd_release_here(int argc, char **argv)
 		{ "verify", "check a release as a device does, offline", cmd_release_verify },
 		{ "diff", "what changed from one release to another", cmd_release_diff },
 		{ "show", "show a release", cmd_release_show },
+		{ "publish", "give it to the server", cli_elsewhere },
+		{ "list", "releases that were published", cli_elsewhere },
+		{ "withdraw", "offer it to nobody any more", cli_elsewhere },
 	};
 	return cli_dispatch("Releases: what devices are to run, signed offline, and what it will measure.", row,
 			    CH_COUNT_OF(row), argc, argv);
@@ -67,6 +70,7 @@ static const struct cli_cmd command[] = {
 	{ "enrolment", "certificates by EST that wait for an operator", cli_elsewhere },
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root_here },
 	{ "release", "what devices are to run, signed offline", cmd_release_here },
+	{ "update", "which device is offered which release", cli_elsewhere },
 	{ "clock", "accept the server's clock after it jumped", cli_elsewhere },
 	{ "ca", "take over an existing certification authority", cli_elsewhere },
 	{ "backup", "copy the store of a server in use", cli_elsewhere },

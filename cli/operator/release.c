@@ -116,6 +116,9 @@ static int cmd_release_sign(int argc, char **argv)
 /* create, verify, diff and show are chainhold's, which has no key; it hands on the rest. */
 static const struct cli_cmd release_command[] = {
 	{ "sign", "add your signature", cmd_release_sign },
+	{ "publish", "give it to the server", cmd_release_publish },
+	{ "list", "releases that were published", cmd_release_list },
+	{ "withdraw", "offer it to nobody any more", cmd_release_withdraw },
 };
 
 int cmd_release(int argc, char **argv)

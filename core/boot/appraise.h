@@ -186,6 +186,11 @@ CH_MUST_USE enum ch_err ch_appraise_replay(struct ch_boot_verdict *v, const stru
 					   const struct ch_reference *ref, struct ch_diag *d);
 /* appraise_events.c: every event explained in one of four ways; missing ones; separators. */
 void ch_appraise_events(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev, const struct ch_reference *ref);
+/*
+ * True if a boot that holds (affirming, or with a warning) is that of this document of kind release: all that the document requires is
+ * there, and no event is explained by another release that is not this one's, too. Several may be.
+ */
+bool ch_appraise_release(const struct ch_boot_verdict *v, const struct ch_reference *ref, size_t doc);
 /* appraise_rules.c: true if a rule explains the event; `out` says which. */
 bool ch_appraise_rule(const struct ch_reference *ref, const struct ch_tcg_event *ev, const struct ch_tcg_what *what,
 		      struct ch_event_verdict *out);

@@ -163,6 +163,42 @@ static void judge_missing(struct ch_boot_verdict *v, const struct ch_reference *
 	}
 }
 
+/* An event of one document, given by another as well. */
+static bool has_twin(const struct ch_boot_verdict *v, const struct ch_reference *ref, size_t n, size_t doc)
+{
+	const struct ch_ref_event *e = &ref->event[n];
+	for (size_t i = 0; i < ref->event_count; i++) {
+		const struct ch_ref_event *o = &ref->event[i];
+		if (o->doc != doc || o->pcr != e->pcr || o->type != e->type)
+			continue;
+		for (size_t b = 0; b < v->pcrs.count; b++) {
+			struct ch_span digest = ch_reference_digest(ref, e, v->pcrs.bank[b].alg);
+			if (digest.n > 0 && ch_span_eq(digest, ch_reference_digest(ref, o, v->pcrs.bank[b].alg)))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool ch_appraise_release(const struct ch_boot_verdict *v, const struct ch_reference *ref, size_t doc)
+{
+	bool any = false;
+	enum ch_tier tier = v->tier[CH_LINK_BOOT];
+	if (doc >= ref->doc_count || ref->doc[doc].kind != CH_REF_RELEASE || !v->explains ||
+	    (tier != CH_TIER_AFFIRMING && tier != CH_TIER_WARNING))
+		return false;
+	for (size_t i = 0; i < ref->event_count; i++) {
+		const struct ch_ref_event *e = &ref->event[i];
+		bool own = e->doc == doc, seen = is_seen(v, i);
+		if (own && e->required && !seen && !is_there(v, ref, i))
+			return false;
+		if (!own && seen && ref->doc[e->doc].kind == CH_REF_RELEASE && !has_twin(v, ref, i, doc))
+			return false;
+		any = any || (own && e->required);
+	}
+	return any;
+}
+
 static void judge_registers(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev,
 			    const struct ch_reference *ref)
 {

@@ -151,6 +151,35 @@ enum ch_err ch_ek_class_parse(struct ch_span *class, struct ch_span payload)
 	return CH_OK;
 }
 
+static const struct ch_span assign_line[] = { CH_SPAN_LIT("release: "), CH_SPAN_LIT("\nmode: "),
+					      CH_SPAN_LIT("forced\n"), CH_SPAN_LIT("soft\n") };
+
+void ch_update_assign_put(struct ch_wr *w, const uint8_t release[static 32], bool forced)
+{
+	ch_wr_put(w, assign_line[0]);
+	ch_wr_hex(w, ch_span(release, 32));
+	ch_wr_put(w, assign_line[1]);
+	ch_wr_put(w, assign_line[forced ? 2 : 3]);
+}
+
+enum ch_err ch_update_assign_parse(uint8_t release[static 32], bool *forced, struct ch_span payload)
+{
+	uint8_t digest[32];
+	struct ch_rd r = ch_rd(payload);
+	struct ch_span label = ch_rd_take(&r, assign_line[0].n);
+	struct ch_span hex = ch_rd_take(&r, 64);
+	struct ch_span mode = ch_rd_take(&r, assign_line[1].n);
+	struct ch_span word = ch_rd_take(&r, ch_rd_left(&r));
+	bool hard = ch_span_eq(word, assign_line[2]);
+	if (r.bad || !ch_span_eq(label, assign_line[0]) || !ch_span_eq(mode, assign_line[1]) ||
+	    (!hard && !ch_span_eq(word, assign_line[3])) || !is_hex(hex, 64) ||
+	    ch_hex_decode(digest, sizeof(digest), hex) != CH_OK)
+		return CH_ERR_MALFORMED;
+	(void)ch_span_copy(release, 32, CH_SPAN_OF(digest));
+	*forced = hard;
+	return CH_OK;
+}
+
 /* --- reading --- */
 
 #define HEAD "chainhold-action/v1"

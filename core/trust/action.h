@@ -31,7 +31,11 @@
 	X(FLEET_ROOT_PUBLISH, "fleet-root.publish", NAME, NEEDED, 0)                          \
 	X(ENROLMENT_APPROVE, "enrolment.approve", DIGEST, NONE, CH_OPERATOR_BIT_OPERATOR)     \
 	X(ENROLMENT_REFUSE, "enrolment.refuse", DIGEST, NONE, CH_OPERATOR_BIT_OPERATOR)       \
-	X(CLOCK_ACCEPT, "clock.accept", NAME, NONE, CH_OPERATOR_BIT_OPERATOR)
+	X(CLOCK_ACCEPT, "clock.accept", NAME, NONE, CH_OPERATOR_BIT_OPERATOR)                 \
+	X(RELEASE_PUBLISH, "release.publish", DIGEST, NEEDED, CH_OPERATOR_BIT_RELEASER)       \
+	X(RELEASE_WITHDRAW, "release.withdraw", DIGEST, NONE, CH_OPERATOR_BIT_RELEASER)       \
+	X(UPDATE_ASSIGN, "update.assign", DEVICE, NEEDED, CH_OPERATOR_BIT_OPERATOR)           \
+	X(UPDATE_CANCEL, "update.cancel", DEVICE, NONE, CH_OPERATOR_BIT_OPERATOR)
 
 #define CH_VERB_ENUM(name, text, subject, payload, roles) CH_VERB_##name,
 enum ch_verb { CH_VERBS(CH_VERB_ENUM) CH_VERB_COUNT };
@@ -69,6 +73,14 @@ bool ch_operator_may(enum ch_operator_role role, enum ch_verb verb);
  * binds none (empty). CH_ERR_MALFORMED if it begins so and is not of this form. `class` borrows from the payload.
  */
 CH_MUST_USE enum ch_err ch_ek_class_parse(struct ch_span *class, struct ch_span payload);
+
+/*
+ * What is sent with update.assign: "release: HEX\nmode: soft\n", or forced; HEX is the SHA-256 of the release's file. CH_ERR_MALFORMED for
+ * any other text, with nothing written.
+ */
+#define CH_UPDATE_ASSIGN_MAX 96
+CH_MUST_USE enum ch_err ch_update_assign_parse(uint8_t release[static 32], bool *forced, struct ch_span payload);
+void ch_update_assign_put(struct ch_wr *w, const uint8_t release[static 32], bool forced);
 
 /* A name that we give (class, operator): 1 to CH_NAME_MAX of a-z 0-9 - _ . with a letter or digit first. */
 bool ch_name_valid(struct ch_span name);

@@ -69,7 +69,7 @@ static const char *broken_rule(const struct ch_policy *p)
 static void body_parse(struct ch_rd *r, struct ch_policy *p)
 {
 	p->required = ch_rd_u8(r);
-	p->release = (enum ch_release)ch_rd_u8(r);
+	p->release = (enum ch_release_by)ch_rd_u8(r);
 	for (size_t i = 0; i < CH_LINK_COUNT; i++)
 		p->on_break[i] = (enum ch_response)ch_rd_u8(r);
 	p->on_stale = (enum ch_response)ch_rd_u8(r);

@@ -25,7 +25,7 @@ const char *ch_response_str(enum ch_response response);
 CH_MUST_USE enum ch_err ch_response_by_name(struct ch_span name, enum ch_response *response);
 
 /* How a quarantine ends. */
-enum ch_release {
+enum ch_release_by {
 	CH_RELEASE_TWO_OPERATORS = 1, /* by device.release with two signatures, and in no other way */
 	CH_RELEASE_AUTOMATIC = 2,     /* by itself, once fresh evidence affirms the chain; or as above */
 };
@@ -44,7 +44,7 @@ enum ch_ek_rule {
 struct ch_policy {
 	struct ch_span class; /* ch_name_valid() */
 	uint8_t required;     /* set of links: not empty */
-	enum ch_release release;
+	enum ch_release_by release;
 	enum ch_response on_break[CH_LINK_COUNT]; /* a link that is contraindicated, required or not */
 	enum ch_response on_stale;       /* a required link without evidence, or with evidence that is too old */
 	uint32_t max_age[CH_LINK_COUNT]; /* seconds after which the evidence of a link is stale */

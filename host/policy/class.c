@@ -152,7 +152,7 @@ static struct ch_policy policy_of(const struct file *f)
 	struct ch_policy p = {
 		.class = ch_span_str(f->class),
 		.required = (uint8_t)f->required,
-		.release = (enum ch_release)f->release,
+		.release = (enum ch_release_by)f->release,
 		.on_stale = (enum ch_response)f->on_stale,
 		.interval = f->interval,
 		.lifetime = f->lifetime,

@@ -230,6 +230,44 @@ static const struct step past[] = {
 	  STEP_CLUSTERED },
 };
 
+/*
+ * Releases as they were published, their artefacts, and what device was offered which. `reference`: SHA-256 of the release's reference
+ * values, empty if it has none; `reset`: the TPM's count of resets when the device said that it had installed, -1: not known.
+ */
+static const struct step update[] = {
+	{ "CREATE TABLE release (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, sha256 BYTEA NOT NULL, name TEXT NOT NULL, "
+	  "version TEXT NOT NULL, sequence BIGINT NOT NULL, floor BIGINT NOT NULL, expires BIGINT NOT NULL, "
+	  "reference BYTEA NOT NULL, document BYTEA NOT NULL, time BIGINT NOT NULL, action BIGINT NOT NULL, "
+	  "leaf BIGINT NOT NULL, withdrawn BIGINT NOT NULL, withdrawn_by BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_PLAIN },
+	{ "CREATE UNIQUE INDEX release_sha256 ON release (tenant, sha256)", STEP_PLAIN },
+	{ "CREATE INDEX release_reference ON release (tenant, reference)", STEP_PLAIN },
+	{ "CREATE TABLE release_class (tenant BIGINT NOT NULL, release BIGINT NOT NULL, class TEXT NOT NULL, "
+	  "PRIMARY KEY (tenant, release, class))",
+	  STEP_CLUSTERED },
+	{ "CREATE TABLE release_artifact (tenant BIGINT NOT NULL, release BIGINT NOT NULL, sha256 BYTEA NOT NULL, "
+	  "size BIGINT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (tenant, release, sha256))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX release_artifact_sha256 ON release_artifact (tenant, sha256)", STEP_PLAIN },
+	{ "CREATE TABLE artifact (tenant BIGINT NOT NULL, sha256 BYTEA NOT NULL, size BIGINT NOT NULL, "
+	  "have BIGINT NOT NULL, complete BIGINT NOT NULL, time BIGINT NOT NULL, PRIMARY KEY (tenant, sha256))",
+	  STEP_CLUSTERED },
+	{ "CREATE TABLE deployment (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, device BIGINT NOT NULL, "
+	  "release BIGINT NOT NULL, forced BIGINT NOT NULL, state BIGINT NOT NULL, time BIGINT NOT NULL, "
+	  "changed BIGINT NOT NULL, progress BIGINT NOT NULL, slot TEXT NOT NULL, reason TEXT NOT NULL, "
+	  "reset BIGINT NOT NULL, evidence BIGINT NOT NULL, rollout BIGINT NOT NULL, action BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX deployment_device ON deployment (tenant, device, seq)", STEP_PLAIN },
+	{ "CREATE INDEX deployment_release ON deployment (tenant, release, state)", STEP_PLAIN },
+	{ "CREATE INDEX deployment_rollout ON deployment (tenant, rollout, state)", STEP_PLAIN },
+	{ "CREATE TABLE feedback (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, deployment BIGINT NOT NULL, "
+	  "device BIGINT NOT NULL, time BIGINT NOT NULL, state TEXT NOT NULL, progress BIGINT NOT NULL, "
+	  "reason TEXT NOT NULL, slot TEXT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX feedback_deployment ON feedback (tenant, deployment, seq)", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -241,6 +279,7 @@ static const struct migration migrations[] = {
 	{ 8, "generations that are refused", refused, CH_COUNT_OF(refused) },
 	{ 9, "doubts about the clock", alarm, CH_COUNT_OF(alarm) },
 	{ 10, "logs that ended", past, CH_COUNT_OF(past) },
+	{ 11, "releases and deployments", update, CH_COUNT_OF(update) },
 };
 
 int64_t ch_schema_newest(void)

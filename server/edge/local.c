@@ -21,6 +21,7 @@ static void answer_poll(struct conn *c, const struct ch_http_request *r)
 	ch_json_named_str(&j, "chain", ch_tier_str((enum ch_tier)c->who.tier));
 	ch_json_named_bool(&j, "reattest", (c->who.pending & CH_VIEW_PENDING_REATTEST) != 0);
 	ch_json_named_bool(&j, "renew", (c->who.pending & CH_VIEW_PENDING_RENEW) != 0);
+	ch_json_named_bool(&j, "update", (c->who.pending & CH_VIEW_PENDING_UPDATE) != 0);
 	ch_json_named_u64(&j, "generation", ch_view_generation(c->edge->view));
 	ch_json_named_u64(&j, "time", ch_clock_ms(CLOCK_REALTIME) / 1000);
 	ch_json_object_end(&j);

@@ -29,23 +29,25 @@ enum ch_role {
 /* "main", "edge", … */
 const char *ch_role_str(enum ch_role role);
 
-#define CH_IPC_BODY_MAX   ((size_t)24 << 20) /* body of one HTTP request or answer */
-#define CH_IPC_IMAGE_MAX  ((size_t)16 << 20) /* generation image, reference document */
-#define CH_IPC_CERT_MAX   4096
-#define CH_IPC_TEXT_MAX   1024
-#define CH_IPC_JSON_MAX   ((size_t)1 << 20)
-#define CH_IPC_TPM_MAX    4096 /* one TPM structure */
-#define CH_IPC_SPKI_MAX   1024
-#define CH_IPC_HASHES_MAX ((size_t)32 * 4096)
-#define CH_IPC_FDS_MAX    4096
-#define CH_IPC_STATUS_MAX ((size_t)64 << 10)
-#define CH_IPC_REVOKED    37 /* one row of REVOKE */
-#define CH_IPC_REVOKE_MAX ((size_t)37 * 4096)
-#define CH_IPC_OCSP_ID    23 /* one row of OCSP_SIGN */
-#define CH_IPC_OCSP_IDS   ((size_t)23 * 8)
-#define CH_IPC_OCSP_NULL  0x01 /* the parameters of the hash are NULL, not absent */
-#define CH_IPC_OCSP_KNOWN 0x02 /* this server issued it */
-#define CH_IPC_LINKS      7    /* one byte a link: its tier, 0 where there is none */
+#define CH_IPC_BODY_MAX        ((size_t)24 << 20) /* body of one HTTP request or answer */
+#define CH_IPC_IMAGE_MAX       ((size_t)16 << 20) /* generation image, reference document */
+#define CH_IPC_CERT_MAX        4096
+#define CH_IPC_TEXT_MAX        1024
+#define CH_IPC_JSON_MAX        ((size_t)1 << 20)
+#define CH_IPC_TPM_MAX         4096 /* one TPM structure */
+#define CH_IPC_SPKI_MAX        1024
+#define CH_IPC_HASHES_MAX      ((size_t)32 * 4096)
+#define CH_IPC_FDS_MAX         4096
+#define CH_IPC_STATUS_MAX      ((size_t)64 << 10)
+#define CH_IPC_REVOKED         37 /* one row of REVOKE */
+#define CH_IPC_REVOKE_MAX      ((size_t)37 * 4096)
+#define CH_IPC_OCSP_ID         23 /* one row of OCSP_SIGN */
+#define CH_IPC_OCSP_IDS        ((size_t)23 * 8)
+#define CH_IPC_OCSP_NULL       0x01 /* the parameters of the hash are NULL, not absent */
+#define CH_IPC_OCSP_KNOWN      0x02 /* this server issued it */
+#define CH_IPC_RELEASES_MAX    ((size_t)32 * 32)
+#define CH_IPC_UNEXPLAINED_MAX 512
+#define CH_IPC_LINKS           7 /* one byte a link: its tier, 0 where there is none */
 
 /* clang-format off */
 
@@ -125,7 +127,8 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
  * Appraised evidence. `msg`, `sig` and `nonce` are what the keeper checks again itself: TPMS_ATTEST, and the signature as
  * TPMT_SIGNATURE. `generation` and `pinned` are what judged it. `result` is the EAR claims set, `reasons` a JSON array. The logs that were
  * judged are the first `log_from` and `ima_from` bytes of those of the piece `after`, which CONTEXT named, and then what is here.
- * `ima_sha256`, of the whole list, counts where `ima_from` is not 0.
+ * `ima_sha256`, of the whole list, counts where `ima_from` is not 0. `releases`: SHA-256 of the reference values of each release that
+ * explains the boot whole, 32 bytes each; `unexplained`: why it is not explained, one line for people, empty if it is.
  */
 #define CH_FIELDS_COMMIT(F) \
 	F(FIX, device, 16) F(FIX, cert_sha256, 32) F(U8, history, 0) F(U64, collected, 0) F(U64, generation, 0) F(U64, pinned, 0) \
@@ -133,7 +136,8 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	F(U64, firmware, 0) F(SPAN, idempotency_key, 64) F(SPAN, msg, CH_IPC_TPM_MAX) \
 	F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX) F(SPAN, reasons, CH_IPC_JSON_MAX) \
 	F(U64, after, 0) F(U64, log_from, 0) F(U64, ima_from, 0) F(FIX, ima_sha256, 32) \
-	F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX)
+	F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX) \
+	F(SPAN, releases, CH_IPC_RELEASES_MAX) F(SPAN, unexplained, CH_IPC_UNEXPLAINED_MAX)
 /*
  * A new key of an enrolled device; that its AK certified it was verified, and is told by `certify`/`certify_sig`. Of a device without a TPM
  * both are empty: that it holds the key was verified, and it may be the one that it has.
@@ -153,6 +157,12 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 #define CH_FIELDS_ACTION(F) \
 	F(FIX, operator_key, 32) F(SPAN, action, 4096) F(SPAN, signatures, 1024) \
 	F(SPAN, payload, CH_IPC_IMAGE_MAX)
+/*
+ * What a device says about a deployment. `state` is a word of core/update/state.h; `progress` 0 to 100, 255: nothing said. Answered by
+ * ANSWER.
+ */
+#define CH_FIELDS_FEEDBACK(F) \
+	F(FIX, device, 16) F(U64, deployment, 0) F(U8, progress, 0) F(SPAN, state, 16) F(SPAN, reason, CH_IPC_TEXT_MAX) F(SPAN, slot, 64)
 /* Input of a device during which a verify died, told by the edge; only its digest is kept. */
 #define CH_FIELDS_FATAL_INPUT(F) F(FIX, device, 16) F(FIX, body_sha256, 32) F(U16, route, 0)
 /* Policy and reference values from now on (core/trust/generation.h). */
@@ -278,7 +288,8 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	X(EST_ENROL, est_enrol)               \
 	X(GENERATION_TAKEN, generation_taken) \
 	X(TOKEN_SIGN, token_sign)             \
-	X(TOKEN_SIGNED, token_signed)
+	X(TOKEN_SIGNED, token_signed)         \
+	X(FEEDBACK, feedback)
 
 #define CH_MESSAGE_ENUM(name, lower) CH_MSG_##name,
 enum ch_msg { CH_MSG_NONE = 0, CH_MESSAGES(CH_MESSAGE_ENUM) CH_MSG_COUNT };

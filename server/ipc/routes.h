@@ -31,6 +31,10 @@
 	X(RENEW, DEVICES, "POST", "/v1/renew", CH_CALLER_RENEW, CH_ROUTE_JSON_MAX, VERIFY)                   \
 	X(DEVICE_STATUS, DEVICES, "GET", "/v1/status", CH_CALLER_ATTEST, 0, READER)                          \
 	X(FLEET_ROOT, DEVICES, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                          \
+	X(UPDATE, DEVICES, "GET", "/v1/update", CH_CALLER_FULL, 0, READER)                                   \
+	X(RELEASE, DEVICES, "GET", "/v1/releases/*", CH_CALLER_FULL, 0, READER)                              \
+	X(RELEASE_PROOF, DEVICES, "GET", "/v1/releases/*/proof", CH_CALLER_FULL, 0, READER)                  \
+	X(FEEDBACK, DEVICES, "POST", "/v1/update/*/feedback", CH_CALLER_ATTEST, 8192, VERIFY)                \
 	CH_ROUTES_EST(X, EST_CACERTS, "GET", "cacerts", CH_CALLER_ANY, 0)                                    \
 	CH_ROUTES_EST(X, EST_CSRATTRS, "GET", "csrattrs", CH_CALLER_ANY, 0)                                  \
 	CH_ROUTES_EST(X, EST_ENROL, "POST", "simpleenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)                 \
@@ -52,6 +56,11 @@
 	X(CLASSES, OPERATORS, "GET", "/api/v1/classes", CH_CALLER_OPERATORS, 0, READER)                      \
 	X(GENERATION, OPERATORS, "GET", "/api/v1/generations/*", CH_CALLER_OPERATORS, 0, READER)             \
 	X(AUDIT, OPERATORS, "GET", "/api/v1/audit", CH_CALLER_OPERATORS, 0, READER)                          \
+	X(RELEASES, OPERATORS, "GET", "/api/v1/releases", CH_CALLER_OPERATORS, 0, READER)                    \
+	X(RELEASE_DOCUMENT, OPERATORS, "GET", "/api/v1/releases/*", CH_CALLER_OPERATORS, 0, READER)          \
+	X(RELEASE_EVIDENCE, OPERATORS, "GET", "/api/v1/releases/*/proof", CH_CALLER_OPERATORS, 0, READER)    \
+	X(DEPLOYMENTS, OPERATORS, "GET", "/api/v1/deployments", CH_CALLER_OPERATORS, 0, READER)              \
+	X(DEPLOYMENT, OPERATORS, "GET", "/api/v1/deployments/*", CH_CALLER_OPERATORS, 0, READER)             \
 	X(EVENTS, OPERATORS, "GET", "/api/v1/events", CH_CALLER_OPERATORS, 0, EDGE)                          \
 	X(METRICS, OPERATORS, "GET", "/metrics", CH_CALLER_OPERATORS, 0, EDGE)                               \
 	X(JWKS, OPERATORS, "GET", "/.well-known/jwks.json", CH_CALLER_OPERATORS, 0, READER)                  \

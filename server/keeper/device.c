@@ -92,6 +92,14 @@ static uint8_t class_index(const struct ch_keeper *k, const struct ch_device *d)
 	return (uint8_t)i;
 }
 
+static uint8_t pending_of(struct ch_keeper *k, const struct ch_device *d, bool revoked)
+{
+	struct ch_deployment u;
+	bool update = ch_kp_deployment_last(k, d->seq, &u) && ch_update_wanted(u.state);
+	return (uint8_t)((d->reattest ? CH_VIEW_PENDING_REATTEST : 0) | (update ? CH_VIEW_PENDING_UPDATE : 0) |
+			 (revoked ? CH_VIEW_REVOKED : 0));
+}
+
 static void publish(struct ch_keeper *k, const struct ch_device *d, struct ch_span sha256, int64_t not_after,
 		    bool revoked)
 {
@@ -99,7 +107,7 @@ static void publish(struct ch_keeper *k, const struct ch_device *d, struct ch_sp
 		.kind = CH_VIEW_DEVICE,
 		.state = (uint8_t)d->state,
 		.tier = (uint8_t)d->chain,
-		.pending = (uint8_t)((d->reattest ? CH_VIEW_PENDING_REATTEST : 0) | (revoked ? CH_VIEW_REVOKED : 0)),
+		.pending = pending_of(k, d, revoked),
 		.class_index = class_index(k, d),
 		.not_after = (uint64_t)not_after,
 		.device_row = (uint64_t)d->seq,

@@ -61,6 +61,7 @@ void ch_kp_challenge(struct ch_keeper *k, const struct ch_who *who, const struct
 	ch_buf_free(&logs.quote);
 	if (!logs.kept)
 		logs.eventlog_size = logs.ima_size = 0;
+	struct ch_deployment u;
 	uint8_t text[1024];
 	struct ch_wr w = ch_wr(text, sizeof(text));
 	struct ch_json_wr j = ch_json_wr(&w, false);
@@ -76,6 +77,8 @@ void ch_kp_challenge(struct ch_keeper *k, const struct ch_who *who, const struct
 	ch_json_named_u64(&j, "interval", interval_of(k, &d));
 	ch_json_named_u64(&j, "generation", k->generation);
 	ch_json_named_u64(&j, "fleet_root", k->fleet_root);
+	(void)ch_kp_deployment_last(k, d.seq, &u);
+	ch_kp_update_put(&j, &u);
 	ch_json_object_end(&j);
 	ch_kp_answer(k, who, 200, ch_wr_span(&w));
 }
@@ -237,7 +240,7 @@ static void tiers_of(const struct ch_device *d, const struct ch_msg_commit *m, e
 /* A quote speaks of these, also by being silent: what it does not show is not shown any more. */
 static bool quote_covers(size_t link)
 {
-	return link == CH_LINK_PLATFORM || link == CH_LINK_BOOT || link == CH_LINK_OS;
+	return link == CH_LINK_PLATFORM || link == CH_LINK_BOOT || link == CH_LINK_OS || link == CH_LINK_UPDATE;
 }
 
 /* Merges into what is known; true if a tier changed. */
@@ -310,11 +313,14 @@ static void commit_answer(struct ch_keeper *k, const struct ch_who *who, const s
 {
 	size_t cap = reasons.n + ANSWER_ROOM;
 	CH_AUTO_FREE uint8_t *text = ch_calloc(cap, 1);
+	struct ch_deployment u;
 	uint8_t links[512];
 	struct ch_wr lw = ch_wr(links, sizeof(links));
 	struct ch_json_wr j = ch_json_wr(&lw, false);
 	ch_json_object_begin(&j);
 	ch_kp_links_put(&j, r);
+	(void)ch_kp_deployment_last(k, d->seq, &u);
+	ch_kp_update_put(&j, &u);
 	ch_json_object_end(&j);
 	struct ch_span lspan = ch_wr_span(&lw);
 	struct ch_wr w = ch_wr(text, cap);
@@ -372,9 +378,9 @@ static bool answered_before(struct ch_keeper *k, const struct ch_who *who, const
 }
 
 static void take(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_commit *m, struct ch_device *d,
-		 enum standing how, struct ch_span extra)
+		 enum standing how, const struct ch_tpm_attest *quote)
 {
-	enum ch_tier tier[CH_LINK_COUNT];
+	enum ch_tier tier[CH_LINK_COUNT], all[CH_LINK_COUNT];
 	struct ch_link_result r[CH_LINK_COUNT];
 	struct ch_logs logs;
 	int64_t seq = k->n.evidence;
@@ -393,7 +399,12 @@ static void take(struct ch_keeper *k, const struct ch_who *who, const struct ch_
 		.cause = standing_row[how].cause,
 	};
 	ch_kp_quota_take(k, d, sent_bytes(m));
-	judged.moved = results_merge(k, d, how, tier, &judged, r);
+	/* What a device runs is judged here, where releases are known; `tier` is what the evidence alone says, for whoever judges it again. */
+	for (size_t i = 0; i < CH_LINK_COUNT; i++)
+		all[i] = tier[i];
+	if (how == FRESH)
+		all[CH_LINK_UPDATE] = ch_kp_update_judge(k, d, m, quote->reset_count, tier[CH_LINK_BOOT], seq);
+	judged.moved = results_merge(k, d, how, all, &judged, r);
 	if (how == FRESH) {
 		d->evidence = seq;
 		d->fresh_time = (int64_t)k->now;
@@ -405,7 +416,7 @@ static void take(struct ch_keeper *k, const struct ch_who *who, const struct ch_
 	CH_AUTO_FREE uint8_t *text = ch_calloc(cap, 1);
 	struct ch_wr w = ch_wr(text, cap);
 	reasons_put(&w, m->reasons, how);
-	evidence_add(k, d, m, how, seq, tier, &logs, extra, ch_wr_span(&w));
+	evidence_add(k, d, m, how, seq, tier, &logs, quote->extra_data, ch_wr_span(&w));
 	commit_answer(k, who, m, d, r, seq, ch_wr_span(&w));
 }
 
@@ -453,7 +464,7 @@ void ch_kp_commit(struct ch_keeper *k, const struct ch_who *who, const struct ch
 			       STALE_MAX) >= STALE_MAX)
 		ch_kp_refuse(k, who, 429, "history", "this device sent 256 pieces of old evidence in an hour");
 	else
-		take(k, who, m, &d, how, quote.extra_data);
+		take(k, who, m, &d, how, &quote);
 }
 
 void ch_kp_fatal_input(struct ch_keeper *k, const struct ch_msg_fatal_input *m)

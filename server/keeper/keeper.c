@@ -27,6 +27,7 @@ HANDLER(on_commit, commit, ch_kp_commit(k, who, m))
 HANDLER(on_renew, renew, ch_kp_renew(k, who, m))
 HANDLER(on_est_enrol, est_enrol, ch_kp_est(k, who, m))
 HANDLER(on_action, action, ch_kp_action(k, who, m))
+HANDLER(on_feedback, feedback, ch_kp_feedback(k, who, m))
 HANDLER(on_fatal_input, fatal_input, (void)who; ch_kp_fatal_input(k, m))
 HANDLER(on_issued, issued, ch_kp_issued(k, who->id, m))
 HANDLER(on_checkpoint, checkpoint, ch_kp_checkpoint(k, who->id, m))
@@ -59,6 +60,7 @@ static const struct {
 	{ CH_MSG_RENEW, on_renew, true },
 	{ CH_MSG_EST_ENROL, on_est_enrol, true },
 	{ CH_MSG_ACTION, on_action, true },
+	{ CH_MSG_FEEDBACK, on_feedback, true },
 	{ CH_MSG_FATAL_INPUT, on_fatal_input, false },
 	{ CH_MSG_ISSUED, on_issued, false },
 	{ CH_MSG_CHECKPOINT, on_checkpoint, false },

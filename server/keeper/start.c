@@ -37,6 +37,9 @@ static void counters_load(struct ch_keeper *k)
 			      { CH_SQL_MAX_PINNED, &k->n.pinned },
 			      { CH_SQL_MAX_REVOCATION, &k->n.revocation },
 			      { CH_SQL_MAX_ISSUED, &k->n.issued },
+			      { CH_SQL_MAX_RELEASE, &k->n.release },
+			      { CH_SQL_MAX_DEPLOYMENT, &k->n.deployment },
+			      { CH_SQL_MAX_FEEDBACK, &k->n.feedback },
 	};
 	/* Numbers begin at 1: 0 in a column means that there is none. */
 	for (size_t i = 0; i < CH_COUNT_OF(table); i++)
@@ -376,6 +379,7 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 		return err;
 	}
 	devices_publish(k);
+	ch_kp_deployments_publish(k);
 	operators_publish(k);
 	k->published = true;
 	ch_view_set_generation(k->view, k->generation);

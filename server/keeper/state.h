@@ -10,6 +10,7 @@
 #include "core/trust/merkle.h"
 #include "core/trust/policy.h"
 #include "core/trust/tile.h"
+#include "core/update/state.h"
 #include "core/wire/json.h"
 #include "host/store/schema.h"
 #include "server/ipc/keys.h"
@@ -42,7 +43,7 @@ struct ch_who {
 /* Next numbers of the tables. */
 struct ch_counters {
 	int64_t device, ek, alias, ak, certificate, evidence, blob, chunk, intent, checkpoint, action, operator, token,
-		request, event, reference, pinned, revocation, issued, est, alarm;
+		request, event, reference, pinned, revocation, issued, est, alarm, release, deployment, feedback;
 };
 
 /* A row of table device. */
@@ -460,6 +461,38 @@ void ch_kp_generation_taken(struct ch_keeper *k, unsigned index, const struct ch
 
 /* Reads which version is the newest. */
 void ch_kp_fleet_root_load(struct ch_keeper *k);
+
+/* --- deployment.c --- */
+
+/* The release that a device is offered, and how that stands. */
+struct ch_deployment {
+	int64_t seq; /* 0: there is none */
+	int64_t device, release;
+	enum ch_update_state state;
+	int64_t reset;         /* the TPM's count of resets when it was installed; -1: not known */
+	uint8_t sha256[32];    /* of the release's file */
+	uint8_t reference[32]; /* of its reference values */
+	bool measured;         /* it has some */
+};
+
+/* The newest of a device; false if it never had one. */
+bool ch_kp_deployment_last(struct ch_keeper *k, int64_t device, struct ch_deployment *u);
+/* A new one, in the place of the one before; its number. `rollout` 0: of an action alone. */
+int64_t ch_kp_deployment_add(struct ch_keeper *k, const struct ch_device *d, int64_t release, bool forced,
+			     int64_t rollout, int64_t action);
+/* Moves it, with leaf-free event and view. False, and nothing happened, if the table has no such step. */
+bool ch_kp_deployment_step(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
+			   enum ch_update_step step, struct ch_span reason, int64_t evidence);
+/* What fresh evidence says of what the device was offered, and of what it runs: the tier of the update link. */
+enum ch_tier ch_kp_update_judge(struct ch_keeper *k, const struct ch_device *d, const struct ch_msg_commit *m,
+				uint32_t reset, enum ch_tier boot, int64_t evidence);
+void ch_kp_feedback(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_feedback *m);
+/* "update": the number of what is offered and not yet installed, or null. */
+void ch_kp_update_put(struct ch_json_wr *j, const struct ch_deployment *u);
+/* At start: the view says of whom something is wanted. */
+void ch_kp_deployments_publish(struct ch_keeper *k);
+/* What was offered of a release and is not installed yet is cancelled. */
+void ch_kp_deployments_cancel(struct ch_keeper *k, int64_t release, const char *reason);
 
 /* --- disk.c --- */
 

@@ -383,6 +383,18 @@ static void operator_remove_run(struct ch_keeper *k, struct ch_act *a)
 
 /* --- the table --- */
 
+static const char *assign_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status)
+{
+	const char *rule = device_find(k, a, status);
+	return rule != NULL ? rule : ch_kp_assign_refused(k, a, status);
+}
+
+static const char *cancel_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status)
+{
+	const char *rule = device_find(k, a, status);
+	return rule != NULL ? rule : ch_kp_cancel_refused(k, a, status);
+}
+
 static const struct verb verbs[CH_VERB_COUNT] = {
 	[CH_VERB_DEVICE_QUARANTINE] = { life_refused, life_run, CH_LIFE_BREAK, false },
 	[CH_VERB_DEVICE_RELEASE] = { life_refused, life_run, CH_LIFE_RELEASE, false },
@@ -403,6 +415,10 @@ static const struct verb verbs[CH_VERB_COUNT] = {
 	[CH_VERB_ENROLMENT_APPROVE] = { ch_est_decide_refused, ch_est_decide_run, CH_LIFE_COUNT, false },
 	[CH_VERB_ENROLMENT_REFUSE] = { ch_est_decide_refused, ch_est_decide_run, CH_LIFE_COUNT, false },
 	[CH_VERB_CLOCK_ACCEPT] = { ch_clock_accept_refused, ch_clock_accept_run, CH_LIFE_COUNT, false },
+	[CH_VERB_RELEASE_PUBLISH] = { ch_kp_release_refused, ch_kp_release_run, CH_LIFE_COUNT, false },
+	[CH_VERB_RELEASE_WITHDRAW] = { ch_kp_withdraw_refused, ch_kp_withdraw_run, CH_LIFE_COUNT, false },
+	[CH_VERB_UPDATE_ASSIGN] = { assign_refused, ch_kp_assign_run, CH_LIFE_COUNT, false },
+	[CH_VERB_UPDATE_CANCEL] = { cancel_refused, ch_kp_cancel_run, CH_LIFE_COUNT, false },
 };
 
 static const struct verb *verb_of(const struct ch_act *a)

@@ -42,4 +42,16 @@ void ch_act_done(struct ch_keeper *k, const struct ch_who *who, const struct ch_
 const char *ch_kp_fleet_root_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
 void ch_kp_fleet_root_run(struct ch_keeper *k, struct ch_act *a);
 
+/* release.c: a release (verbs release.publish, release.withdraw). */
+const char *ch_kp_release_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_kp_release_run(struct ch_keeper *k, struct ch_act *a);
+const char *ch_kp_withdraw_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_kp_withdraw_run(struct ch_keeper *k, struct ch_act *a);
+
+/* deployment.c: one release for one device (verbs update.assign, update.cancel); verbs.c has found the device. */
+const char *ch_kp_assign_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_kp_assign_run(struct ch_keeper *k, struct ch_act *a);
+const char *ch_kp_cancel_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_kp_cancel_run(struct ch_keeper *k, struct ch_act *a);
+
 #endif

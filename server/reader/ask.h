@@ -4,6 +4,7 @@
 
 #include "core/trust/chain.h"
 #include "core/trust/lifecycle.h"
+#include "core/trust/tile.h"
 #include "core/wire/json.h"
 #include "server/ipc/routes.h"
 #include "server/reader/reader.h"
@@ -40,6 +41,8 @@ typedef void ch_page(struct ch_ask *a);
 void ch_ask_refuse(struct ch_ask *a, unsigned status, const char *code, const char *rule);
 /* The answer is these bytes. */
 void ch_ask_bytes(struct ch_ask *a, const char *type, struct ch_span bytes);
+/* The root of a complete subtree out of the tiles of the store; `ctx` is a struct ch_tile_src over ch_ask_tile. */
+enum ch_err ch_ask_tile(void *ctx, const struct ch_tile *t, uint8_t to[static CH_TILE_BYTES]);
 /* Asks the signer; the answer is made when it comes. `claims` of an EAR, or empty for the public keys. */
 void ch_ask_signer(struct ch_ask *a, enum ch_msg type, struct ch_span claims);
 struct ch_span ch_ask_origin(const struct ch_ask *a);
@@ -115,5 +118,7 @@ ch_page ch_page_status, ch_page_classes, ch_page_generation, ch_page_actions, ch
 	ch_page_enrolments, ch_page_audit, ch_page_jwks;  /* fleet.c */
 ch_page ch_page_checkpoint, ch_page_tile, ch_page_origin; /* log_pages.c */
 ch_page ch_page_fleet_root;                               /* fleet_root.c */
+ch_page ch_page_update, ch_page_release, ch_page_release_proof, ch_page_releases, ch_page_deployments,
+	ch_page_deployment; /* update.c */
 
 #endif

@@ -69,6 +69,18 @@ static void put_entries(struct ch_ask *a, const struct ch_tile *t)
 		ch_ask_refuse(a, 404, "tile", "the log has no such tile yet");
 }
 
+enum ch_err ch_ask_tile(void *ctx, const struct ch_tile *t, uint8_t to[static CH_TILE_BYTES])
+{
+	struct ch_ask *a = ctx;
+	struct ch_query q =
+		ch_sql_query(a->st, CH_READ_TILE, CH_ARGS(TENANT, ch_int(t->level), ch_int((int64_t)t->index)));
+	struct ch_span bytes = ch_sql_next(&q) ? ch_sql_bytes(&q, 0) : CH_SPAN_EMPTY;
+	bool ok = bytes.n >= (size_t)t->width * CH_MERKLE_HASH && bytes.n <= CH_TILE_BYTES;
+	if (ok)
+		(void)ch_span_copy(to, CH_TILE_BYTES, bytes);
+	return ch_sql_end(&q) != CH_OK ? CH_ERR_IO : ok ? CH_OK : CH_ERR_NOTFOUND;
+}
+
 /* The tile must be one of the tree under the last checkpoint, with at most its width there. */
 static bool is_covered(struct ch_ask *a, const struct ch_tile *t)
 {

@@ -57,6 +57,14 @@ static ch_page *const page[CH_ROUTE_COUNT] = {
 	[CH_ROUTE_CHECKPOINT] = ch_page_checkpoint,
 	[CH_ROUTE_TILE] = ch_page_tile,
 	[CH_ROUTE_FLEET_ROOT] = ch_page_fleet_root,
+	[CH_ROUTE_UPDATE] = ch_page_update,
+	[CH_ROUTE_RELEASE] = ch_page_release,
+	[CH_ROUTE_RELEASE_PROOF] = ch_page_release_proof,
+	[CH_ROUTE_RELEASES] = ch_page_releases,
+	[CH_ROUTE_RELEASE_DOCUMENT] = ch_page_release,
+	[CH_ROUTE_RELEASE_EVIDENCE] = ch_page_release_proof,
+	[CH_ROUTE_DEPLOYMENTS] = ch_page_deployments,
+	[CH_ROUTE_DEPLOYMENT] = ch_page_deployment,
 	[CH_ROUTE_PUBLIC_FLEET_ROOT] = ch_page_fleet_root,
 };
 

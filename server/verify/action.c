@@ -4,6 +4,7 @@
 #include "core/platform/ek_cert.h"
 #include "core/trust/fleet_root.h"
 #include "core/trust/policy.h"
+#include "core/update/release.h"
 
 /*
  * What an operator signed (core/trust/action.h). The keeper verifies the signatures; here the canonical text and what it is about are
@@ -66,7 +67,8 @@ static enum ch_err policy_check(const struct ch_action *a, struct ch_span payloa
 	return err;
 }
 
-static enum ch_err baseline_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)
+/* Compiles one document; `kind` is its. */
+static enum ch_err reference_check(struct ch_span payload, enum ch_ref_kind *kind, struct ch_diag *d)
 {
 	struct ch_json json;
 	size_t cap = ch_json_nodes_max(payload.n);
@@ -82,8 +84,18 @@ static enum ch_err baseline_check(const struct ch_action *a, struct ch_span payl
 	err = ch_reference_compile(ref, &json, 1, &arena, &rd);
 	if (err != CH_OK)
 		return ch_fail(d, err, rd.off, rd.rule);
+	*kind = ref->doc[0].kind;
+	return CH_OK;
+}
+
+static enum ch_err baseline_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)
+{
+	enum ch_ref_kind kind;
+	enum ch_err err = reference_check(payload, &kind, d);
+	if (err != CH_OK)
+		return err;
 	/* A verdict names the kind: what only one device is to have must not explain a whole class, nor the other way round. */
-	bool pinned = ref->doc[0].kind == CH_REF_PINNED;
+	bool pinned = kind == CH_REF_PINNED;
 	if (pinned != (a->verb == CH_VERB_DEVICE_PIN))
 		return ch_fail(d, CH_ERR_MISMATCH, 0,
 			       pinned ? "values of kind pinned are for one device: baseline pin"
@@ -110,13 +122,39 @@ static enum ch_err fleet_root_check(const struct ch_action *a, struct ch_span pa
 	return err == CH_OK ? ch_fleet_root_first(root, d) : err;
 }
 
+static enum ch_err release_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)
+{
+	(void)a;
+	enum ch_ref_kind kind;
+	CH_AUTO_FREE struct ch_json_node *node = ch_calloc(CH_RELEASE_NODES_MAX, sizeof(*node));
+	CH_AUTO_FREE struct ch_release *r = ch_calloc(1, sizeof(*r));
+	enum ch_err err = ch_release_parse(r, payload, node, CH_RELEASE_NODES_MAX, d);
+	if (err != CH_OK || r->reference.n == 0)
+		return err;
+	/* What is published is judged by from then on: it must compile now. */
+	err = reference_check(r->reference, &kind, d);
+	return err == CH_OK && kind != CH_REF_RELEASE ? CH_ERR_MISMATCH : err;
+}
+
+static enum ch_err assign_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)
+{
+	(void)a;
+	uint8_t release[32];
+	bool forced;
+	return ch_update_assign_parse(release, &forced, payload) == CH_OK
+		       ? CH_OK
+		       : ch_fail(d, CH_ERR_MALFORMED, 0,
+				 "two lines name the release by its SHA-256, and soft or forced");
+}
+
 static const struct {
 	enum ch_verb verb;
 	enum ch_err (*check)(const struct ch_action *a, struct ch_span payload, struct ch_diag *d);
 } payloads[] = {
 	{ CH_VERB_POLICY_APPLY, policy_check },           { CH_VERB_BASELINE_APPROVE, baseline_check },
 	{ CH_VERB_DEVICE_PIN, baseline_check },           { CH_VERB_EK_ALLOW, ek_check },
-	{ CH_VERB_FLEET_ROOT_PUBLISH, fleet_root_check },
+	{ CH_VERB_FLEET_ROOT_PUBLISH, fleet_root_check }, { CH_VERB_RELEASE_PUBLISH, release_check },
+	{ CH_VERB_UPDATE_ASSIGN, assign_check },
 };
 
 static enum ch_err payload_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)

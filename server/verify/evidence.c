@@ -114,6 +114,10 @@ struct ch_vf_work {
 	struct ch_buf memory; /* of the judge's arena */
 	uint8_t *result, *reasons;
 	struct ch_span result_span, reasons_span;
+	uint8_t releases[CH_IPC_RELEASES_MAX]; /* SHA-256 of the values of each release that explains the boot whole */
+	size_t releases_n;
+	uint8_t unexplained[CH_IPC_UNEXPLAINED_MAX];
+	size_t unexplained_n;
 };
 
 /* The memory for judging, its logs empty. */
@@ -172,6 +176,51 @@ static void put_results(struct ch_verify *v, struct ch_vf_work *j, const struct 
 	j->reasons_span = ch_wr_span(&w);
 }
 
+/* Which releases the boot is of. */
+static void find_releases(struct ch_verify *v, struct ch_vf_work *j, struct ch_span class_name,
+			  const struct ch_reference *ref)
+{
+	struct ch_wr w = ch_wr(j->releases, sizeof(j->releases));
+	for (size_t i = 0; i < ref->doc_count && !j->verdict.malformed; i++) {
+		struct ch_digest h;
+		struct ch_span text = ch_held_document(&v->held, class_name, i);
+		if (text.n > 0 && ch_appraise_release(&j->verdict.boot, ref, i) &&
+		    ch_hash_once(CH_HASH_SHA256, text, &h) == CH_OK)
+			ch_wr_put(&w, ch_digest_span(&h));
+	}
+	j->releases_n = w.bad ? 0 : w.len;
+}
+
+/* The first fact that breaks the boot, in one line: which event, in which register. */
+static void find_unexplained(struct ch_vf_work *j)
+{
+	const struct ch_boot_verdict *b = &j->verdict.boot;
+	struct ch_wr w = ch_wr(j->unexplained, sizeof(j->unexplained));
+	size_t i = 0;
+	while (i < b->reason_count &&
+	       (b->reason[i].link != CH_LINK_BOOT || b->reason[i].tier != CH_TIER_CONTRAINDICATED))
+		i++;
+	if (i < b->reason_count) {
+		const struct ch_reason *x = &b->reason[i];
+		if (x->event != CH_ITEM_NONE) {
+			ch_wr_str(&w, "event ");
+			ch_wr_dec(&w, x->event);
+			ch_wr_str(&w, x->pcr != CH_PCR_NONE ? ", " : ": ");
+		}
+		if (x->pcr != CH_PCR_NONE) {
+			ch_wr_str(&w, "PCR ");
+			ch_wr_dec(&w, x->pcr);
+			ch_wr_str(&w, ": ");
+		}
+		ch_wr_str(&w, ch_reason_text(x->code));
+		if (x->measured.n > 0 && x->measured.n <= 64) {
+			ch_wr_str(&w, "; measured ");
+			ch_wr_hex(&w, x->measured);
+		}
+	}
+	j->unexplained_n = w.bad ? 0 : w.len;
+}
+
 static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct ch_msg_context *c,
 		   const struct ch_vf_work *j)
 {
@@ -196,6 +245,8 @@ static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct ch
 		.ima_from = e->ima_part.from,
 		.eventlog = e->log_part.data,
 		.ima = e->ima_part.data,
+		.releases = ch_span(j->releases, j->releases_n),
+		.unexplained = ch_span(j->unexplained, j->unexplained_n),
 	};
 	(void)ch_span_copy(m.ima_sha256, sizeof(m.ima_sha256), CH_SPAN_OF(j->ima_sha256));
 	(void)ch_span_copy(m.device, sizeof(m.device), CH_SPAN_OF(r->device));
@@ -235,9 +286,12 @@ static enum ch_err judge(struct ch_verify *v, const struct ch_vf_request *r, con
 	j->memory.n = 0;
 	struct ch_arena arena = ch_arena(ch_buf_room(&j->memory, size), size);
 	enum ch_err err = ch_evidence_judge(&j->verdict, &evidence, ref, &arena, d);
-	if (err == CH_OK)
-		put_results(v, j, ref);
-	return err;
+	if (err != CH_OK)
+		return err;
+	put_results(v, j, ref);
+	find_releases(v, j, c->class_name, ref);
+	find_unexplained(j);
+	return CH_OK;
 }
 
 static void evidence_judge(struct ch_verify *v, struct ch_vf_request *r, const struct ch_frame *f)

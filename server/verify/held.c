@@ -253,6 +253,17 @@ enum ch_err ch_held_reference(struct ch_held *h, struct ch_span class_name, uint
 	return err;
 }
 
+struct ch_span ch_held_document(const struct ch_held *h, struct ch_span class_name, size_t doc)
+{
+	struct ch_generation_item item;
+	struct ch_rd items = ch_rd(h->items);
+	while (ch_generation_find(&items, CH_GENERATION_REFERENCE, class_name, &item)) {
+		if (doc-- == 0)
+			return item.bytes;
+	}
+	return CH_SPAN_EMPTY;
+}
+
 bool ch_held_knows(const struct ch_held *h, struct ch_span class_name)
 {
 	return class_of(h, class_name) != NULL;

@@ -57,6 +57,8 @@ void ch_held_clear(struct ch_held *h);
  */
 CH_MUST_USE enum ch_err ch_held_reference(struct ch_held *h, struct ch_span class_name, uint64_t number,
 					  struct ch_span document, const struct ch_reference **ref, struct ch_diag *d);
+/* The text of document number `doc` of a class, in the order in which they are compiled; empty past the last, as for a device's own. */
+struct ch_span ch_held_document(const struct ch_held *h, struct ch_span class_name, size_t doc);
 /* True if the class has a policy or reference values. */
 bool ch_held_knows(const struct ch_held *h, struct ch_span class_name);
 

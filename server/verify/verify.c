@@ -20,6 +20,7 @@ static const struct {
 	{ CH_ROUTE_EVIDENCE, ch_vf_evidence },
 	{ CH_ROUTE_RENEW, ch_vf_renew },
 	{ CH_ROUTE_ACT, ch_vf_action },
+	{ CH_ROUTE_FEEDBACK, ch_vf_feedback },
 };
 
 void ch_vf_init(struct ch_verify *v, const struct ch_vf_out *out)
@@ -156,9 +157,22 @@ void ch_vf_refuse_body(struct ch_verify *v, struct ch_vf_request *r, const struc
 
 /* --- from the edge --- */
 
+/* Decimal digits, no zero before them; 0 for anything else. */
+static uint64_t number_of(struct ch_span s)
+{
+	uint64_t v = 0;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9' || (v == 0 && s.p[i] == '0') || s.n > 18)
+			return 0;
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+	}
+	return v;
+}
+
 static void copy_request(struct ch_vf_request *r, const struct ch_msg_request *m)
 {
 	r->route = m->route;
+	r->number = number_of(ch_route_param((enum ch_route_number)m->route, m->path, 0));
 	(void)ch_span_copy(r->device, sizeof(r->device), CH_SPAN_OF(m->device));
 	(void)ch_span_copy(r->cert_sha256, sizeof(r->cert_sha256), CH_SPAN_OF(m->cert_sha256));
 	(void)ch_span_copy(r->operator_key, sizeof(r->operator_key), CH_SPAN_OF(m->operator_key));

@@ -41,6 +41,7 @@ struct ch_vf_request {
 	uint64_t edge_id;
 	unsigned edge;
 	uint16_t route;
+	uint64_t number; /* in the path, where the route has one */
 	uint8_t device[16], cert_sha256[32], operator_key[32];
 	size_t key_size;
 	uint8_t idempotency_key[64];
@@ -120,6 +121,7 @@ void ch_vf_enrol_token(struct ch_verify *v, struct ch_vf_request *r, struct ch_s
 void ch_vf_work_free(struct ch_vf_work *work);
 void ch_vf_evidence(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 void ch_vf_renew(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
+void ch_vf_feedback(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 void ch_vf_action(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 
 #endif
