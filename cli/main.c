@@ -72,7 +72,7 @@ static const struct cli_cmd command[] = {
 	{ "release", "what devices are to run, signed offline", cmd_release_here },
 	{ "update", "which device is offered which release", cli_elsewhere },
 	{ "clock", "accept the server's clock after it jumped", cli_elsewhere },
-	{ "ca", "take over an existing certification authority", cli_elsewhere },
+	{ "ca", "certification authorities: ceremonies, rollover, taking one over", cli_elsewhere },
 	{ "backup", "copy the store of a server in use", cli_elsewhere },
 	{ "restore", "put a copy back, without forking the log", cli_elsewhere },
 	{ "audit", "compute every verdict and the log of a backup again", cli_elsewhere },

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/operator/ca.h"
 #include "cli/operator/client.h"
 #include "cli/operator/easyrsa.h"
 #include "cli/operator/op.h"
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* `chainhold ca …`: authorities beside the one that issues. */
+/* `chainhold ca …`: key ceremonies (ca_root.c, ca_server.c), and authorities that are taken over. */
 
 struct import_ask {
 	bool dry_run;
@@ -115,11 +116,18 @@ static int cmd_import_easyrsa(int argc, char **argv)
 }
 
 static const struct cli_cmd command[] = {
+	{ "init", "make an offline root", cmd_ca_init },
+	{ "request", "make the key of an issuing CA, and a request for it", cmd_ca_request },
+	{ "sign", "sign an issuing CA with the root", cmd_ca_sign },
+	{ "install", "put an issuing CA into a server", cmd_ca_install },
+	{ "server", "make the server's own certificate anew", cmd_ca_server },
+	{ "rollover", "another root beside the old one, or another issuing CA", cmd_ca_rollover },
+	{ "show", "show the CAs of a server", cmd_ca_show },
 	{ "import-easyrsa", "take over an EasyRSA 3 CA", cmd_import_easyrsa },
 };
 
 int cmd_ca(int argc, char **argv)
 {
-	return cli_dispatch("Certification authorities beside the one that issues.", command, CH_COUNT_OF(command),
-			    argc, argv);
+	return cli_dispatch("Certification authorities: an offline root, the CA that issues, and others beside it.",
+			    command, CH_COUNT_OF(command), argc, argv);
 }

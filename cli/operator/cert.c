@@ -4,8 +4,11 @@
 #include "core/base/wr.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -13,6 +16,7 @@
 #define SERIAL_BYTES 16
 #define EARLIER      3600 /* seconds */
 #define ALT_MAX      2048
+#define SEAL_ROUNDS  600000 /* of PBKDF2 */
 
 EVP_PKEY *op_key_new(enum op_key_kind kind)
 {
@@ -36,6 +40,22 @@ bool op_key_pem(struct ch_buf *to, EVP_PKEY *key)
 {
 	BIO *bio = BIO_new(BIO_s_secmem());
 	return take(to, bio, bio != NULL && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
+}
+
+bool op_key_pem_sealed(struct ch_buf *to, EVP_PKEY *key, struct ch_span passphrase)
+{
+	PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(key);
+	X509_ALGOR *how = PKCS5_pbe2_set_iv(EVP_aes_256_cbc(), SEAL_ROUNDS, NULL, 0, NULL, NID_hmacWithSHA256);
+	X509_SIG *sealed = info != NULL && how != NULL && passphrase.n <= INT_MAX
+				   ? PKCS8_set0_pbe((const char *)passphrase.p, (int)passphrase.n, info, how)
+				   : NULL;
+	if (sealed == NULL)
+		X509_ALGOR_free(how);
+	PKCS8_PRIV_KEY_INFO_free(info);
+	BIO *bio = BIO_new(BIO_s_mem());
+	bool good = take(to, bio, bio != NULL && sealed != NULL && PEM_write_bio_PKCS8(bio, sealed) == 1);
+	X509_SIG_free(sealed);
+	return good;
 }
 
 bool op_pub_pem(struct ch_buf *to, EVP_PKEY *key)
@@ -120,6 +140,8 @@ static bool add_extensions(X509 *x, const struct op_cert_ask *ask)
 		const char *constraints, *usage, *purpose;
 	} row[] = {
 		[OP_PROFILE_CA] = { "critical,CA:TRUE,pathlen:0", "critical,keyCertSign,cRLSign", NULL },
+		/* Without a limit: under it are a root of later years and its issuing CA. */
+		[OP_PROFILE_ROOT] = { "critical,CA:TRUE", "critical,keyCertSign,cRLSign", NULL },
 		[OP_PROFILE_SERVER] = { "critical,CA:FALSE", "critical,digitalSignature", "serverAuth" },
 		[OP_PROFILE_OPERATOR] = { "critical,CA:FALSE", "critical,digitalSignature", "clientAuth" },
 	};
@@ -132,16 +154,69 @@ static bool add_extensions(X509 *x, const struct op_cert_ask *ask)
 	       (ask->profile != OP_PROFILE_SERVER || add_names(x, ask));
 }
 
+/* `days` from now, 0: as it is; but never past the issuer's own end. */
+static bool set_times(X509 *x, X509 *issuer, long days)
+{
+	if (X509_gmtime_adj(X509_getm_notBefore(x), -EARLIER) == NULL ||
+	    (days > 0 && X509_time_adj_ex(X509_getm_notAfter(x), (int)days, 0, NULL) == NULL))
+		return false;
+	return issuer == NULL || ASN1_TIME_compare(X509_get0_notAfter(x), X509_get0_notAfter(issuer)) <= 0 ||
+	       X509_set1_notAfter(x, X509_get0_notAfter(issuer)) == 1;
+}
+
 X509 *op_cert_new(const struct op_cert_ask *ask)
 {
 	X509 *x = X509_new();
 	bool good = x != NULL && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
-		    set_name(x, ask->name, ask->issuer) && X509_gmtime_adj(X509_getm_notBefore(x), -EARLIER) != NULL &&
-		    X509_time_adj_ex(X509_getm_notAfter(x), (int)ask->days, 0, NULL) != NULL &&
+		    set_name(x, ask->name, ask->issuer) && set_times(x, ask->issuer, ask->days) &&
 		    X509_set_pubkey(x, ask->key) == 1 && add_extensions(x, ask) &&
 		    X509_sign(x, ask->issuer_key != NULL ? ask->issuer_key : ask->key, EVP_sha256()) > 0;
 	if (good)
 		return x;
 	X509_free(x);
 	return NULL;
+}
+
+/* --- one by another issuer --- */
+
+static bool set_authority(X509 *x, X509 *issuer)
+{
+	X509V3_CTX ctx;
+	int at = X509_get_ext_by_NID(x, NID_authority_key_identifier, -1);
+	if (at >= 0)
+		X509_EXTENSION_free(X509_delete_ext(x, at));
+	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &ctx, NID_authority_key_identifier, "keyid:always");
+	bool good = e != NULL && X509_add_ext(x, e, -1) == 1;
+	X509_EXTENSION_free(e);
+	return good;
+}
+
+X509 *op_cert_again(X509 *of, X509 *issuer, EVP_PKEY *issuer_key, long days)
+{
+	X509 *x = X509_dup(of);
+	bool good = x != NULL && set_serial(x) && X509_set_issuer_name(x, X509_get_subject_name(issuer)) == 1 &&
+		    set_times(x, issuer, days) && set_authority(x, issuer) &&
+		    X509_sign(x, issuer_key, EVP_sha256()) > 0;
+	ERR_clear_error();
+	if (good)
+		return x;
+	X509_free(x);
+	return NULL;
+}
+
+/* --- requests --- */
+
+bool op_csr_pem(struct ch_buf *to, const char *name, EVP_PKEY *key)
+{
+	X509_REQ *req = X509_REQ_new();
+	BIO *bio = BIO_new(BIO_s_mem());
+	bool good = req != NULL && bio != NULL && X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
+		    X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), "CN", MBSTRING_UTF8,
+					       (const unsigned char *)name, -1, -1, 0) == 1 &&
+		    X509_REQ_set_pubkey(req, key) == 1 && X509_REQ_sign(req, key, EVP_sha256()) > 0 &&
+		    PEM_write_bio_X509_REQ(bio, req) == 1;
+	X509_REQ_free(req);
+	ERR_clear_error();
+	return take(to, bio, good);
 }

@@ -23,7 +23,7 @@ static const struct cli_cmd command[] = {
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root },
 	{ "release", "what devices are to run, signed offline", cmd_release },
 	{ "update", "which device is offered which release", cmd_update },
-	{ "ca", "take over an existing certification authority", cmd_ca },
+	{ "ca", "certification authorities: ceremonies, rollover, taking one over", cmd_ca },
 	{ "clock", "accept the server's clock after it jumped", cmd_clock },
 	{ "backup", "copy the store of a server in use", cmd_backup },
 	{ "restore", "put a copy back, without forking the log", cmd_restore },

@@ -82,12 +82,26 @@ static bool has_line(struct ch_span text, const char *line)
 	return false;
 }
 
-static int open_file(struct op_signer *s, const char *passphrase_file)
+int op_signer_take(struct op_signer *s, const char *name, struct ch_buf *pem, const char *passphrase_file)
 {
-	int code = read_private(&s->pem, s->name, KEY_FILE_MAX);
-	if (code < 0 && has_line(ch_buf_span(&s->pem), "-----BEGIN ENCRYPTED PRIVATE KEY-----"))
+	int code = -1;
+	s->name = name;
+	s->pem = *pem;
+	*pem = (struct ch_buf){ 0 };
+	if (ch_crypto_openssl_init() != CH_OK) {
+		cli_say("OpenSSL does not offer the algorithms that are needed");
+		return CLI_IO;
+	}
+	if (has_line(ch_buf_span(&s->pem), "-----BEGIN ENCRYPTED PRIVATE KEY-----"))
 		code = decrypt(s, passphrase_file);
 	return code;
+}
+
+static int open_file(struct op_signer *s, const char *passphrase_file)
+{
+	CH_AUTO_BUF struct ch_buf pem = { 0 };
+	int code = read_private(&pem, s->name, KEY_FILE_MAX);
+	return code < 0 ? op_signer_take(s, s->name, &pem, passphrase_file) : code;
 }
 
 /* --- a token --- */

@@ -22,6 +22,8 @@ bool op_signer_is_token(const char *name);
  * the terminal; so is the PIN of a token without pin-source. -1 to go on, else an exit code. Cleared by op_signer_clear in either case.
  */
 int op_signer_open(struct op_signer *s, const char *name, const char *passphrase);
+/* The same for a key file that was read, whose bytes it takes over; `name` is borrowed. */
+int op_signer_take(struct op_signer *s, const char *name, struct ch_buf *pem, const char *passphrase);
 void op_signer_clear(struct op_signer *s);
 
 /* True if the first certificate of the text is of the token's key; always true for a file, where TLS itself looks. */

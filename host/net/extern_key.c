@@ -57,7 +57,7 @@ static int sign_der(int type, const unsigned char *digest, int digest_n, unsigne
 	return n > 0;
 }
 
-/* Everything but the TLS signature is refused. */
+/* Everything but a signature over a digest is refused. */
 static ECDSA_SIG *sign_raw(const unsigned char *digest, int n, const BIGNUM *kinv, const BIGNUM *r, EC_KEY *key)
 {
 	(void)digest;
@@ -103,21 +103,34 @@ static EC_KEY *make(const EVP_PKEY *public, ch_tls_sign_fn *sign, void *sign_ctx
 	return NULL;
 }
 
+static bool is_p256(const EVP_PKEY *public)
+{
+	char group[32];
+	size_t n;
+	return public != NULL && EVP_PKEY_get_group_name(public, group, sizeof(group), &n) == 1 &&
+	       ch_span_eq(ch_span(group, n), CH_SPAN_LIT("prime256v1"));
+}
+
+struct evp_pkey_st *ch_extern_key_new(const struct evp_pkey_st *public, ch_tls_sign_fn *sign, void *sign_ctx)
+{
+	EC_KEY *ec = is_p256(public) && prepare() ? make(public, sign, sign_ctx) : NULL;
+	EVP_PKEY *key = ec != NULL ? EVP_PKEY_new() : NULL;
+	if (key != NULL && EVP_PKEY_assign_EC_KEY(key, ec) == 1)
+		return key;
+	EC_KEY_free(ec);
+	EVP_PKEY_free(key);
+	ERR_clear_error();
+	return NULL;
+}
+
 enum ch_err ch_extern_key_use(struct ssl_ctx_st *ctx, ch_tls_sign_fn *sign, void *sign_ctx)
 {
 	X509 *cert = SSL_CTX_get0_certificate(ctx);
 	EVP_PKEY *public = cert != NULL ? X509_get0_pubkey(cert) : NULL;
-	char group[32];
-	size_t n;
-	if (public == NULL || EVP_PKEY_get_group_name(public, group, sizeof(group), &n) != 1 ||
-	    !ch_span_eq(ch_span(group, n), CH_SPAN_LIT("prime256v1")))
+	if (!is_p256(public))
 		return CH_ERR_KEY;
-	EC_KEY *ec = prepare() ? make(public, sign, sign_ctx) : NULL;
-	EVP_PKEY *key = EVP_PKEY_new();
-	bool ok = ec != NULL && key != NULL && EVP_PKEY_assign_EC_KEY(key, ec) == 1;
-	if (!ok)
-		EC_KEY_free(ec);
-	ok = ok && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+	EVP_PKEY *key = ch_extern_key_new(public, sign, sign_ctx);
+	bool ok = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1;
 	EVP_PKEY_free(key);
 	ERR_clear_error();
 	return ok ? CH_OK : CH_ERR_CRYPTO;

@@ -5,6 +5,13 @@
 #include "host/net/tls_client.h"
 
 struct ssl_ctx_st;
+struct evp_pkey_st;
+
+/*
+ * A key of OpenSSL that has the public half of `public` and signs by `sign` (SHA-256 digests). `sign_ctx` must outlive it. NULL if the key is not on
+ * P-256 or OpenSSL fails. The caller frees it.
+ */
+struct evp_pkey_st *ch_extern_key_new(const struct evp_pkey_st *public, ch_tls_sign_fn *sign, void *sign_ctx);
 
 /*
  * Gives the context, whose own certificate is set already, a private key that signs by `sign`. `sign_ctx` must outlive the

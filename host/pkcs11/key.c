@@ -6,11 +6,7 @@
 #define OBJECTS_MAX 2 /* enough to know that there is more than one */
 #define ID_MAX      256
 
-/* namedCurve secp256r1 (RFC 5480, 2.1.1.1), as CKA_EC_PARAMS has it */
-static const uint8_t p256[] = { 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
-
-/* How many objects match, OBJECTS_MAX at most; the first is in `to`. */
-static CK_RV find(const struct ch_p11_key *k, CK_ATTRIBUTE *a, CK_ULONG n, CK_OBJECT_HANDLE *to, CK_ULONG *count)
+CK_RV ch_p11_find(const struct ch_p11_key *k, CK_ATTRIBUTE *a, CK_ULONG n, CK_OBJECT_HANDLE *to, CK_ULONG *count)
 {
 	CK_OBJECT_HANDLE object[OBJECTS_MAX];
 	*count = 0;
@@ -33,28 +29,22 @@ static struct ch_span get(const struct ch_p11_key *k, CK_OBJECT_HANDLE object, C
 	return rv == CKR_OK && a.ulValueLen <= cap ? ch_span(to, a.ulValueLen) : CH_SPAN_EMPTY;
 }
 
-static CK_ATTRIBUTE row(CK_ATTRIBUTE_TYPE type, const void *value, size_t n)
-{
-	/* PKCS #11 declares what it only reads as writable. */
-	return (CK_ATTRIBUTE){ type, (void *)(uintptr_t)value, n };
-}
-
 static enum ch_err find_private(struct ch_p11_key *k, const struct ch_p11_uri *u, struct ch_p11_why *why)
 {
 	const CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
-	CK_ATTRIBUTE a[3] = { row(CKA_CLASS, &class, sizeof(class)) };
+	CK_ATTRIBUTE a[3] = { ch_p11_row(CKA_CLASS, &class, sizeof(class)) };
 	CK_ULONG n = 1, count;
 	char text[32], name[300] = "";
 	struct ch_span type = u->attr[CH_P11_TYPE], label = u->attr[CH_P11_OBJECT], id = u->attr[CH_P11_ID];
 	if (type.p != NULL && !ch_span_eq(type, CH_SPAN_LIT("private")))
 		return ch_p11_say(why, CH_ERR_UNSUPPORTED, "the URI names no private key: type=private");
 	if (label.p != NULL)
-		a[n++] = row(CKA_LABEL, label.p, label.n);
+		a[n++] = ch_p11_row(CKA_LABEL, label.p, label.n);
 	if (id.p != NULL)
-		a[n++] = row(CKA_ID, id.p, id.n);
+		a[n++] = ch_p11_row(CKA_ID, id.p, id.n);
 	struct ch_wr w = ch_wr(name, sizeof(name) - 1);
 	ch_text_escape(&w, label);
-	CK_RV rv = find(k, a, n, &k->object, &count);
+	CK_RV rv = ch_p11_find(k, a, n, &k->object, &count);
 	if (rv != CKR_OK)
 		return ch_p11_say(why, CH_ERR_IO, "token \"%s\" does not look for keys: %s", k->label,
 				  ch_p11_rv_str(rv, text));
@@ -87,10 +77,10 @@ static struct ch_span find_point(struct ch_p11_key *k, uint8_t to[static 67])
 	CK_ULONG count = 0;
 	struct ch_span i = get(k, k->object, CKA_ID, id, sizeof(id));
 	struct ch_span l = get(k, k->object, CKA_LABEL, label, sizeof(label));
-	CK_ATTRIBUTE a[] = { row(CKA_CLASS, &class, sizeof(class)),
-			     i.n > 0 ? row(CKA_ID, i.p, i.n) : row(CKA_LABEL, l.p, l.n) };
+	CK_ATTRIBUTE a[] = { ch_p11_row(CKA_CLASS, &class, sizeof(class)),
+			     i.n > 0 ? ch_p11_row(CKA_ID, i.p, i.n) : ch_p11_row(CKA_LABEL, l.p, l.n) };
 	struct ch_span point = CH_SPAN_EMPTY;
-	if ((i.n > 0 || l.n > 0) && find(k, a, CH_COUNT_OF(a), &public, &count) == CKR_OK && count == 1)
+	if ((i.n > 0 || l.n > 0) && ch_p11_find(k, a, CH_COUNT_OF(a), &public, &count) == CKR_OK && count == 1)
 		point = point_of(get(k, public, CKA_EC_POINT, to, 67));
 	return point.n > 0 ? point : point_of(get(k, k->object, CKA_EC_POINT, to, 67));
 }
@@ -102,7 +92,7 @@ static enum ch_err read_key(struct ch_p11_key *k, struct ch_p11_why *why)
 	uint8_t params[32], room[67];
 	(void)get(k, k->object, CKA_KEY_TYPE, &type, sizeof(type));
 	struct ch_span curve = get(k, k->object, CKA_EC_PARAMS, params, sizeof(params));
-	if (type != CKK_EC || !ch_span_eq(curve, CH_SPAN_OF(p256)))
+	if (type != CKK_EC || !ch_span_eq(curve, CH_P11_P256))
 		return ch_p11_say(why, CH_ERR_UNSUPPORTED,
 				  "the key in token \"%s\" is not ECDSA on P-256, the one kind that is supported",
 				  k->label);

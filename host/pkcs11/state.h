@@ -11,6 +11,7 @@ struct ch_p11_key {
 	void *module;
 	CK_FUNCTION_LIST_PTR call;
 	bool initialized;
+	bool writable;             /* the session is to make objects */
 	CK_SESSION_HANDLE session; /* CK_INVALID_HANDLE: none */
 	char label[132];           /* of the token, escaped, for people */
 	CK_OBJECT_HANDLE object;
@@ -20,6 +21,15 @@ struct ch_p11_key {
 	struct ch_verify_key verify;
 };
 
+/* namedCurve secp256r1 (RFC 5480, 2.1.1.1), as CKA_EC_PARAMS has it */
+#define CH_P11_P256 CH_SPAN_LIT("\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07")
+
+static inline CK_ATTRIBUTE ch_p11_row(CK_ATTRIBUTE_TYPE type, const void *value, size_t n)
+{
+	/* PKCS #11 declares what it only reads as writable. */
+	return (CK_ATTRIBUTE){ type, (void *)(uintptr_t)value, n };
+}
+
 /* "CKR_PIN_INCORRECT (0xa0)" for what modules return; static, or made in `to`. */
 const char *ch_p11_rv_str(CK_RV rv, char to[static 32]);
 
@@ -27,6 +37,8 @@ const char *ch_p11_rv_str(CK_RV rv, char to[static 32]);
 CH_MUST_USE enum ch_err ch_p11_load(struct ch_p11_key *k, const struct ch_p11_uri *u, struct ch_p11_why *why);
 CH_MUST_USE enum ch_err ch_p11_session(struct ch_p11_key *k, const struct ch_p11_uri *u, const struct ch_p11_ask *ask,
 				       struct ch_p11_why *why);
+/* How many objects match, 2 at most; the first is in `to`. */
+CK_RV ch_p11_find(const struct ch_p11_key *k, CK_ATTRIBUTE *a, CK_ULONG n, CK_OBJECT_HANDLE *to, CK_ULONG *count);
 void ch_p11_unload(struct ch_p11_key *k);
 
 #endif

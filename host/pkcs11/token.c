@@ -278,7 +278,8 @@ enum ch_err ch_p11_session(struct ch_p11_key *k, const struct ch_p11_uri *u, con
 	enum ch_err err = find_token(k, u, &f, why);
 	if (err != CH_OK)
 		return err;
-	CK_RV rv = k->call->C_OpenSession(f.slot, CKF_SERIAL_SESSION, NULL, NULL, &k->session);
+	CK_RV rv = k->call->C_OpenSession(f.slot, CKF_SERIAL_SESSION | (k->writable ? CKF_RW_SESSION : 0), NULL, NULL,
+					  &k->session);
 	if (rv != CKR_OK) {
 		k->session = CK_INVALID_HANDLE;
 		return ch_p11_say(why, CH_ERR_IO, "token \"%s\" opens no session: %s", k->label,

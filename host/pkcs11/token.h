@@ -33,6 +33,13 @@ struct ch_p11_key;
  */
 CH_MUST_USE enum ch_err ch_p11_key_open(struct ch_p11_key **out, const struct ch_p11_uri *u,
 					const struct ch_p11_ask *ask, struct ch_p11_why *why);
+/*
+ * Makes a new key pair of P-256 in the token, under the label (`object`) and id of the URI, of which it has one at least; what it does not have
+ * is filled in: the id is random, the label is "Chainhold CA". The private key is sensitive and not extractable: it never leaves the token.
+ * CH_ERR_DUPLICATE if the token has a key under that name already: nothing is made then. Else as ch_p11_key_open.
+ */
+CH_MUST_USE enum ch_err ch_p11_key_generate(const struct ch_p11_uri *u, const struct ch_p11_ask *ask,
+					    struct ch_p11_why *why);
 /* Logs out, ends the session and unloads the module. NULL is fine. */
 void ch_p11_key_close(struct ch_p11_key *k);
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CH_OPERATOR_CA_H
+#define CH_OPERATOR_CA_H
+
+#include "cli/operator/ceremony.h"
+
+/* Key ceremonies of certification authorities: rows in ca.c. */
+
+/* offline, in the folder of the root: ca_root.c */
+int cmd_ca_init(int argc, char **argv);
+int cmd_ca_sign(int argc, char **argv);
+int cmd_ca_rollover(int argc, char **argv);
+/* in the folder of a server: ca_server.c */
+int cmd_ca_request(int argc, char **argv);
+int cmd_ca_install(int argc, char **argv);
+int cmd_ca_server(int argc, char **argv);
+int cmd_ca_show(int argc, char **argv);
+
+/* The request of the next issuing CA of an opened server's folder, into the new file `out`. The exit code. */
+int ca_request(struct op_ceremony *c, const char *name, const char *out);
+
+#endif
