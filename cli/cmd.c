@@ -208,6 +208,15 @@ int cli_read(struct ch_buf *b, const char *path)
 	return CLI_IO;
 }
 
+int cli_map(struct ch_map *m, const char *path)
+{
+	enum ch_err err = ch_map_file(m, path);
+	if (err == CH_OK)
+		return -1;
+	cli_say("%s: %s", path, err == CH_ERR_UNSUPPORTED ? "it is no regular file" : strerror(errno));
+	return CLI_IO;
+}
+
 enum ch_err cli_der(struct ch_span in, const char *const *label, uint8_t *room, size_t cap, struct ch_span *der,
 		    struct ch_diag *d)
 {

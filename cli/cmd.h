@@ -6,6 +6,7 @@
 #include "core/base/wr.h"
 #include "core/wire/json.h"
 #include "host/base/file.h"
+#include "host/base/map.h"
 
 /* What every subcommand shares: exit codes, a table of options, input files, messages, the page. */
 
@@ -66,6 +67,8 @@ int cli_dispatch(const char *about, const struct cli_cmd *cmd, size_t count, int
 
 /* Reads a file or says why not on standard error: CLI_IO. -1 to go on. */
 int cli_read(struct ch_buf *b, const char *path);
+/* Maps a regular file of any size, likewise. */
+int cli_map(struct ch_map *m, const char *path);
 
 /* DER as it is (*der borrows from `in`), or the first PEM block of one of the labels, which end with NULL, decoded into `room`. */
 CH_MUST_USE enum ch_err cli_der(struct ch_span in, const char *const *label, uint8_t *room, size_t cap,
@@ -110,6 +113,8 @@ int cmd_inspect_crl(int argc, char **argv);
 int cmd_inspect_csr(int argc, char **argv);
 int cmd_inspect_proof(int argc, char **argv);
 int cmd_inspect_psa(int argc, char **argv);
+int cmd_inspect_pe(int argc, char **argv);
+int cmd_inspect_uki(int argc, char **argv);
 int cmd_appraise(int argc, char **argv);
 int cmd_reference(int argc, char **argv);
 

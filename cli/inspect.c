@@ -11,10 +11,13 @@ static const struct cli_cmd inspect[] = {
 	{ "csr", "a certification request (PKCS #10)", cmd_inspect_csr },
 	{ "proof", "a proof that an entry is in a transparency log", cmd_inspect_proof },
 	{ "psa", "a PSA attestation token", cmd_inspect_psa },
+	{ "pe", "an EFI binary, and what a boot of it will measure", cmd_inspect_pe },
+	{ "uki", "a unified kernel image, and what a boot of it will measure", cmd_inspect_uki },
 };
 
 int cmd_inspect(int argc, char **argv)
 {
-	return cli_dispatch("Shows what is in a piece of evidence and whether it holds by itself. It needs no server.",
-			    inspect, CH_COUNT_OF(inspect), argc, argv);
+	return cli_dispatch(
+		"Shows what is in a piece of evidence or an artefact and whether it holds by itself. It needs no server.",
+		inspect, CH_COUNT_OF(inspect), argc, argv);
 }

@@ -12,6 +12,7 @@ packages() {
 		echo strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins gnutls-bin openvpn libmbedtls-dev libwolfssl-dev easy-rsa
 		echo softhsm2 opensc
 		echo rauc rauc-service dbus squashfs-tools
+		echo systemd systemd-boot-efi sbsigntool osslsigncode binutils
 		;;
 	vm)
 		echo qemu-system-x86 ovmf swtpm swtpm-tools libtss2-tcti-device0 systemd-boot-efi sbsigntool dosfstools mtools gdisk e2fsprogs

@@ -109,6 +109,13 @@
 #define CH_DDI_NAME_MAX    128     /* bytes of an attribute's name, of a tenant, of a controllerId */
 #define CH_DDI_VALUE_MAX   512     /* bytes of an attribute's value: hawkBit's 128 characters */
 
+/* core/update: artefacts, and what a boot of them will measure */
+#define CH_PE_SECTIONS_MAX    96 /* of one image: what loaders take (PE/COFF 11.0, 3.3) */
+#define CH_PE_DIRECTORIES_MAX 16
+#define CH_PE_CERTS_MAX       16  /* entries of one attribute certificate table */
+#define CH_MEASURE_EVENTS_MAX 128 /* of one release */
+#define CH_UKI_CMDLINE_MAX    65536
+
 /* host/net */
 #define CH_HTTP_HEAD_MAX    8192 /* request or status line and header fields, with the empty line */
 #define CH_HTTP_TARGET_MAX  2048
