@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/apply/apply.h"
 
+#include "core/crypto/hash.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +95,15 @@ static void take(struct apply *a, const struct apply_verdict *v)
 	a->u.reason_n = 0;
 }
 
+/* The same again: it goes on as it is. What was refused, or fell back, is judged anew. */
+static bool is_known(const struct apply *a, const struct ag_update_offer *m)
+{
+	struct ch_digest d;
+	return m->deployment == a->u.deployment && ch_hash_once(CH_HASH_SHA256, m->document, &d) == CH_OK &&
+	       ch_span_eq(ch_digest_span(&d), CH_SPAN_OF(a->u.release)) && a->u.phase != AG_PHASE_NONE &&
+	       a->u.phase != AG_PHASE_REFUSED && a->u.phase != AG_PHASE_FELL_BACK;
+}
+
 void apply_offer(struct apply *a, const struct ag_update_offer *m)
 {
 	struct ag_rauc_system s;
@@ -103,7 +114,7 @@ void apply_offer(struct apply *a, const struct ag_update_offer *m)
 	/* the class is the one of the configuration, or the first that the server gave */
 	if (a->u.class_name.n == 0 && !ag_name_set(&a->u.class_name, m->class_name))
 		apply_error(a, "the name of the class is too long");
-	if (m->deployment == a->u.deployment && a->u.phase != AG_PHASE_NONE)
+	if (is_known(a, m))
 		return;
 	if (!may_replace(a) || !ask_system(a, &s))
 		return;

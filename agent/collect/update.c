@@ -281,6 +281,10 @@ static bool turn(struct collect *c)
 	}
 	if (ours)
 		return step(c, ch_span_str(state));
+	/* installed by hand: no server has a deployment of it, but it has judged this boot */
+	if (c->update.deployment == AG_DEPLOYMENT_BY_HAND)
+		return c->update.phase != AG_PHASE_RUNNING || strcmp(c->chain, "affirming") != 0 ||
+		       ask_apply(c, AG_MSG_UPDATE_GOOD, &(struct ag_update_good){ .always = 0 });
 	if (c->update.phase == AG_PHASE_TAKING)
 		return ask_apply(c, AG_MSG_UPDATE_DROP, &(struct ag_update_drop){ .always = 0 });
 	return true;

@@ -133,6 +133,7 @@ const char *ag_role_str(enum ag_role role);
  * A release for this device. `time`: what is known for certain of the time. `class_name`: of the device. `document`: the release as
  * it is signed; `proof`: what shows that it is in the log (core/update/release_proof.h).
  */
+#define AG_DEPLOYMENT_BY_HAND 1 /* of `chainhold-agent install`; a server's are larger */
 #define AG_FIELDS_UPDATE_OFFER(F) \
 	F(U64, deployment, 0) F(U64, time, 0) F(SPAN, class_name, 64) F(SPAN, document, CH_RELEASE_FILE_MAX) \
 	F(SPAN, proof, AG_PROOF_MAX)

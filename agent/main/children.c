@@ -326,20 +326,33 @@ static bool start_one(struct children *c, enum ag_role role, int pair[static AG_
 	return false;
 }
 
+static void no_pairs(int pair[static AG_ROLE_COUNT][AG_ROLE_COUNT])
+{
+	for (size_t a = 0; a < AG_ROLE_COUNT; a++) {
+		for (size_t b = 0; b < AG_ROLE_COUNT; b++)
+			pair[a][b] = -1;
+	}
+}
+
+/* Our ends become channels; the others' were theirs. */
+static void take_pairs(struct children *c, int pair[static AG_ROLE_COUNT][AG_ROLE_COUNT])
+{
+	for (size_t r = AG_TPM; r < AG_ROLE_COUNT; r++) {
+		ch_chan_init(&c->chan[r], pair[AG_MAIN][r]);
+		close_all(pair[r], AG_ROLE_COUNT);
+	}
+}
+
 bool children_start(struct children *c, const struct config *cfg, bool once)
 {
 	*c = (struct children){ .ready = 0 };
 	struct papers p = { .eventlog = -1, .ima = -1 };
 	int pair[AG_ROLE_COUNT][AG_ROLE_COUNT];
-	for (size_t i = 0; i < sizeof(pair) / sizeof(pair[0][0]); i++)
-		pair[i / AG_ROLE_COUNT][i % AG_ROLE_COUNT] = -1;
+	no_pairs(pair);
 	bool ok = gather(&p, cfg) && make_pairs(cfg, pair);
 	for (size_t r = AG_TPM; r < AG_ROLE_COUNT; r++)
 		ok = ok && (!wanted(cfg, (enum ag_role)r) || start_one(c, (enum ag_role)r, pair, &p));
-	for (size_t r = AG_TPM; r < AG_ROLE_COUNT; r++) {
-		ch_chan_init(&c->chan[r], pair[AG_MAIN][r]);
-		close_all(pair[r], AG_ROLE_COUNT);
-	}
+	take_pairs(c, pair);
 	if (ok)
 		send_starts(c, cfg, &p, once);
 	if (ok && wanted(cfg, AG_APPLY))
@@ -347,6 +360,24 @@ bool children_start(struct children *c, const struct config *cfg, bool once)
 	papers_free(&p);
 	if (!ok)
 		children_stop(c, 0);
+	return ok;
+}
+
+bool children_start_apply(struct children *c, const struct config *cfg, struct ch_chan *collect)
+{
+	*c = (struct children){ .ready = 0 };
+	struct papers p = { .eventlog = -1, .ima = -1 };
+	int pair[AG_ROLE_COUNT][AG_ROLE_COUNT];
+	no_pairs(pair);
+	bool ok = gather(&p, cfg) && make_pairs(cfg, pair) && start_one(c, AG_APPLY, pair, &p);
+	ch_chan_init(collect, pair[AG_COLLECT][AG_APPLY]);
+	pair[AG_COLLECT][AG_APPLY] = -1; /* it is the caller's now */
+	take_pairs(c, pair);
+	if (ok)
+		send_start_apply(c, cfg, &p);
+	else
+		children_stop(c, 0);
+	papers_free(&p);
 	return ok;
 }
 

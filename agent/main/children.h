@@ -19,6 +19,10 @@ struct children {
 
 /* False with a line if anything of it fails; what was started is ended then. */
 bool children_start(struct children *c, const struct config *cfg, bool once);
+/*
+ * apply alone, with `collect` as our end of its channel to collect: for an installation by hand. False with a line.
+ */
+bool children_start_apply(struct children *c, const struct config *cfg, struct ch_chan *collect);
 /* Closes the channels, which is how they are told to end; kills what is still there after `grace_ms`. */
 void children_stop(struct children *c, int grace_ms);
 /* Collects those that ended: true if one of ours did, and says which and why. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/ipc/child.h"
 #include "agent/main/children.h"
+#include "agent/main/install.h"
 #include "host/base/replace.h"
 
 #include <errno.h>
@@ -39,13 +40,17 @@ struct agent {
 
 static const char usage[] =
 	"usage: chainhold-agent [--config FILE] [--once | --check]\n"
+	"       chainhold-agent [--config FILE] install RELEASE PROOF ARTEFACT\n"
+	"       chainhold-agent [--config FILE] confirm\n"
 	"\n"
 	"Enrols this device with its TPM, and proves to the server how it booted.\n"
 	"\n"
 	"  --config FILE  " CONFIG_DEFAULT " if it is not given\n"
 	"  --once         enrol if need be, attest once, print the status and end: 0 if the server took it\n"
 	"  --check        read the configuration and end\n"
-	"  --version, --help\n";
+	"  --version, --help\n"
+	"  install        install a release from a medium, judged as one from a server; no agent may be at work\n"
+	"  confirm        what was installed runs and is to stay; no agent may be at work\n";
 
 static time_t up(void)
 {
@@ -237,11 +242,23 @@ static int run(struct agent *a)
 	return a->code;
 }
 
+/* `install` and `confirm`, which stand last. */
+static int by_hand(const struct agent *a, char **verb)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (!lock_state(a->config.state_dir))
+		return AGENT_CONFIG;
+	bool ok = strcmp(verb[0], "confirm") == 0 ? install_confirm(&a->config)
+						  : install_files(&a->config, verb[1], verb[2], verb[3]);
+	return ok ? AGENT_OK : AGENT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	static struct agent a;
 	const char *path = CONFIG_DEFAULT;
 	bool check = false;
+	char **verb = NULL;
 	ch_log_open("agent");
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
@@ -250,6 +267,10 @@ int main(int argc, char **argv)
 			a.once = true;
 		} else if (strcmp(argv[i], "--check") == 0) {
 			check = true;
+		} else if ((strcmp(argv[i], "install") == 0 && i + 4 == argc) ||
+			   (strcmp(argv[i], "confirm") == 0 && i + 1 == argc)) {
+			verb = argv + i;
+			break;
 		} else if (strcmp(argv[i], "--version") == 0) {
 			(void)puts("chainhold-agent " CH_VERSION);
 			return AGENT_OK;
@@ -268,7 +289,7 @@ int main(int argc, char **argv)
 		       "chainhold-agent must start as root: it gives each of its processes a user of its own");
 		return AGENT_CONFIG;
 	}
-	int code = run(&a);
+	int code = verb != NULL ? by_hand(&a, verb) : run(&a);
 	config_free(&a.config);
 	return code;
 }

@@ -224,6 +224,65 @@ def test_the_next_fleet_root_reaches_the_judge(world):
     assert "signed" in world.until_told("refused")["reason"]
 
 
+def by_hand(world, *args, code=0):
+    done = subprocess.run([AGENT, "--config", world.device.folder / "agent.yaml", *map(str, args)], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+def medium(world, path, **options):
+    """What is carried there: files of the release, of its proof, and the artefact."""
+    world.offer(path, **options)
+    world.updates.deployment = world.updates.state = None
+    names = [world.folder / "release", world.folder / "proof", path]
+    names[0].write_bytes(world.updates.release)
+    names[1].write_bytes(world.updates.proof)
+    return names
+
+
+def test_an_update_from_a_medium_is_judged_alike_and_confirmed_by_hand(world):
+    image = os.urandom(3 << 20)
+    good = world.rauc.bundle("good", image)
+    assert "log" in by_hand(world, "install", *medium(world, good, log=Log(seed=b"nobody's")), code=1)
+    files = medium(world, good, sequence=5, floor=5)
+    other = world.folder / "cut"
+    other.write_bytes(good.read_bytes()[:-1])
+    assert "ends too early" in by_hand(world, "install", *files[:2], other, code=1)
+    assert "gateway-os 2.0.0 is installed" in by_hand(world, "install", *files)
+    assert world.rauc.slot("B").startswith(image)
+    assert "nothing runs" in by_hand(world, "confirm", code=1)
+    world.rauc.reboot()
+    line = f"mount --bind {world.folder}/id /proc/sys/kernel/random/boot_id && exec {AGENT} --config {world.device.folder}/agent.yaml confirm"
+    (world.folder / "id").write_text(f"{uuid.uuid4()}\n")
+    done = subprocess.run(["unshare", "-m", "sh", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "runs and stays" in done.stderr, done.stderr
+    assert world.rauc.state("B") == "good"
+    assert "older than the floor" in by_hand(world, "install", *medium(world, good, sequence=4), code=1)
+    assert "class" in by_hand(world, "install", *medium(world, good, sequence=6, classes=["sensor"]), code=1)
+
+
+def test_what_came_from_a_medium_stays_when_a_server_affirms_its_boot(world):
+    by_hand(world, "install", *medium(world, world.rauc.bundle("good", os.urandom(1 << 20))))
+    world.rauc.reboot()
+    world.device.new_boot()
+    world.devices.chain = "warning"
+    world.device.start()
+    world.phase("running")
+    time.sleep(2)
+    assert world.rauc.state("B") == "bad"
+    world.devices.chain = "affirming"
+    world.device.again()
+    world.phase("good")
+    assert world.rauc.state("B") == "good"
+
+
+def test_by_hand_it_is_one_at_a_time(world):
+    files = medium(world, world.rauc.bundle("good", os.urandom(1 << 20)))
+    world.device.start()
+    world.device.wait_status(lambda s: s["attested"])
+    assert "another chainhold-agent is at work here" in by_hand(world, "install", *files, code=3)
+
+
 def test_without_a_fleet_root_there_are_no_updates(tmp_path):
     (tmp_path / "agent.yaml").write_text("server: a:1\nserver_ca: /x\nupdate: {backend: rauc}\n")
     done = subprocess.run([AGENT, "--config", tmp_path / "agent.yaml", "--check"], capture_output=True, text=True, check=False)
