@@ -45,7 +45,7 @@ static ssize_t read_piece(int fd, uint8_t *to, size_t cap)
 	return (ssize_t)n;
 }
 
-static int read_all(struct cli_artifact *a, uint8_t *piece)
+static int read_all(struct cli_artifact *a, uint8_t *piece, bool (*take)(void *ctx, struct ch_span piece), void *ctx)
 {
 	struct ch_hash h;
 	struct ch_digest d;
@@ -60,6 +60,8 @@ static int read_all(struct cli_artifact *a, uint8_t *piece)
 				ch_span(piece, n < CLI_ARTIFACT_HEAD ? (size_t)n : CLI_ARTIFACT_HEAD));
 		ch_hash_update(&h, ch_span(piece, (size_t)n));
 		a->size += (uint64_t)n;
+		if (take != NULL && !take(ctx, ch_span(piece, (size_t)n)))
+			return CLI_IO;
 	}
 	if (n < 0) {
 		cli_say("%s: %s", a->path, strerror(errno));
@@ -74,10 +76,15 @@ static int read_all(struct cli_artifact *a, uint8_t *piece)
 	return -1;
 }
 
-int cli_artifact_read(struct cli_artifact *a)
+int cli_artifact_copy(struct cli_artifact *a, bool (*take)(void *ctx, struct ch_span piece), void *ctx)
 {
 	CH_AUTO_FREE uint8_t *piece = ch_calloc(PIECE, 1);
-	return read_all(a, piece);
+	return read_all(a, piece, take, ctx);
+}
+
+int cli_artifact_read(struct cli_artifact *a)
+{
+	return cli_artifact_copy(a, NULL, NULL);
 }
 
 void cli_artifact_close(struct cli_artifact *a)

@@ -22,6 +22,8 @@ struct cli_artifact {
 int cli_artifact_open(struct cli_artifact *a, const char *path);
 /* Reads it whole, from where it is: works confined. An empty file, and one over CH_ARTIFACT_MAX, is refused. -1 to go on. */
 int cli_artifact_read(struct cli_artifact *a);
+/* The same, and gives every piece to `take`, false from which ends with CLI_IO. */
+int cli_artifact_copy(struct cli_artifact *a, bool (*take)(void *ctx, struct ch_span piece), void *ctx);
 void cli_artifact_close(struct cli_artifact *a);
 
 #endif

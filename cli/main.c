@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 #include "cli/elsewhere.h"
 #include "cli/fleet_root.h"
+#include "cli/import.h"
 #include "cli/policy_check.h"
 #include "cli/release.h"
 
@@ -71,6 +72,8 @@ static const struct cli_cmd command[] = {
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root_here },
 	{ "release", "what devices are to run, signed offline", cmd_release_here },
 	{ "update", "which device is offered which release", cli_elsewhere },
+	{ "export", "one signed archive for the other side of an air gap", cli_elsewhere },
+	{ "import", "verify an archive, and put its files in place", cmd_import },
 	{ "clock", "accept the server's clock after it jumped", cli_elsewhere },
 	{ "ca", "certification authorities: ceremonies, rollover, taking one over", cli_elsewhere },
 	{ "backup", "copy the store of a server in use", cli_elsewhere },

@@ -53,7 +53,7 @@ static int sign(const struct docs *d, struct op_signer *key, const struct ch_roo
 	struct ch_wr *out = cli_out();
 	ch_wr_str(out, "You sign:\n");
 	cli_root_show(out, &d->doc.r);
-	code = op_note_sign(key, pub, d->doc.path, ch_buf_span(&d->doc.file), &d->doc.r.note, CH_NOTE_MAX);
+	code = op_note_sign(key, pub, d->doc.path, ch_buf_span(&d->doc.file), &d->doc.r.note);
 	return code < 0 ? cli_out_end(CLI_HOLDS) : code;
 }
 

@@ -24,6 +24,8 @@ static const struct cli_cmd command[] = {
 	{ "release", "what devices are to run, signed offline", cmd_release },
 	{ "update", "which device is offered which release", cmd_update },
 	{ "ca", "certification authorities: ceremonies, rollover, taking one over", cmd_ca },
+	{ "export", "one signed archive for the other side of an air gap", cmd_export },
+	{ "import", "put the files of an archive in place", cmd_import },
 	{ "clock", "accept the server's clock after it jumped", cmd_clock },
 	{ "backup", "copy the store of a server in use", cmd_backup },
 	{ "restore", "put a copy back, without forking the log", cmd_restore },

@@ -48,8 +48,8 @@ static bool has_signed(const struct ch_root_key *pub, const struct ch_note *note
 	return ch_role_signed(&one, note, NULL) == CH_OK;
 }
 
-int op_note_sign(struct op_signer *key, const struct ch_root_key *pub, const char *path, struct ch_span file,
-		 const struct ch_note *note, size_t max)
+int op_note_line(struct op_signer *key, const struct ch_root_key *pub, const char *path, const struct ch_note *note,
+		 struct ch_buf *lines)
 {
 	uint8_t sig[CH_SIGN_BYTES], line[512];
 	struct ch_wr w = ch_wr(line, sizeof(line));
@@ -64,9 +64,18 @@ int op_note_sign(struct op_signer *key, const struct ch_root_key *pub, const cha
 		cli_say("the signature cannot be written");
 		return CLI_IO;
 	}
-	if (file.n + w.len > max || note->count == CH_NOTE_SIGS_MAX) {
+	if (note->signatures.n + w.len > CH_ROLE_SIGS_MAX || note->count == CH_NOTE_SIGS_MAX) {
 		cli_say("%s: it has as many signatures as it can have", path);
 		return CLI_FAILS;
 	}
-	return append(path, file, ch_wr_span(&w));
+	ch_buf_append(lines, ch_wr_span(&w));
+	return -1;
+}
+
+int op_note_sign(struct op_signer *key, const struct ch_root_key *pub, const char *path, struct ch_span file,
+		 const struct ch_note *note)
+{
+	CH_AUTO_BUF struct ch_buf line = { 0 };
+	int code = op_note_line(key, pub, path, note, &line);
+	return code < 0 ? append(path, file, ch_buf_span(&line)) : code;
 }

@@ -10,10 +10,13 @@
 /* The public half of a signer as a role names it. -1 to go on, CLI_UNSUPPORTED for another kind of key. */
 int op_note_key(struct op_signer *key, struct ch_root_key *pub);
 /*
- * Signs `note`, which was read from `path` as `file`, and appends the signature there; the file then has at most `max` bytes. The same
- * key does not sign twice: CLI_FAILS. -1 to go on.
+ * Signs `note`, of the file `path`, and appends the line to `lines`. The same key does not sign twice, and there are at most
+ * CH_ROLE_SIGS_MAX bytes of lines: CLI_FAILS. -1 to go on.
  */
+int op_note_line(struct op_signer *key, const struct ch_root_key *pub, const char *path, const struct ch_note *note,
+		 struct ch_buf *lines);
+/* The same of a note that was read from `path` as `file`: the line goes to the end of that file. */
 int op_note_sign(struct op_signer *key, const struct ch_root_key *pub, const char *path, struct ch_span file,
-		 const struct ch_note *note, size_t max);
+		 const struct ch_note *note);
 
 #endif

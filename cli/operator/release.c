@@ -58,7 +58,7 @@ static int sign(struct cli_release *c, const struct cli_root *root, struct op_si
 	struct ch_wr *out = cli_out();
 	ch_wr_str(out, "You sign:\n");
 	cli_release_show(out, c);
-	code = op_note_sign(key, &pub, c->path, ch_buf_span(&c->file), &c->r.note, CH_RELEASE_FILE_MAX);
+	code = op_note_sign(key, &pub, c->path, ch_buf_span(&c->file), &c->r.note);
 	return code < 0 ? cli_out_end(CLI_HOLDS) : code;
 }
 

@@ -99,7 +99,12 @@
 #define CH_RELEASE_NOTES_MAX     4096
 #define CH_RELEASE_FILE_NAME_MAX 128              /* bytes of an artefact's name, and of what it is compatible with */
 #define CH_RELEASE_NUMBER_MAX    0x1fffffffffffff /* of a sequence: what every reader of JSON keeps (RFC 7493, 2.2) */
-#define CH_ARTIFACT_MAX          0x10000000000    /* 1 TiB: bytes of one artefact */
+#define CH_ARCHIVE_FILES_MAX     16384            /* of one archive; a log of a million entries has about 8,000 */
+#define CH_ARCHIVE_INDEX_MAX     0x400000         /* the text of its index */
+#define CH_ARCHIVE_NODES_MAX     (8 * CH_ARCHIVE_FILES_MAX) /* values in it: 7 for a file */
+#define CH_ARCHIVE_PATH_MAX      99                         /* a name in a ustar header, with its NUL 100 */
+#define CH_ARCHIVE_FILE_MAX      0x1ffffffff                /* 8 GiB - 1: eleven octal digits */
+#define CH_ARTIFACT_MAX          0x10000000000              /* 1 TiB: bytes of one artefact */
 
 /* core/update: hawkBit DDI */
 #define CH_DDI_BODY_MAX    0x20000 /* one body: 48 lines of SWUpdate's log have less than 100,000 bytes */

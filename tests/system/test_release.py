@@ -33,8 +33,8 @@ def release(*args, code=0, env=None):
     return done.stdout if code == 0 else done.stdout + done.stderr
 
 
-@pytest.fixture
-def keys(tmp_path):
+@pytest.fixture(name="keys")
+def fixture_keys(tmp_path):
     made = Keys(tmp_path)
     for i, name in enumerate(("a", "b", "c", "r1", "r2", "r3", "stranger")):
         made.make(name, "ed25519" if i % 2 == 0 else "p256")
