@@ -180,6 +180,8 @@ static const char server_text[] =
 	"policies: policies\n"
 	"# Certificates by EST: a profile a file (docs/protocol/cert-profile.md), its name is the EST label.\n"
 	"certificate_profiles: certificate_profiles\n"
+	"# Certificates of CAs that issue no more and whose devices go on: chainhold ca import-easyrsa.\n"
+	"earlier_cas: earlier_cas\n"
 	"# The first operator, taken when the server knows none.\n"
 	"operator: {name: %s, certificate: operators/%s.crt}\n"
 	"processes: {edges: 1, verifiers: 1, readers: 1}\n"
@@ -274,6 +276,7 @@ static int make_folders(int dir)
 		{ "policies", OP_PUBLIC },    { "ek_roots", OP_PUBLIC },
 		{ "state", OP_PUBLIC },       { "state/signer", OP_SECRET },
 		{ "state/store", OP_SECRET }, { "certificate_profiles", OP_PUBLIC },
+		{ "earlier_cas", OP_PUBLIC },
 	};
 	int code = -1;
 	for (size_t i = 0; code < 0 && i < CH_COUNT_OF(row); i++)

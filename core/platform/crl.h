@@ -94,6 +94,7 @@ CH_MUST_USE enum ch_err ch_crl_verify(const struct ch_crl *c, const struct ch_x5
 /* --- writing --- */
 
 struct ch_crl_new {
+	struct ch_span sig_alg;    /* AlgorithmIdentifier, encoded; empty: ECDSA over P-256 and SHA-256 */
 	struct ch_span issuer;     /* the CA's subject, encoded */
 	struct ch_span issuer_kid; /* its subject key identifier */
 	uint64_t number;
@@ -109,5 +110,7 @@ size_t ch_crl_size_max(const struct ch_crl_new *c);
  * begins; CH_ERR_LIMIT; CH_ERR_NOSPACE. ch_cert_put (x509_write.h) puts the signature to it: both have one form.
  */
 CH_MUST_USE enum ch_err ch_crl_tbs_put(struct ch_wr *w, const struct ch_crl_new *c);
+/* The same with a signature of another kind: `sig` is what goes into the BIT STRING. CH_ERR_NOSPACE. */
+CH_MUST_USE enum ch_err ch_crl_put(struct ch_wr *w, struct ch_span tbs, struct ch_span sig_alg, struct ch_span sig);
 
 #endif

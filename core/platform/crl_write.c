@@ -126,7 +126,7 @@ enum ch_err ch_crl_tbs_put(struct ch_wr *w, const struct ch_crl_new *c)
 		return CH_ERR_RANGE;
 	ch_der_put_begin(&d, CH_DER_SEQUENCE);
 	ch_der_put_small(&d, 1); /* v2 */
-	ch_der_put_raw(&d, CH_SPAN_OF(ecdsa_sha256));
+	ch_der_put_raw(&d, c->sig_alg.n > 0 ? c->sig_alg : CH_SPAN_OF(ecdsa_sha256));
 	ch_der_put_raw(&d, c->issuer);
 	ch_der_put_time(&d, c->this_update);
 	ch_der_put_time(&d, c->next_update);
@@ -138,6 +138,17 @@ enum ch_err ch_crl_tbs_put(struct ch_wr *w, const struct ch_crl_new *c)
 		ch_der_put_end(&d);
 	}
 	put_extensions(&d, c);
+	ch_der_put_end(&d);
+	return ch_der_wr_done(&d) ? CH_OK : CH_ERR_NOSPACE;
+}
+
+enum ch_err ch_crl_put(struct ch_wr *w, struct ch_span tbs, struct ch_span sig_alg, struct ch_span sig)
+{
+	struct ch_der_wr d = ch_der_wr(w);
+	ch_der_put_begin(&d, CH_DER_SEQUENCE);
+	ch_der_put_raw(&d, tbs);
+	ch_der_put_raw(&d, sig_alg);
+	ch_der_put_bits(&d, sig);
 	ch_der_put_end(&d);
 	return ch_der_wr_done(&d) ? CH_OK : CH_ERR_NOSPACE;
 }

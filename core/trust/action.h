@@ -35,7 +35,9 @@
 	X(RELEASE_PUBLISH, "release.publish", DIGEST, NEEDED, CH_OPERATOR_BIT_RELEASER)       \
 	X(RELEASE_WITHDRAW, "release.withdraw", DIGEST, NONE, CH_OPERATOR_BIT_RELEASER)       \
 	X(UPDATE_ASSIGN, "update.assign", DEVICE, NEEDED, CH_OPERATOR_BIT_OPERATOR)           \
-	X(UPDATE_CANCEL, "update.cancel", DEVICE, NONE, CH_OPERATOR_BIT_OPERATOR)
+	X(UPDATE_CANCEL, "update.cancel", DEVICE, NONE, CH_OPERATOR_BIT_OPERATOR)             \
+	X(CERTIFICATE_IMPORT, "certificate.import", NAME, NEEDED, 0)                          \
+	X(REVOCATION_IMPORT, "revocation.import", DIGEST, NEEDED, 0)
 
 #define CH_VERB_ENUM(name, text, subject, payload, roles) CH_VERB_##name,
 enum ch_verb { CH_VERBS(CH_VERB_ENUM) CH_VERB_COUNT };

@@ -268,6 +268,12 @@ static const struct step update[] = {
 	{ "CREATE INDEX feedback_deployment ON feedback (tenant, deployment, seq)", STEP_PLAIN },
 };
 
+/* Certificates of earlier CAs: `issuer` is SHA-256 of the CA's certificate, null for the one that issues. */
+static const struct step earlier[] = {
+	{ "ALTER TABLE certificate ADD COLUMN issuer BYTEA", STEP_PLAIN },
+	{ "ALTER TABLE revocation ADD COLUMN issuer BYTEA", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -280,6 +286,7 @@ static const struct migration migrations[] = {
 	{ 9, "doubts about the clock", alarm, CH_COUNT_OF(alarm) },
 	{ 10, "logs that ended", past, CH_COUNT_OF(past) },
 	{ 11, "releases and deployments", update, CH_COUNT_OF(update) },
+	{ 12, "certificates of earlier CAs", earlier, CH_COUNT_OF(earlier) },
 };
 
 int64_t ch_schema_newest(void)

@@ -32,6 +32,10 @@ static bool tls_new(struct edge *e, struct ch_span config, enum ch_listener kind
 		ch_log(CH_LOG_ERROR, "tls_certificate, tls_key or client_ca is missing");
 		return false;
 	}
+	/* Certificates that devices have of a CA that was taken over: the fleet view knows which of them are admitted. */
+	ch_buf_append(&ca, CH_SPAN_LIT("\n"));
+	for (unsigned i = 0; devices && ch_config_bytes(config, "earlier_ca", i, &ca) == CH_OK; i++)
+		ch_buf_append(&ca, CH_SPAN_LIT("\n"));
 	const struct ch_tls_server_conf conf = { .cert_pem = ch_buf_span(&cert),
 						 .key_pem = ch_buf_span(&key),
 						 .client_ca_pem = ch_buf_span(&ca),
@@ -66,8 +70,16 @@ static bool make_revocation(struct edge *e, struct ch_span config)
 	if (err == CH_OK)
 		err = revocation_init(&e->revocation, ch_buf_span(&ca),
 				      (size_t)ch_config_number(config, "ocsp_answers", OCSP_ANSWERS));
+	for (unsigned i = 0; err == CH_OK; i++) {
+		CH_AUTO_BUF struct ch_buf earlier = { 0 };
+		err = ch_config_bytes(config, "earlier_ca", i, &earlier);
+		if (err == CH_OK)
+			err = revocation_earlier(&e->revocation, ch_buf_span(&earlier));
+	}
+	if (err == CH_ERR_NOTFOUND)
+		err = CH_OK;
 	if (err != CH_OK)
-		ch_log(CH_LOG_ERROR, "the client CA, of which revocation is told: %s", ch_err_str(err));
+		ch_log(CH_LOG_ERROR, "the client CAs, of which revocation is told: %s", ch_err_str(err));
 	return err == CH_OK;
 }
 

@@ -38,13 +38,12 @@ static uint64_t age_until(uint64_t end, uint64_t at_most)
 
 void ocsp_answer_list(struct conn *c, const struct ch_http_request *r)
 {
-	const struct revocation *v = &c->edge->revocation;
 	struct ch_span name = ch_route_param((enum ch_route_number)c->route, r->path, 0);
-	size_t n = ch_span_str(v->name).n;
-	bool ours = n > 0 && name.n == n + 4 && ch_span_eq(ch_span(name.p, n), ch_span_str(v->name));
-	struct ch_span ending = ours ? ch_span(name.p + n, 4) : CH_SPAN_EMPTY;
+	size_t n = name.n >= 4 ? name.n - 4 : 0;
+	struct ch_span ending = name.n >= 4 ? ch_span(name.p + n, 4) : CH_SPAN_EMPTY;
+	const struct told_list *v = revocation_named(&c->edge->revocation, ch_span(name.p, n));
 	bool pem = ch_span_eq(ending, CH_SPAN_LIT(".pem"));
-	if (!pem && !ch_span_eq(ending, CH_SPAN_LIT(".crl"))) {
+	if (v == NULL || (!pem && !ch_span_eq(ending, CH_SPAN_LIT(".crl")))) {
 		request_refuse(c, 404, "not-found", "there is no list of this name: it is the CA's key identifier");
 		return;
 	}
@@ -52,10 +51,10 @@ void ocsp_answer_list(struct conn *c, const struct ch_http_request *r)
 		request_refuse(c, 503, "starting", "no list has been signed yet; try again later");
 		return;
 	}
-	const struct cached how = { .max_age = age_until(v->told.next_update, LIST_AGE_S),
+	const struct cached how = { .max_age = age_until(v->next_update, LIST_AGE_S),
 				    .tag = v->tag,
-				    .modified = v->told.this_update,
-				    .expires = v->told.next_update,
+				    .modified = v->this_update,
+				    .expires = v->next_update,
 				    .fresh = has_it(r, v->tag) };
 	request_respond_cached(c, pem ? CH_SPAN_LIT("application/x-pem-file") : CH_SPAN_LIT("application/pkix-crl"),
 			       ch_buf_span(pem ? &v->pem : &v->list), &how);

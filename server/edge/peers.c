@@ -97,6 +97,16 @@ static bool on_crl(struct edge *e, struct ch_peer *p, const struct ch_frame *f)
 	return true;
 }
 
+static bool on_crl_earlier(struct edge *e, struct ch_peer *p, const struct ch_frame *f)
+{
+	struct ch_msg_crl_earlier m;
+	(void)p;
+	if (ch_msg_parse(CH_MSG_CRL_EARLIER, &m, f->payload, NULL) != CH_OK)
+		return false;
+	revocation_list_earlier(&e->revocation, &m);
+	return true;
+}
+
 static bool on_cut(struct edge *e, struct ch_peer *p, const struct ch_frame *f)
 {
 	struct ch_msg_cut cut;
@@ -130,6 +140,7 @@ bool peer_message(void *ctx, struct ch_peer *p, const struct ch_frame *f)
 		[CH_MSG_OCSP_ANSWER] = on_ocsp_answer,
 		[CH_MSG_OCSP_DROP] = on_ocsp_drop,
 		[CH_MSG_CRL] = on_crl,
+		[CH_MSG_CRL_EARLIER] = on_crl_earlier,
 	};
 	return on[f->type] != NULL && on[f->type](ctx, p, f);
 }

@@ -8,20 +8,57 @@
 
 #define LINE 64 /* of PEM (RFC 7468, 2) */
 
+/* The CA's certificate, the first one in `pem`: `x` borrows from `der`. */
+static enum ch_err read_ca(struct ch_x509 *x, uint8_t der[static CH_CERT_MAX], size_t *n, struct ch_span pem)
+{
+	enum ch_err err = ch_pem_decode(pem, "CERTIFICATE", der, CH_CERT_MAX, n, NULL);
+	return err == CH_OK || err == CH_ERR_DUPLICATE ? ch_x509_parse(x, ch_span(der, *n), NULL) : err;
+}
+
+static enum ch_err name_list(struct told_list *l, const struct ch_x509 *x)
+{
+	struct ch_wr w = ch_wr(l->name, sizeof(l->name) - 1);
+	ch_wr_hex(&w, x->subject_key_id);
+	return w.bad ? CH_ERR_LIMIT : CH_OK;
+}
+
 enum ch_err revocation_init(struct revocation *r, struct ch_span ca_pem, size_t answers_max)
 {
 	CH_AUTO_FREE uint8_t *der = ch_calloc(CH_CERT_MAX, 1);
 	CH_AUTO_FREE struct ch_x509 *x = ch_calloc(1, sizeof(*x));
 	size_t n = 0;
 	*r = (struct revocation){ .places = answers_max / REVOCATION_WAYS };
-	enum ch_err err = ch_pem_decode(ca_pem, "CERTIFICATE", der, CH_CERT_MAX, &n, NULL);
-	if (err == CH_OK || err == CH_ERR_DUPLICATE)
-		err = ch_x509_parse(x, ch_span(der, n), NULL);
+	enum ch_err err = read_ca(x, der, &n, ca_pem);
 	if (err == CH_OK)
 		err = ch_ocsp_issuer_make(&r->issuer, x->subject, x->spki);
-	struct ch_wr w = ch_wr(r->name, sizeof(r->name) - 1);
-	ch_wr_hex(&w, err == CH_OK ? x->subject_key_id : CH_SPAN_EMPTY);
-	return err != CH_OK ? err : w.bad ? CH_ERR_LIMIT : CH_OK;
+	return err == CH_OK ? name_list(&r->own, x) : err;
+}
+
+enum ch_err revocation_earlier(struct revocation *r, struct ch_span ca_pem)
+{
+	CH_AUTO_FREE uint8_t *der = ch_calloc(CH_CERT_MAX, 1);
+	CH_AUTO_FREE struct ch_x509 *x = ch_calloc(1, sizeof(*x));
+	struct ch_digest h;
+	size_t n = 0;
+	if (r->earlier_count == REVOCATION_EARLIER)
+		return CH_ERR_LIMIT;
+	struct told_list *l = &r->earlier[r->earlier_count];
+	enum ch_err err = read_ca(x, der, &n, ca_pem);
+	if (err == CH_OK)
+		err = ch_hash_once(CH_HASH_SHA256, ch_span(der, n), &h);
+	if (err == CH_OK)
+		err = name_list(l, x);
+	if (err != CH_OK)
+		return err;
+	(void)ch_span_copy(l->ca, sizeof(l->ca), ch_digest_span(&h));
+	r->earlier_count++;
+	return CH_OK;
+}
+
+static void list_clear(struct told_list *l)
+{
+	ch_buf_free(&l->list);
+	ch_buf_free(&l->pem);
 }
 
 void revocation_clear(struct revocation *r)
@@ -29,8 +66,9 @@ void revocation_clear(struct revocation *r)
 	for (size_t i = 0; r->kept != NULL && i < r->places * REVOCATION_WAYS; i++)
 		ch_buf_free(&r->kept[i].answer);
 	ch_free(r->kept);
-	ch_buf_free(&r->list);
-	ch_buf_free(&r->pem);
+	list_clear(&r->own);
+	for (size_t i = 0; i < r->earlier_count; i++)
+		list_clear(&r->earlier[i]);
 	*r = (struct revocation){ 0 };
 }
 
@@ -52,14 +90,39 @@ static void pem_make(struct ch_buf *pem, struct ch_span der)
 	ch_buf_append(pem, CH_SPAN_LIT("-----END X509 CRL-----\n"));
 }
 
+static void list_take(struct told_list *l, uint64_t number, uint64_t this_update, uint64_t next_update,
+		      struct ch_span list)
+{
+	l->this_update = this_update;
+	l->next_update = next_update;
+	l->list.n = 0;
+	ch_buf_append(&l->list, list);
+	pem_make(&l->pem, list);
+	(void)snprintf(l->tag, sizeof(l->tag), "\"%llu\"", (unsigned long long)number);
+}
+
 void revocation_list(struct revocation *r, const struct ch_msg_crl *m)
 {
-	r->told = *m;
-	r->told.list = CH_SPAN_EMPTY;
-	r->list.n = 0;
-	ch_buf_append(&r->list, m->list);
-	pem_make(&r->pem, m->list);
-	(void)snprintf(r->tag, sizeof(r->tag), "\"%llu\"", (unsigned long long)m->number);
+	list_take(&r->own, m->number, m->this_update, m->next_update, m->list);
+}
+
+void revocation_list_earlier(struct revocation *r, const struct ch_msg_crl_earlier *m)
+{
+	for (size_t i = 0; i < r->earlier_count; i++) {
+		if (ch_span_eq(CH_SPAN_OF(r->earlier[i].ca), CH_SPAN_OF(m->ca)))
+			list_take(&r->earlier[i], m->number, m->this_update, m->next_update, m->list);
+	}
+}
+
+const struct told_list *revocation_named(const struct revocation *r, struct ch_span name)
+{
+	if (name.n > 0 && ch_span_eq(name, ch_span_str(r->own.name)))
+		return &r->own;
+	for (size_t i = 0; i < r->earlier_count; i++) {
+		if (name.n > 0 && ch_span_eq(name, ch_span_str(r->earlier[i].name)))
+			return &r->earlier[i];
+	}
+	return NULL;
 }
 
 /* --- answers --- */

@@ -21,22 +21,36 @@ struct kept_answer {
 	struct ch_buf answer;
 };
 
+#define REVOCATION_EARLIER 8 /* CAs beside the one that issues */
+
+/* The list of one CA. */
+struct told_list {
+	uint8_t ca[32]; /* SHA-256 of an earlier CA's certificate */
+	char name[65];  /* without its ending: the CA's key identifier in hexadecimal; a CA without one has no list */
+	char tag[REVOCATION_TAG];
+	uint64_t this_update, next_update;
+	struct ch_buf list, pem; /* empty before the first */
+};
+
 struct revocation {
 	struct ch_ocsp_issuer issuer;
-	char name
-		[64]; /* of the list, without its ending: the CA's key identifier in hexadecimal; a CA without one has no list */
-	struct ch_msg_crl told;
-	char tag[REVOCATION_TAG];
-	struct ch_buf list, pem;
+	struct told_list own, earlier[REVOCATION_EARLIER];
+	size_t earlier_count;
 	size_t places;            /* of the table: REVOCATION_WAYS answers each */
 	struct kept_answer *kept; /* NULL before the first */
 };
 
 /* Takes the CA's certificate (PEM; the first one). CH_ERR_*: it cannot be read. */
 CH_MUST_USE enum ch_err revocation_init(struct revocation *r, struct ch_span ca_pem, size_t answers_max);
+/* Takes the certificate of an earlier CA. CH_ERR_LIMIT: there are enough. */
+CH_MUST_USE enum ch_err revocation_earlier(struct revocation *r, struct ch_span ca_pem);
 void revocation_clear(struct revocation *r);
 
 void revocation_list(struct revocation *r, const struct ch_msg_crl *m);
+/* One of a CA that is not known is left alone. */
+void revocation_list_earlier(struct revocation *r, const struct ch_msg_crl_earlier *m);
+/* The list of this name; NULL if no CA has it. */
+const struct told_list *revocation_named(const struct revocation *r, struct ch_span name);
 void revocation_keep(struct revocation *r, const struct ch_msg_ocsp_answer *m);
 /* Forgets every answer about a certificate. */
 void revocation_drop(struct revocation *r, const uint8_t serial[static 20]);

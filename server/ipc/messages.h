@@ -218,6 +218,12 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 #define CH_FIELDS_CRL(F) \
 	F(U8, status, 0) F(U32, count, 0) F(U64, number, 0) F(U64, this_update, 0) F(U64, next_update, 0) \
 	F(SPAN, list, CH_IPC_BODY_MAX)
+/* REVOKE of an earlier CA: `ca` is SHA-256 of its certificate. */
+#define CH_FIELDS_REVOKE_EARLIER(F) F(FIX, ca, 32) F(U8, more, 0) F(SPAN, rows, CH_IPC_REVOKE_MAX)
+/* CRL of an earlier CA. `status` 3: its key is not here, nothing of it is signed. */
+#define CH_FIELDS_CRL_EARLIER(F) \
+	F(FIX, ca, 32) F(U8, status, 0) F(U32, count, 0) F(U64, number, 0) F(U64, this_update, 0) F(U64, next_update, 0) \
+	F(SPAN, list, CH_IPC_BODY_MAX)
 /*
  * An answer of OCSP (RFC 6960) is to be signed now. `ids`: rows of CH_IPC_OCSP_ID bytes: hash u16 (enum ch_hash_alg), flags u8
  * (CH_IPC_OCSP_*), serial number 20. From an edge to the keeper, which says what it knows, and on to the signer.
@@ -289,7 +295,9 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	X(GENERATION_TAKEN, generation_taken) \
 	X(TOKEN_SIGN, token_sign)             \
 	X(TOKEN_SIGNED, token_signed)         \
-	X(FEEDBACK, feedback)
+	X(FEEDBACK, feedback)                 \
+	X(REVOKE_EARLIER, revoke_earlier)     \
+	X(CRL_EARLIER, crl_earlier)
 
 #define CH_MESSAGE_ENUM(name, lower) CH_MSG_##name,
 enum ch_msg { CH_MSG_NONE = 0, CH_MESSAGES(CH_MESSAGE_ENUM) CH_MSG_COUNT };

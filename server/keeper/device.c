@@ -143,16 +143,18 @@ static enum ch_crl_reason reason_of(const struct ch_device *d)
 
 static void certificate_revoke(struct ch_keeper *k, const struct ch_device *d, int64_t seq)
 {
-	CH_AUTO_BUF struct ch_buf serial = { 0 };
+	CH_AUTO_BUF struct ch_buf serial = { 0 }, issuer = { 0 };
 	int64_t not_after = 0;
 	struct ch_query q =
 		ch_sql_query(k->st, CH_SQL_CERTIFICATE_SERIAL, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq)));
 	if (ch_sql_next(&q)) {
 		ch_buf_append(&serial, ch_sql_bytes(&q, 0));
 		not_after = ch_sql_int(&q, 1);
+		ch_buf_append(&issuer, ch_sql_bytes(&q, 2));
 	}
+	const struct ch_revocation r = { ch_buf_span(&issuer), ch_buf_span(&serial), k->now, reason_of(d), not_after };
 	if (ch_sql_end(&q) == CH_OK)
-		ch_kp_revoked(k, ch_buf_span(&serial), reason_of(d), not_after);
+		ch_kp_revoked(k, &r);
 }
 
 static void certificate_end(struct ch_keeper *k, const struct ch_device *d, int64_t seq,
@@ -165,6 +167,16 @@ static void certificate_end(struct ch_keeper *k, const struct ch_device *d, int6
 	if (how != CH_CERT_REVOKED)
 		return;
 	certificate_revoke(k, d, seq);
+	ch_kp_cut(k, d, sha256, cause);
+}
+
+void ch_kp_certificate_cut(struct ch_keeper *k, const struct ch_device *d, int64_t seq, const uint8_t sha256[static 32],
+			   const char *cause)
+{
+	ch_kp_write(k);
+	ch_sql_do(k->st, CH_SQL_CERTIFICATE_END,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq), ch_int(CH_CERT_REVOKED), ch_int((int64_t)k->now)));
+	publish(k, d, ch_span(sha256, 32), 0, true);
 	ch_kp_cut(k, d, sha256, cause);
 }
 

@@ -144,6 +144,7 @@ struct certificate {
 	int64_t device, not_after;
 	enum ch_cert_state state;
 	char profile[CH_NAME_MAX + 1];
+	bool earlier; /* of an earlier CA */
 };
 
 static bool certificate_find(struct ch_keeper *k, const struct est *e, struct certificate *c)
@@ -157,6 +158,7 @@ static bool certificate_find(struct ch_keeper *k, const struct est *e, struct ce
 		c->not_after = ch_sql_int(&q, 2);
 		c->state = (enum ch_cert_state)ch_sql_int(&q, 3);
 		(void)ch_span_copy(c->profile, sizeof(c->profile) - 1, ch_sql_bytes(&q, 4));
+		c->earlier = ch_sql_bytes(&q, 5).n > 0;
 	}
 	return ch_sql_end(&q) == CH_OK && found;
 }
@@ -165,7 +167,9 @@ static bool certificate_find(struct ch_keeper *k, const struct est *e, struct ce
 static struct refusal next_of(struct ch_keeper *k, struct est *e, const struct certificate *c)
 {
 	int64_t now = (int64_t)(k->now / MS);
-	if (!ch_span_eq(ch_span_str(c->profile), e->p->label))
+	/* One of an earlier CA is of no profile: the class of its device says which ones it may go on with. */
+	if (c->earlier ? !ch_span_eq(ch_span_str(e->d.class), e->p->class)
+		       : !ch_span_eq(ch_span_str(c->profile), e->p->label))
 		return REFUSE(403, "profile", "the certificate was issued under another profile");
 	if (now > c->not_after && (uint64_t)(now - c->not_after) > e->p->grace)
 		return REFUSE(403, "expired", "the certificate has ended longer ago than the profile's grace");

@@ -34,6 +34,7 @@ HANDLER(on_checkpoint, checkpoint, ch_kp_checkpoint(k, who->id, m))
 HANDLER(on_ocsp_sign, ocsp_sign, ch_kp_ocsp_sign(k, who, m))
 HANDLER(on_ocsp, ocsp, ch_kp_ocsp(k, who->id, m))
 HANDLER(on_crl, crl, ch_kp_crl(k, who->id, m))
+HANDLER(on_crl_earlier, crl_earlier, ch_kp_crl_earlier(k, who->id, m))
 HANDLER(on_cut_done, cut_done, ch_kp_cut_done(k, who->index, m))
 HANDLER(on_generation_taken, generation_taken, ch_kp_generation_taken(k, who->index, m))
 
@@ -68,6 +69,7 @@ static const struct {
 	{ CH_MSG_OCSP_SIGN, on_ocsp_sign, false },
 	{ CH_MSG_OCSP, on_ocsp, false },
 	{ CH_MSG_CRL, on_crl, false },
+	{ CH_MSG_CRL_EARLIER, on_crl_earlier, false },
 	{ CH_MSG_GENERATION_TAKEN, on_generation_taken, false },
 };
 
@@ -127,7 +129,7 @@ void ch_keeper_peer(struct ch_keeper *k, enum ch_role role, unsigned index, bool
 		} else {
 			ch_kp_grants_fail(k);
 			ch_kp_ocsp_fail(k);
-			k->crl.in_flight = 0;
+			ch_kp_crl_fail(k);
 		}
 		return;
 	}
@@ -278,7 +280,8 @@ void ch_keeper_free(struct ch_keeper *k)
 	ch_buf_free(&k->ca_pem);
 	ch_profiles_clear(&k->profiles);
 	ch_buf_free(&k->log.hashes);
-	ch_buf_free(&k->crl.list);
+	for (size_t i = 0; i < CH_COUNT_OF(k->crl); i++)
+		ch_buf_free(&k->crl[i].list);
 	ch_kp_ocsp_clear(k);
 	ch_buf_free(&k->out_bytes);
 	ch_free(k->out);
@@ -318,7 +321,7 @@ void ch_keeper_metrics(const struct ch_keeper *k, struct ch_wr *w)
 		{ "chainhold_keeper_quota_refused_total", "counter", k->metric_quota },
 		{ "chainhold_keeper_records_erased_total", "counter", k->metric_erased },
 		{ "chainhold_keeper_revocations", "gauge", (uint64_t)k->n.revocation - 1 },
-		{ "chainhold_keeper_revocation_list_number", "gauge", k->crl.told.number },
+		{ "chainhold_keeper_revocation_list_number", "gauge", k->crl[0].told.number },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
 		ch_wr_str(w, "# TYPE ");

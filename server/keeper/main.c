@@ -47,6 +47,7 @@ union message {
 	struct ch_msg_ocsp_sign ocsp_sign;
 	struct ch_msg_ocsp ocsp;
 	struct ch_msg_crl crl;
+	struct ch_msg_crl_earlier crl_earlier;
 	struct ch_msg_generation_taken generation_taken;
 };
 

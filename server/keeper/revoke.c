@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/keeper/state.h"
 
-#include "core/platform/crl.h"
+#include "core/trust/cert_import.h"
+#include "core/wire/base64.h"
 #include "host/sys/log.h"
+#include "server/ipc/child.h"
 
 /*
  * What is revoked goes to the signer at once, row by row, and to the edges as something that no answer may contradict; the signer signs a list
@@ -18,38 +20,91 @@
 
 static bool row_put(struct ch_wr *w, struct ch_span serial, int64_t time_ms, int64_t reason, int64_t expires)
 {
-	struct ch_serial s;
-	if (!ch_serial_make(&s, serial))
+	struct ch_revoked r = { .time = time_ms / MS, .reason = (uint8_t)reason, .expires = expires };
+	if (!ch_serial_make(&r.serial, serial))
 		return false;
-	ch_wr_put(w, CH_SPAN_OF(s.b));
-	ch_wr_be64(w, (uint64_t)(time_ms / MS));
-	ch_wr_u8(w, (uint8_t)reason);
-	ch_wr_be64(w, (uint64_t)expires);
+	ch_revoked_row_put(w, &r);
 	return true;
 }
 
-static void rows_send(struct ch_keeper *k, struct ch_span rows, bool more, uint64_t id)
+/* --- the CAs --- */
+
+enum ch_err ch_kp_earlier_load(struct ch_keeper *k, struct ch_span config)
 {
-	const struct ch_msg_revoke m = { .more = more, .rows = rows };
-	ch_kp_send(k, CH_ROLE_SIGNER, 0, CH_MSG_REVOKE, id, &m);
+	static uint8_t der[CH_CERT_MAX];
+	k->crl_count = 1;
+	for (unsigned i = 0;; i++) {
+		CH_AUTO_BUF struct ch_buf pem = { 0 };
+		struct ch_digest h;
+		size_t n = 0;
+		enum ch_err err = ch_config_bytes(config, "earlier_ca", i, &pem);
+		if (err == CH_ERR_NOTFOUND)
+			return CH_OK;
+		if (err == CH_OK && k->crl_count == CH_COUNT_OF(k->crl))
+			err = CH_ERR_LIMIT;
+		if (err == CH_OK)
+			err = ch_pem_decode(ch_buf_span(&pem), "CERTIFICATE", der, sizeof(der), &n, NULL);
+		if (err == CH_OK)
+			err = ch_hash_once(CH_HASH_SHA256, ch_span(der, n), &h);
+		if (err != CH_OK)
+			return err;
+		(void)ch_span_copy(k->crl[k->crl_count++].ca, 32, ch_digest_span(&h));
+	}
 }
 
-void ch_kp_revoked(struct ch_keeper *k, struct ch_span serial, enum ch_crl_reason reason, int64_t expires)
+/* Its place; 0 for the CA that issues, and for one that is none of them. */
+static size_t list_of(const struct ch_keeper *k, struct ch_span ca)
+{
+	size_t i = k->crl_count > 1 ? k->crl_count - 1 : 0;
+	while (i > 0 && !ch_span_eq(CH_SPAN_OF(k->crl[i].ca), ca))
+		i--;
+	return i;
+}
+
+bool ch_kp_earlier_known(const struct ch_keeper *k, struct ch_span ca)
+{
+	return list_of(k, ca) > 0;
+}
+
+static void rows_send(struct ch_keeper *k, size_t list, struct ch_span rows, bool more, uint64_t id)
+{
+	const struct ch_msg_revoke m = { .more = more, .rows = rows };
+	struct ch_msg_revoke_earlier e = { .more = more, .rows = rows };
+	(void)ch_span_copy(e.ca, sizeof(e.ca), CH_SPAN_OF(k->crl[list].ca));
+	if (list == 0)
+		ch_kp_send(k, CH_ROLE_SIGNER, 0, CH_MSG_REVOKE, id, &m);
+	else
+		ch_kp_send(k, CH_ROLE_SIGNER, 0, CH_MSG_REVOKE_EARLIER, id, &e);
+}
+
+static void row_add(struct ch_keeper *k, const struct ch_revocation *r)
+{
+	ch_kp_write(k);
+	if (r->issuer.n == 0)
+		ch_sql_do(k->st, CH_SQL_REVOCATION_ADD,
+			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.revocation++), ch_bytes(r->serial),
+				  ch_int((int64_t)r->time_ms), ch_int(r->reason), ch_int(r->expires)));
+	else
+		ch_sql_do(k->st, CH_SQL_REVOCATION_ADD_EARLIER,
+			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.revocation++), ch_bytes(r->serial),
+				  ch_int((int64_t)r->time_ms), ch_int(r->reason), ch_int(r->expires),
+				  ch_bytes(r->issuer)));
+}
+
+void ch_kp_revoked(struct ch_keeper *k, const struct ch_revocation *r)
 {
 	uint8_t row[CH_IPC_REVOKED];
 	struct ch_wr w = ch_wr(row, sizeof(row));
 	struct ch_msg_ocsp_drop drop = { { 0 } };
-	if (!row_put(&w, serial, (int64_t)k->now, reason, expires))
+	size_t list = list_of(k, r->issuer);
+	if (!row_put(&w, r->serial, (int64_t)r->time_ms, r->reason, r->expires))
 		return;
-	ch_kp_write(k);
-	ch_sql_do(k->st, CH_SQL_REVOCATION_ADD,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.revocation++), ch_bytes(serial),
-			  ch_int((int64_t)k->now), ch_int(reason), ch_int(expires)));
+	row_add(k, r);
 	/* All three leave after the commit, in this order before anything that is asked of the signer later. */
-	if (k->signer)
-		rows_send(k, ch_wr_span(&w), true, 0);
+	if (k->signer && (r->issuer.n == 0 || list > 0))
+		rows_send(k, list, ch_wr_span(&w), true, 0);
 	(void)ch_span_copy(drop.serial, sizeof(drop.serial), ch_span(row, sizeof(drop.serial)));
-	for (unsigned i = 0; i < CH_KEEPER_EDGES_MAX; i++) {
+	for (unsigned i = 0; i < CH_KEEPER_EDGES_MAX && r->issuer.n == 0; i++) {
 		if (k->edge[i])
 			ch_kp_send(k, CH_ROLE_EDGE, i, CH_MSG_OCSP_DROP, 0, &drop);
 	}
@@ -88,16 +143,20 @@ void ch_kp_issued_revoke(struct ch_keeper *k, struct ch_span sha256, enum ch_crl
 {
 	CH_AUTO_BUF struct ch_buf serial = { 0 };
 	int64_t not_after;
-	if (issued_get(k, sha256, &serial, &not_after))
-		ch_kp_revoked(k, ch_buf_span(&serial), reason, not_after);
+	if (!issued_get(k, sha256, &serial, &not_after))
+		return;
+	const struct ch_revocation r = { CH_SPAN_EMPTY, ch_buf_span(&serial), k->now, reason, not_after };
+	ch_kp_revoked(k, &r);
 }
 
 /* --- everything, to a signer that starts --- */
 
-static int64_t chunk_put(struct ch_keeper *k, struct ch_wr *w, int64_t after, size_t *n)
+static int64_t chunk_put(struct ch_keeper *k, struct ch_wr *w, size_t list, int64_t after, size_t *n)
 {
-	struct ch_query q = ch_sql_query(k->st, CH_SQL_REVOCATION_FROM,
-					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(after), ch_int(ROWS_MAX)));
+	const struct ch_val v[] = { ch_int(CH_KEEPER_TENANT), ch_int(after), ch_int(ROWS_MAX),
+				    ch_bytes(CH_SPAN_OF(k->crl[list].ca)) };
+	struct ch_query q = list == 0 ? ch_sql_query(k->st, CH_SQL_REVOCATION_FROM, (struct ch_args){ v, 3 })
+				      : ch_sql_query(k->st, CH_SQL_REVOCATION_FROM_EARLIER, (struct ch_args){ v, 4 });
 	*n = 0;
 	while (ch_sql_next(&q)) {
 		after = ch_sql_int(&q, 0);
@@ -108,57 +167,87 @@ static int64_t chunk_put(struct ch_keeper *k, struct ch_wr *w, int64_t after, si
 	return after;
 }
 
-void ch_kp_revocations_sync(struct ch_keeper *k)
+static void list_sync(struct ch_keeper *k, size_t list)
 {
 	CH_AUTO_FREE uint8_t *rows = ch_calloc(ROWS_MAX, CH_IPC_REVOKED);
 	int64_t after = 0;
 	size_t n;
 	do {
 		struct ch_wr w = ch_wr(rows, (size_t)ROWS_MAX * CH_IPC_REVOKED);
-		after = chunk_put(k, &w, after, &n);
+		after = chunk_put(k, &w, list, after, &n);
 		if (n > 0)
-			rows_send(k, ch_wr_span(&w), true, 0);
+			rows_send(k, list, ch_wr_span(&w), true, 0);
 	} while (n == ROWS_MAX);
-	k->crl.in_flight = 0;
-	k->crl.listed = 0;
-	k->crl.due = k->mono;
+	k->crl[list].in_flight = 0;
+	k->crl[list].listed = 0;
+	k->crl[list].due = k->mono;
+}
+
+void ch_kp_revocations_sync(struct ch_keeper *k)
+{
+	for (size_t i = 0; i < k->crl_count; i++)
+		list_sync(k, i);
 }
 
 /* --- lists --- */
 
 void ch_kp_revocations_send(struct ch_keeper *k)
 {
-	struct ch_crl_state *c = &k->crl;
-	bool news = c->listed < k->n.revocation;
-	if (!k->signer || c->in_flight != 0 || k->mono < (news ? c->sent + LIST_MS : c->due))
-		return;
-	c->in_flight = ++k->ids;
-	c->asked = k->n.revocation;
-	c->sent = k->mono;
-	c->due = k->mono + HOUR_MS;
-	rows_send(k, CH_SPAN_EMPTY, false, c->in_flight);
+	for (size_t i = 0; i < k->crl_count; i++) {
+		struct ch_crl_state *c = &k->crl[i];
+		bool news = c->listed < k->n.revocation;
+		if (!k->signer || c->in_flight != 0 || k->mono < (news ? c->sent + LIST_MS : c->due))
+			continue;
+		c->in_flight = ++k->ids;
+		c->asked = k->n.revocation;
+		c->sent = k->mono;
+		c->due = k->mono + HOUR_MS;
+		rows_send(k, i, CH_SPAN_EMPTY, false, c->in_flight);
+	}
 }
 
-static void crl_tell(struct ch_keeper *k, unsigned edge)
+void ch_kp_crl_fail(struct ch_keeper *k)
 {
-	const struct ch_crl_state *c = &k->crl;
+	for (size_t i = 0; i < k->crl_count; i++)
+		k->crl[i].in_flight = 0;
+}
+
+static void crl_tell(struct ch_keeper *k, size_t list, unsigned edge)
+{
+	const struct ch_crl_state *c = &k->crl[list];
 	struct ch_msg_crl m = c->told;
 	m.list = ch_buf_span(&c->list);
-	if (c->list.n > 0 && k->edge[edge])
+	struct ch_msg_crl_earlier e = { .status = m.status,
+					.count = m.count,
+					.number = m.number,
+					.this_update = m.this_update,
+					.next_update = m.next_update,
+					.list = m.list };
+	(void)ch_span_copy(e.ca, sizeof(e.ca), CH_SPAN_OF(c->ca));
+	if (c->list.n == 0 || !k->edge[edge])
+		return;
+	if (list == 0)
 		ch_kp_send(k, CH_ROLE_EDGE, edge, CH_MSG_CRL, 0, &m);
+	else
+		ch_kp_send(k, CH_ROLE_EDGE, edge, CH_MSG_CRL_EARLIER, 0, &e);
 }
 
 void ch_kp_crl_edge(struct ch_keeper *k, unsigned edge)
 {
-	crl_tell(k, edge);
+	for (size_t i = 0; i < k->crl_count; i++)
+		crl_tell(k, i, edge);
 }
 
-void ch_kp_crl(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl *m)
+static void crl_take(struct ch_keeper *k, size_t list, const struct ch_msg_crl *m)
 {
-	struct ch_crl_state *c = &k->crl;
-	if (id != c->in_flight)
-		return;
+	struct ch_crl_state *c = &k->crl[list];
 	c->in_flight = 0;
+	/* Its key is not here: that stays so until the signer is another. */
+	if (m->status == 3) {
+		c->listed = INT64_MAX;
+		ch_log(CH_LOG_NOTICE, "an earlier CA has no key here: there is no revocation list of it");
+		return;
+	}
 	if (m->status != 0) {
 		c->sent = k->mono + RETRY_MS;
 		c->due = k->mono + RETRY_MS;
@@ -171,15 +260,37 @@ void ch_kp_crl(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl *m)
 	c->list.n = 0;
 	ch_buf_append(&c->list, m->list);
 	for (unsigned i = 0; i < CH_KEEPER_EDGES_MAX; i++)
-		crl_tell(k, i);
+		crl_tell(k, list, i);
+}
+
+void ch_kp_crl(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl *m)
+{
+	if (id == k->crl[0].in_flight && id != 0)
+		crl_take(k, 0, m);
+}
+
+void ch_kp_crl_earlier(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl_earlier *m)
+{
+	size_t list = list_of(k, CH_SPAN_OF(m->ca));
+	const struct ch_msg_crl own = { .status = m->status,
+					.count = m->count,
+					.number = m->number,
+					.this_update = m->this_update,
+					.next_update = m->next_update,
+					.list = m->list };
+	if (list > 0 && id == k->crl[list].in_flight && id != 0)
+		crl_take(k, list, &own);
 }
 
 uint64_t ch_kp_revocations_due(const struct ch_keeper *k, uint64_t otherwise)
 {
-	const struct ch_crl_state *c = &k->crl;
-	if (!k->signer || c->in_flight != 0)
-		return otherwise;
-	uint64_t at = c->listed < k->n.revocation ? c->sent + LIST_MS : c->due;
-	uint64_t wait = at > k->mono ? at - k->mono : 1;
-	return wait < otherwise ? wait : otherwise;
+	for (size_t i = 0; i < k->crl_count; i++) {
+		const struct ch_crl_state *c = &k->crl[i];
+		if (!k->signer || c->in_flight != 0)
+			continue;
+		uint64_t at = c->listed < k->n.revocation ? c->sent + LIST_MS : c->due;
+		uint64_t wait = at > k->mono ? at - k->mono : 1;
+		otherwise = wait < otherwise ? wait : otherwise;
+	}
+	return otherwise;
 }

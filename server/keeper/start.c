@@ -346,6 +346,7 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 		{ operators_seed, "operator of the configuration" },
 		{ retention_load, "retention of the configuration" },
 		{ issued_seed, "issued of the configuration" },
+		{ ch_kp_earlier_load, "earlier_ca of the configuration" },
 		{ ocsp_load, "ocsp_lifetime of the configuration" },
 		{ profiles_load, "certificate_profile of the configuration" },
 	};

@@ -155,8 +155,10 @@ struct ch_log_state {
 	uint64_t sent; /* monotonic ms of the last batch */
 };
 
-/* The revocation list, and what of it was asked of the signer. */
+/* The revocation list of one CA, and what of it was asked of the signer. */
+#define CH_KEEPER_EARLIER_MAX 8
 struct ch_crl_state {
+	uint8_t ca[32];         /* SHA-256 of an earlier CA's certificate; zeros: the one that issues */
 	int64_t listed, asked;  /* revocations below these numbers are in the list, in the one that is being signed */
 	uint64_t in_flight;     /* id of the REVOKE under way; 0: none */
 	uint64_t sent, due;     /* monotonic ms */
@@ -224,7 +226,8 @@ struct ch_keeper {
 	struct ch_cut *cuts;
 	struct ch_log_state log;
 	struct ch_clock clock;
-	struct ch_crl_state crl;
+	struct ch_crl_state crl[1 + CH_KEEPER_EARLIER_MAX]; /* of the CA that issues, then of earlier ones */
+	size_t crl_count;
 	struct ch_ocsp_state ocsp;
 	bool published; /* the view holds every certificate */
 	bool edge[CH_KEEPER_EDGES_MAX], verify[CH_KEEPER_EDGES_MAX], signer;
@@ -283,6 +286,9 @@ const struct ch_policy *ch_kp_policy(const struct ch_keeper *k, struct ch_span c
 bool ch_kp_device_life(struct ch_keeper *k, struct ch_device *d, enum ch_life life, const char *cause);
 /* Publishes its live certificates. */
 void ch_kp_device_publish(struct ch_keeper *k, const struct ch_device *d);
+/* Ends one, whose revocation is written by whoever calls: its sessions are closed. */
+void ch_kp_certificate_cut(struct ch_keeper *k, const struct ch_device *d, int64_t seq, const uint8_t sha256[static 32],
+			   const char *cause);
 /* Ends live certificates but `keep` (may be NULL); a revoked one is cut. */
 void ch_kp_certificates_end(struct ch_keeper *k, const struct ch_device *d, enum ch_cert_state how, const uint8_t *keep,
 			    const char *cause);
@@ -387,11 +393,16 @@ void ch_kp_cuts_send(struct ch_keeper *k);
 
 /* --- revoke.c --- */
 
-/*
- * A certificate of our CA is revoked now, for good: table, signer, edges. `serial` without leading zeros, as it is in the store; `expires` in
- * seconds. Closing its sessions is another matter: ch_kp_cut.
- */
-void ch_kp_revoked(struct ch_keeper *k, struct ch_span serial, enum ch_crl_reason reason, int64_t expires);
+/* What is revoked: a number of the CA that issues (`issuer` empty), or of an earlier one (SHA-256 of its certificate). */
+struct ch_revocation {
+	struct ch_span issuer;
+	struct ch_span serial; /* without leading zeros, as it is in the store */
+	uint64_t time_ms;
+	enum ch_crl_reason reason;
+	int64_t expires; /* seconds */
+};
+/* It is revoked for good: table, signer, edges. Call once a certificate. */
+void ch_kp_revoked(struct ch_keeper *k, const struct ch_revocation *r);
 /* A certificate of our CA that is no device's; `serial` without leading zeros. */
 void ch_kp_issued_add(struct ch_keeper *k, struct ch_span serial, struct ch_span sha256, int64_t not_after);
 bool ch_kp_issued_known(struct ch_keeper *k, struct ch_span sha256);
@@ -404,6 +415,13 @@ void ch_kp_revocations_send(struct ch_keeper *k);
 /* In how many milliseconds that will be, at most `otherwise`. */
 uint64_t ch_kp_revocations_due(const struct ch_keeper *k, uint64_t otherwise);
 void ch_kp_crl(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl *m);
+void ch_kp_crl_earlier(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl_earlier *m);
+/* What was asked of a signer that ended is asked of the next. */
+void ch_kp_crl_fail(struct ch_keeper *k);
+/* The earlier CAs of a configuration. CH_ERR_LIMIT, CH_ERR_MALFORMED. */
+CH_MUST_USE enum ch_err ch_kp_earlier_load(struct ch_keeper *k, struct ch_span config);
+/* True for the SHA-256 of the certificate of one of them. */
+bool ch_kp_earlier_known(const struct ch_keeper *k, struct ch_span ca);
 /* Tells an edge that has just come the list. */
 void ch_kp_crl_edge(struct ch_keeper *k, unsigned edge);
 

@@ -419,6 +419,8 @@ static const struct verb verbs[CH_VERB_COUNT] = {
 	[CH_VERB_RELEASE_WITHDRAW] = { ch_kp_withdraw_refused, ch_kp_withdraw_run, CH_LIFE_COUNT, false },
 	[CH_VERB_UPDATE_ASSIGN] = { assign_refused, ch_kp_assign_run, CH_LIFE_COUNT, false },
 	[CH_VERB_UPDATE_CANCEL] = { cancel_refused, ch_kp_cancel_run, CH_LIFE_COUNT, false },
+	[CH_VERB_CERTIFICATE_IMPORT] = { ch_cert_import_refused, ch_cert_import_run, CH_LIFE_COUNT, false },
+	[CH_VERB_REVOCATION_IMPORT] = { ch_revocation_import_refused, ch_revocation_import_run, CH_LIFE_COUNT, false },
 };
 
 static const struct verb *verb_of(const struct ch_act *a)

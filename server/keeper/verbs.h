@@ -32,6 +32,12 @@ void ch_est_decide_run(struct ch_keeper *k, struct ch_act *a);
 const char *ch_clock_accept_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
 void ch_clock_accept_run(struct ch_keeper *k, struct ch_act *a);
 
+/* import.c: certificates and revocations of an earlier CA (verbs certificate.import, revocation.import). */
+const char *ch_cert_import_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_cert_import_run(struct ch_keeper *k, struct ch_act *a);
+const char *ch_revocation_import_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_revocation_import_run(struct ch_keeper *k, struct ch_act *a);
+
 /* The leaf of an action. */
 uint64_t ch_act_record(struct ch_keeper *k, const struct ch_act *a);
 /* Marks it done and answers; `certificate` (PEM) of an operator, or empty. */

@@ -19,8 +19,8 @@ struct main_config {
 	char dir[4096];      /* folder of the file, with the slash at its end */
 	const char *path;
 	const char *state_dir, *origin, *ek_roots, *policies;
-	const char *certificate_profiles, *idevid_roots; /* folders; NULL: none */
-	const char *listen[3];                           /* devices, operators, public: "address:port", "[v6]:port" */
+	const char *certificate_profiles, *idevid_roots, *earlier_cas; /* folders; NULL: none */
+	const char *listen[3]; /* devices, operators, public: "address:port", "[v6]:port" */
 	const char *tls_certificate, *tls_key, *ca;
 	const char *operator_name, *operator_certificate;
 	uint32_t edges, verifiers, readers;

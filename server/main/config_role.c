@@ -110,6 +110,27 @@ static bool take_idevid_root(struct ch_buf *out, const char *path, struct ch_spa
 	return false;
 }
 
+/* The certificate of a CA that issues no more, alone in its file. */
+static bool take_earlier_ca(struct ch_buf *out, const char *path, struct ch_span in)
+{
+	static uint8_t der[CH_CERT_MAX], other[CH_CERT_MAX];
+	static struct ch_x509 x;
+	size_t off = 0, n, more;
+	if (ch_pem_next(in, &off, "CERTIFICATE", der, sizeof(der), &n, NULL) == CH_OK &&
+	    ch_x509_parse(&x, ch_span(der, n), NULL) == CH_OK && x.ca && x.subject_key_id.n > 0 &&
+	    ch_pem_next(in, &off, "CERTIFICATE", other, sizeof(other), &more, NULL) == CH_ERR_NOTFOUND) {
+		put_bytes(out, "earlier_ca", in);
+		return true;
+	}
+	ch_log(CH_LOG_ERROR, "%s: not the one certificate of a CA in PEM", path);
+	return false;
+}
+
+static bool put_earlier_cas(const struct main_config *c, struct ch_buf *out)
+{
+	return c->earlier_cas == NULL || each_file(c, c->earlier_cas, take_earlier_ca, out);
+}
+
 static bool config_edge(const struct main_config *c, struct ch_buf *out)
 {
 	const struct {
@@ -130,7 +151,8 @@ static bool config_edge(const struct main_config *c, struct ch_buf *out)
 	}
 	for (size_t i = 0; i < c->balancers.count; i++)
 		put_text(out, "balancer", c->balancers.text[i]);
-	return c->idevid_roots == NULL || each_file(c, c->idevid_roots, take_idevid_root, out);
+	return put_earlier_cas(c, out) &&
+	       (c->idevid_roots == NULL || each_file(c, c->idevid_roots, take_idevid_root, out));
 }
 
 /* Calls `take` for each regular file of a folder, in the order of their names. */
@@ -327,7 +349,7 @@ static bool config_keeper(const struct main_config *c, struct ch_buf *out)
 		return false;
 	return put_file(c, out, "ca_certificate", c->ca) && put_profiles(c, out) &&
 	       each_file(c, c->policies, take_policy, out) && each_file(c, c->ek_roots, take_root, out) &&
-	       put_operator(c, out);
+	       put_operator(c, out) && put_earlier_cas(c, out);
 }
 
 static bool config_reader(const struct main_config *c, struct ch_buf *out)
@@ -449,7 +471,7 @@ static bool config_signer(const struct main_config *c, struct ch_buf *out)
 	put_ocsp_key(c, out);
 	put_number(out, "crl_lifetime", c->crl_lifetime);
 	put_number(out, "ocsp_lifetime", c->ocsp_lifetime);
-	return put_urls(c, out) && put_profiles(c, out);
+	return put_urls(c, out) && put_profiles(c, out) && put_earlier_cas(c, out);
 }
 
 static bool config_verify(const struct main_config *c, struct ch_buf *out)

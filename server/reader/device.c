@@ -286,7 +286,9 @@ static void put_certificates(struct ch_ask *a, const struct ch_device_row *d)
 
 static void put_aliases(struct ch_ask *a, const struct ch_device_row *d)
 {
-	static const char *const kind[] = { "unknown", "ek", "hostname", "certificate", "token" };
+	static const char *const kind[] = {
+		"unknown", "ek", "hostname", "certificate", "token", "name", "key", "idevid"
+	};
 	struct ch_json_wr *j = &a->j;
 	ch_json_name(j, "aliases");
 	ch_json_array_begin(j);
@@ -295,8 +297,8 @@ static void put_aliases(struct ch_ask *a, const struct ch_device_row *d)
 		uint64_t k = (uint64_t)ch_sql_int(&q, 0);
 		ch_json_object_begin(j);
 		ch_json_named_str(j, "kind", kind[k < CH_COUNT_OF(kind) ? k : 0]);
-		/* A host name is text, the others are digests. */
-		if (k == 2)
+		/* Names are text, the others are digests. */
+		if (k == 2 || k == 5)
 			ch_json_named_span(j, "value", ch_sql_bytes(&q, 1));
 		else
 			ch_json_named_hex(j, "value", ch_sql_bytes(&q, 1));

@@ -198,7 +198,8 @@ enum ch_err ch_signer_crl_next(struct ch_signer_crl *c, const struct ch_issuer *
 		if (c->entry[i].expires + ENDED_S >= now)
 			entry[n++] = c->entry[i];
 	}
-	const struct ch_crl_new new = { .issuer = ca->name,
+	const struct ch_crl_new new = { .sig_alg = ca->sig_alg,
+					.issuer = ca->name,
 					.issuer_kid = ca->kid,
 					.number = number,
 					.this_update = now,

@@ -12,6 +12,7 @@ struct ch_issuer {
 	struct ch_span name;       /* its subject, encoded; borrows from `certificate` */
 	struct ch_span kid;        /* its subject key identifier */
 	struct ch_span spki;       /* its public key, encoded */
+	struct ch_span sig_alg;    /* of an earlier CA: AlgorithmIdentifier of what its key signs; else empty */
 	struct ch_span crl_url; /* what certificates say of where their revocation is told; empty: nothing. Borrowed */
 	struct ch_span ocsp_url;
 	int64_t not_after;

@@ -176,6 +176,13 @@ static void load_revocation(struct signer_main *m)
 		ch_log(CH_LOG_ERROR, "what is revoked (/%s): %s", s->crl.name, ch_err_str(err));
 		exit(EXIT_FAILURE);
 	}
+	char earlier[96];
+	err = ch_earlier_load(&s->earlier, config, dir, crl_life, earlier);
+	if (err != CH_OK) {
+		ch_log(CH_LOG_ERROR, "an earlier CA (/%s): %s%s", earlier, ch_err_str(err),
+		       err == CH_ERR_UNTRUSTED ? ": only its owner may have rights to a key file (chmod 600)" : "");
+		exit(EXIT_FAILURE);
+	}
 	s->ca.crl_url = ch_config_get(config, "crl_url", 0);
 	s->ca.ocsp_url = ch_config_get(config, "ocsp_url", 0);
 	if (ch_config_get(config, "key_ocsp", 0).n == 0) {

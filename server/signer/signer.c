@@ -114,6 +114,40 @@ static bool on_revoke(struct ch_signer *s, struct ch_span payload, const struct 
 	return true;
 }
 
+/* The same for an earlier CA, whose key is in this process. */
+static bool on_revoke_earlier(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to)
+{
+	struct ch_msg_revoke_earlier req;
+	CH_AUTO_BUF struct ch_buf list = { 0 };
+	int64_t now = (int64_t)time(NULL);
+	if (ch_msg_parse(CH_MSG_REVOKE_EARLIER, &req, payload, NULL) != CH_OK)
+		return false;
+	struct ch_earlier_ca *c = ch_earlier_find(&s->earlier, req.ca);
+	enum ch_err err = c != NULL ? ch_signer_crl_add(&c->crl, req.rows, now) : CH_ERR_NOTFOUND;
+	if (err == CH_OK && req.more != 0)
+		return true;
+	struct ch_msg_crl_earlier out = { .status = err == CH_OK ? 1 : 2 };
+	(void)ch_span_copy(out.ca, sizeof(out.ca), CH_SPAN_OF(req.ca));
+	if (err == CH_OK)
+		err = ch_earlier_list(c, now, &list);
+	if (err == CH_OK)
+		out = (struct ch_msg_crl_earlier){ .count = (uint32_t)c->crl.count,
+						   .number = c->crl.number,
+						   .this_update = (uint64_t)c->crl.this_update,
+						   .next_update = (uint64_t)(c->crl.this_update + c->crl.lifetime),
+						   .list = ch_buf_span(&list) };
+	else if (err == CH_ERR_NOTFOUND && c != NULL)
+		out.status = 3;
+	(void)ch_span_copy(out.ca, sizeof(out.ca), CH_SPAN_OF(req.ca));
+	s->counters.lists += out.status == 0;
+	s->counters.lists_failed += out.status != 0;
+	if (out.status == 1 || out.status == 2)
+		ch_log(CH_LOG_ERROR, "no new revocation list of an earlier CA: %s; the one before stands",
+		       ch_err_str(err));
+	to->send(to, CH_MSG_CRL_EARLIER, &out);
+	return true;
+}
+
 static bool on_ocsp_sign(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to)
 {
 	struct ch_msg_ocsp_sign req;
@@ -161,8 +195,10 @@ static const struct {
 	enum ch_msg type;
 	bool (*run)(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to);
 } handler[] = {
-	{ CH_MSG_ISSUE, on_issue },         { CH_MSG_LEAVES, on_leaves }, { CH_MSG_REVOKE, on_revoke },
-	{ CH_MSG_OCSP_SIGN, on_ocsp_sign }, { CH_MSG_EAR_SIGN, on_ear },  { CH_MSG_KEYS_ASK, on_keys },
+	{ CH_MSG_ISSUE, on_issue },         { CH_MSG_LEAVES, on_leaves },
+	{ CH_MSG_REVOKE, on_revoke },       { CH_MSG_REVOKE_EARLIER, on_revoke_earlier },
+	{ CH_MSG_OCSP_SIGN, on_ocsp_sign }, { CH_MSG_EAR_SIGN, on_ear },
+	{ CH_MSG_KEYS_ASK, on_keys },
 };
 
 bool ch_signer_request(struct ch_signer *s, const struct ch_frame *f, const struct ch_signer_out *out)
@@ -213,6 +249,7 @@ void ch_signer_clear(struct ch_signer *s)
 	ch_ca_key_clear(&s->ca_key);
 	ch_responder_clear(&s->responder);
 	ch_signer_crl_clear(&s->crl);
+	ch_earlier_clear(&s->earlier);
 	ch_issuer_clear(&s->ca);
 	ch_profiles_clear(&s->profiles);
 }

@@ -4,6 +4,7 @@
 
 #include "server/ipc/messages.h"
 #include "server/signer/ear.h"
+#include "server/signer/earlier.h"
 #include "server/signer/issue.h"
 #include "server/signer/responder.h"
 #include "server/signer/tree.h"
@@ -16,6 +17,7 @@ struct ch_signer {
 	struct ch_signer_tree tree;
 	struct ch_ear_signer ear;
 	struct ch_signer_crl crl;
+	struct ch_earlier earlier;
 	struct ch_responder responder; /* without a key nobody is answered */
 	struct ch_profiles profiles;
 	struct {

@@ -3,6 +3,7 @@
 
 import re
 import socket
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ import urllib.request
 from cryptography.hazmat.primitives import serialization
 
 import server_support
-from server_support import new_key, openssl
+from server_support import free_ports, new_key, openssl
 
 
 class Device:
@@ -78,3 +79,28 @@ class Server(server_support.Server):
 
     def wait_listed(self, serial):
         server_support.until(lambda: serial in self.serials(), f"{serial} is not listed", every=0.02)
+
+
+def vpn(folder, device, crl, log):
+    """What the server's side of one handshake logged last: OpenVPN point to point over loopback, without an interface. In `folder`: ca.crt,
+    tls/server.crt and its key."""
+    (port,) = free_ports(1)
+    common = ["openvpn", "--dev", "null", "--proto", "udp", "--ca", str(folder / "ca.crt"), "--verb", "3", "--ping-exit", "60"]
+    gate = subprocess.Popen(
+        [*common, "--local", "127.0.0.1", "--lport", str(port), "--tls-server", "--dh", "none", "--remote-cert-tls", "client",
+         "--cert", str(folder / "tls" / "server.crt"), "--key", str(folder / "tls" / "server.key"), "--crl-verify", str(crl)],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
+    peer = subprocess.Popen(
+        [*common, "--remote", "127.0.0.1", str(port), "--nobind", "--tls-client", "--remote-cert-tls", "server", "--cert",
+         str(device.certificate), "--key", str(device.key)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    try:
+        with open(log, "w", encoding="utf-8") as f:
+            for line in gate.stdout:
+                f.write(line)
+                if re.search("Peer Connection Initiated|VERIFY ERROR|CRL: cannot read|Exiting", line):
+                    return line
+    finally:
+        for process in (peer, gate):
+            process.terminate()
+            process.wait(30)
+    return log.read_text()

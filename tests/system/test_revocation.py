@@ -17,8 +17,8 @@ from cryptography.x509 import load_der_x509_crl
 from cryptography.x509.ocsp import OCSPCertStatus, load_der_ocsp_response
 
 import support
-from revocation_support import Device, Server
-from server_support import free_ports, openssl
+from revocation_support import Device, Server, vpn
+from server_support import openssl
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="chainholdd gives its processes users of their own: it starts as root")
 
@@ -266,46 +266,22 @@ def test_strongswan_takes_the_list(server, good, bad, tmp_path):
 # --- OpenVPN ---
 
 
-def vpn(server, device, crl, log):
-    """What the server's side of one handshake logged last: OpenVPN point to point over loopback, without an interface."""
-    (port,) = free_ports(1)
-    common = ["openvpn", "--dev", "null", "--proto", "udp", "--ca", str(server.folder / "ca.crt"), "--verb", "3", "--ping-exit", "60"]
-    gate = subprocess.Popen(
-        [*common, "--local", "127.0.0.1", "--lport", str(port), "--tls-server", "--dh", "none", "--remote-cert-tls", "client",
-         "--cert", str(server.folder / "tls" / "server.crt"), "--key", str(server.folder / "tls" / "server.key"), "--crl-verify", str(crl)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)  # fmt: skip
-    peer = subprocess.Popen(
-        [*common, "--remote", "127.0.0.1", str(port), "--nobind", "--tls-client", "--remote-cert-tls", "server", "--cert",
-         str(device.certificate), "--key", str(device.key)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-    try:
-        with open(log, "w", encoding="utf-8") as f:
-            for line in gate.stdout:
-                f.write(line)
-                if re.search("Peer Connection Initiated|VERIFY ERROR|CRL: cannot read|Exiting", line):
-                    return line
-    finally:
-        for process in (peer, gate):
-            process.terminate()
-            process.wait(30)
-    return log.read_text()
-
-
 def test_openvpn_refuses_who_is_revoked(server, good, bad, tmp_path):
     if shutil.which("openvpn") is None:
         pytest.skip("openvpn is not installed")
     crl = tmp_path / "crl.pem"
     crl.write_bytes(server.crl("pem"))
-    assert "Peer Connection Initiated" in vpn(server, good, crl, tmp_path / "good.log")
-    line = vpn(server, bad, crl, tmp_path / "bad.log")
+    assert "Peer Connection Initiated" in vpn(server.folder, good, crl, tmp_path / "good.log")
+    line = vpn(server.folder, bad, crl, tmp_path / "bad.log")
     assert "VERIFY ERROR" in line and "certificate revoked" in line, line
     # Revoked now, and the file replaced: refused at the next handshake.
     late = Device(server, tmp_path, "late")
-    assert "Peer Connection Initiated" in vpn(server, late, crl, tmp_path / "before.log")
+    assert "Peer Connection Initiated" in vpn(server.folder, late, crl, tmp_path / "before.log")
     late.revoke()
     server.wait_listed(late.serial)
     (tmp_path / "new.pem").write_bytes(server.crl("pem"))
     os.rename(tmp_path / "new.pem", crl)
-    assert "certificate revoked" in vpn(server, late, crl, tmp_path / "after.log")
+    assert "certificate revoked" in vpn(server.folder, late, crl, tmp_path / "after.log")
 
 
 # --- limits ---

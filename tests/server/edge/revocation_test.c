@@ -99,11 +99,11 @@ static void a_list_is_der_and_pem(void **state)
 	(void)state;
 	const struct ch_msg_crl m = { .number = 77, .list = CH_SPAN_OF(list) };
 	revocation_list(&r, &m);
-	assert_string_equal(r.tag, "\"77\"");
-	assert_int_equal(r.list.n, sizeof(list));
-	assert_memory_equal(r.pem.p, "-----BEGIN X509 CRL-----\nAAAA", 29);
+	assert_string_equal(r.own.tag, "\"77\"");
+	assert_int_equal(r.own.list.n, sizeof(list));
+	assert_memory_equal(r.own.pem.p, "-----BEGIN X509 CRL-----\nAAAA", 29);
 	/* 100 bytes: two lines of 64 characters, the rest, and the two of the frame. */
-	assert_int_equal(r.pem.n, 25 + 65 + 65 + 9 + 23);
+	assert_int_equal(r.own.pem.n, 25 + 65 + 65 + 9 + 23);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
