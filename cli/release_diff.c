@@ -87,16 +87,17 @@ static const struct ch_artifact *named(const struct ch_release *r, struct ch_spa
 	return NULL;
 }
 
+/* One of them may be NULL, not both. */
 static void pair(struct diff *d, const struct ch_artifact *a, const struct ch_artifact *b)
 {
 	uint8_t text[2][FILE_TEXT];
 	struct ch_span before = a != NULL ? file_text(text[0], ch_artifact_kind_str(a->kind), &a->file) : CH_SPAN_EMPTY;
 	struct ch_span after = b != NULL ? file_text(text[1], ch_artifact_kind_str(b->kind), &b->file) : CH_SPAN_EMPTY;
-	struct ch_span name = a != NULL ? a->file.name : b->file.name;
+	const struct ch_artifact *one = a != NULL ? a : b;
 	if (!ch_span_eq(before, after))
-		say(d, "artefact", name, before, after);
+		say(d, "artefact", one->file.name, before, after);
 	if (a != NULL && b != NULL && !ch_span_eq(a->compatible, b->compatible))
-		say(d, "compatible of", name, a->compatible, b->compatible);
+		say(d, "compatible of", one->file.name, a->compatible, b->compatible);
 }
 
 static void artifacts(struct diff *d)

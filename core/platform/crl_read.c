@@ -91,11 +91,11 @@ static void read_list_value(struct ch_crl *c, struct ch_x509_ext *ext, struct ch
 	ch_der_leave(seq, &in, "bytes after the value of an extension (RFC 5280, 4.1.2.9)");
 }
 
-/* Extensions of the list, or of the entry `e` where there is one: both are read into `ext`. */
+/* Extensions of the list `c`, or without one of the entry `e`: both are read into `ext`. */
 static void read_exts(struct ch_crl *c, struct ch_crl_entry *e, struct ch_der_rd *d)
 {
 	struct ch_x509_ext room[CH_CERT_EXTS_MAX];
-	struct ch_x509_ext *ext = e != NULL ? room : c->x.ext;
+	struct ch_x509_ext *ext = c == NULL ? room : c->x.ext;
 	size_t count = 0;
 	struct ch_der_rd list = ch_der_enter(d, CH_DER_SEQUENCE, "Extensions is not a SEQUENCE (RFC 5280, 4.1.2.9)");
 	ch_der_require(&list, ch_der_more(&list), CH_ERR_MISSING, "Extensions without one (RFC 5280, 4.1.2.9)");
@@ -107,7 +107,7 @@ static void read_exts(struct ch_crl *c, struct ch_crl_entry *e, struct ch_der_rd
 		for (size_t i = 0; i < count; i++)
 			ch_der_require(&seq, !ch_span_eq(ext[i].oid, one.oid), CH_ERR_DUPLICATE,
 				       "an extension occurs twice (RFC 5280, 4.2)");
-		if (ch_der_ok(&seq) && e != NULL)
+		if (ch_der_ok(&seq) && c == NULL)
 			read_entry_value(e, &one, &seq, value);
 		else if (ch_der_ok(&seq))
 			read_list_value(c, &one, &seq, value);
@@ -119,7 +119,7 @@ static void read_exts(struct ch_crl *c, struct ch_crl_entry *e, struct ch_der_rd
 			ext[count++] = one;
 	}
 	ch_der_leave(d, &list, NULL);
-	if (e == NULL)
+	if (c != NULL)
 		c->x.ext_count = count;
 }
 

@@ -237,7 +237,7 @@ static void enrol(struct ch_verify *v, struct ch_vf_request *r, const struct ch_
 	static struct ch_csr csr;
 	struct ch_msg_est_enrol out = { .again = again, .label = p->label };
 	struct ch_profile_asker asker = { .device = NULL };
-	struct ch_profile_fault fault;
+	struct ch_profile_fault fault = { .rule = NULL };
 	if (!asker_of(v, r, m, &out, &asker) || !read_request(v, r, m, &csr))
 		return;
 	out.link = (uint8_t)linked(&csr, m->binding);
