@@ -3,8 +3,11 @@
 #include "cli/reference.h"
 #include "cli/release.h"
 
+#include "core/update/measure.h"
+
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * chainhold release create: a document from artefacts. Nothing is signed. It goes to standard output, as files are opened before this
@@ -29,7 +32,8 @@ struct work {
 	struct cli_artifact artifact[CH_RELEASE_ARTIFACTS_MAX], sbom;
 	struct ch_buf notes;
 	struct cli_reference reference;
-	struct ch_buf reference_text;
+	struct ch_buf reference_text, image[CH_RELEASE_ARTIFACTS_MAX];
+	struct ch_measure measured;
 	struct ch_json_node *node;
 };
 
@@ -141,6 +145,14 @@ static void take_notes(struct work *k)
 	k->r.notes = s;
 }
 
+/* What will be in force under the name of this release, whoever made it. */
+static void put_title(const struct work *k, struct ch_wr *t)
+{
+	ch_wr_put(t, k->r.name);
+	ch_wr_u8(t, ' ');
+	ch_wr_put(t, k->r.version);
+}
+
 /* The values of the file under the name of this release. */
 static int take_reference(struct work *k)
 {
@@ -155,9 +167,7 @@ static int take_reference(struct work *k)
 			k->reference.paths.v[0], ch_ref_kind_str(k->reference.ref.doc[0].kind));
 		return CLI_FAILS;
 	}
-	ch_wr_put(&t, k->r.name);
-	ch_wr_u8(&t, ' ');
-	ch_wr_put(&t, k->r.version);
+	put_title(k, &t);
 	k->reference_text.cap = CH_RELEASE_MAX;
 	k->reference_text.p = ch_calloc(CH_RELEASE_MAX, 1);
 	struct ch_wr w = ch_wr(k->reference_text.p, k->reference_text.cap);
@@ -179,16 +189,91 @@ static int take_reference(struct work *k)
 	return -1;
 }
 
+static int say_unknown(const char *path)
+{
+	cli_say("%s: nothing is known of what it will measure. Give the values of a boot of it with --reference, or say "
+		"--without-measurements: devices that run this release then stay \"installed (claimed)\", and no rollout that waits for "
+		"proof goes on",
+		path);
+	return CLI_FAILS;
+}
+
+/* The artefact once more, whole: what is measured is what was hashed. */
+static int load_image(struct work *k, size_t i)
+{
+	const struct cli_artifact *a = &k->artifact[i];
+	struct ch_buf *to = &k->image[i];
+	struct ch_digest d;
+	if (a->size > CH_FILE_MAX || lseek(a->fd, 0, SEEK_SET) != 0) {
+		cli_say("%s: too large to be measured", a->path);
+		return CLI_FAILS;
+	}
+	uint8_t *p = ch_buf_room(to, (size_t)a->size);
+	while (to->n < a->size) {
+		ssize_t n = read(a->fd, p + to->n, (size_t)a->size - to->n);
+		if (n <= 0)
+			break;
+		to->n += (size_t)n;
+	}
+	if (ch_hash_once(CH_HASH_SHA256, ch_buf_span(to), &d) == CH_OK &&
+	    ch_span_eq(ch_digest_span(&d), CH_SPAN_OF(a->sha256)))
+		return -1;
+	cli_say("%s: it changed meanwhile", a->path);
+	return CLI_IO;
+}
+
+/* *known: this kind can be measured. A plain file is none of what boots. */
+static int measure_one(struct work *k, size_t i, bool *known)
+{
+	enum ch_artifact_kind kind = k->r.artifact[i].kind;
+	struct ch_diag d;
+	*known = kind == CH_ARTIFACT_UKI || kind == CH_ARTIFACT_KERNEL || kind == CH_ARTIFACT_INITRD;
+	if (!*known)
+		return -1;
+	int code = load_image(k, i);
+	if (code >= 0)
+		return code;
+	struct ch_span file = ch_buf_span(&k->image[i]);
+	enum ch_err err = kind == CH_ARTIFACT_UKI      ? ch_measure_uki(&k->measured, file, CH_SPAN_EMPTY, &d)
+			  : kind == CH_ARTIFACT_KERNEL ? ch_measure_efi(&k->measured, file, CH_SPAN_EMPTY, &d)
+						       : ch_measure_initrd(&k->measured, file, CH_SPAN_EMPTY, &d);
+	return err == CH_OK ? -1 : cli_refused(k->artifact[i].path, NULL, err, &d);
+}
+
+/* From the artefacts: one that boots and cannot be measured leaves a release that nobody could prove. */
+static int measure_all(struct work *k)
+{
+	static uint8_t title[CH_NAME_MAX + 1 + CH_RELEASE_VERSION_MAX];
+	struct ch_wr t = ch_wr(title, sizeof(title));
+	ch_measure_init(&k->measured);
+	for (size_t i = 0; i < k->r.artifact_count; i++) {
+		bool known = false;
+		int code = measure_one(k, i, &known);
+		if (code >= 0)
+			return code;
+		if (!known && k->r.artifact[i].kind != CH_ARTIFACT_FILE)
+			return say_unknown(k->artifact[i].path);
+	}
+	if (k->measured.count == 0)
+		return say_unknown(k->artifact[0].path);
+	put_title(k, &t);
+	k->reference_text.p = ch_calloc(CH_RELEASE_MAX, 1);
+	struct ch_wr w = ch_wr(k->reference_text.p, CH_RELEASE_MAX);
+	struct ch_json_wr j = ch_json_wr(&w, false);
+	ch_measure_reference_put(&j, &k->measured, ch_wr_span(&t));
+	if (!ch_json_wr_done(&j)) {
+		cli_say("more measurements than a release can hold");
+		return CLI_FAILS;
+	}
+	k->r.reference = ch_wr_span(&w);
+	return -1;
+}
+
 static int measure(struct work *k, const struct ask *a)
 {
 	if (a->reference != NULL)
 		return take_reference(k);
-	if (a->without)
-		return -1;
-	cli_say("nothing is known of what these artefacts will measure. Give the values of a boot of them with --reference, or say "
-		"--without-measurements: devices that run this release then stay \"installed (claimed)\", and no rollout that waits for "
-		"proof goes on");
-	return CLI_FAILS;
+	return a->without ? -1 : measure_all(k);
 }
 
 /* Written, and read again by the parser that devices use: what it would refuse is said here. */
@@ -278,6 +363,8 @@ int cmd_release_create(int argc, char **argv)
 	cli_artifact_close(&k.sbom);
 	ch_buf_free(&k.notes);
 	ch_buf_free(&k.reference_text);
+	for (size_t i = 0; i < CH_RELEASE_ARTIFACTS_MAX; i++)
+		ch_buf_free(&k.image[i]);
 	cli_reference_clear(&k.reference);
 	ch_free(k.node);
 	return code;

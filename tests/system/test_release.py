@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import os
+import pathlib
 import subprocess
 import time
 
@@ -181,6 +182,25 @@ def test_kinds_are_found_by_content(world):
     # what a person says goes before it
     text = release("create", *options(world), "--without-measurements", f"ostree:{world / 'c'}")
     assert note_file.document_of(text.encode())["artifacts"][0]["kind"] == "ostree"
+
+
+STUB = pathlib.Path("/usr/lib/systemd/boot/efi/linuxx64.efi.stub")
+
+
+@pytest.mark.skipif(not STUB.exists(), reason="systemd-boot-efi is missing: tools/deps.sh check")
+def test_measurements_are_computed_from_the_artefact(keys, world):
+    """systemd's own stub, an EFI binary: what `inspect pe` expects of it is what the release endorses, under the release's name."""
+    image = world / "stub.efi"
+    image.write_bytes(STUB.read_bytes())
+    text = release("create", *options(world), f"kernel:{image}", world / "data.bin")
+    reference = note_file.document_of(text.encode())["reference"]
+    told = json.loads(subprocess.run([BIN, "inspect", "pe", "--json", image], check=True, capture_output=True).stdout)["measurements"]
+    assert reference["name"] == "gateway-os 1.4.0" and reference["kind"] == "release"
+    assert [(e["pcr"], e["type"], e["digests"]) for e in reference["events"]] == [(e["pcr"], e["type"], e["digests"]) for e in told] and told
+    # one that boots and cannot be measured leaves nothing that could be proven
+    assert "installed (claimed)" in release("create", *options(world), "--compatible", "x", image, world / "gateway.raucb", code=1)
+    image.write_bytes(STUB.read_bytes()[:3000])
+    release("create", *options(world), f"kernel:{image}", code=1)
 
 
 def test_what_create_refuses(keys, world):
