@@ -232,29 +232,38 @@ static int copy_key(const struct op_ceremony *c, const char *from, const char *t
 	return code;
 }
 
-/* Step 2. Its certificates are still taken, and its list is still signed. */
+/* The key of the CA that is replaced, if it is still there: it goes on signing that CA's list. */
+static int keep_key(const struct install *in, X509 *of)
+{
+	OP_AUTO_CA_KEY struct op_ca_key k = { 0 };
+	const char *ending = op_ceremony_has(&in->c, NOW ".uri") ? "uri" : "key";
+	char kid[41], from[128], to[128];
+	op_cert_kid(kid, of);
+	(void)snprintf(from, sizeof(from), NOW ".%s", ending);
+	(void)snprintf(to, sizeof(to), SIGNER "earlier-%s.%s", kid, ending);
+	if (op_ceremony_has(&in->c, to))
+		return -1;
+	if (has_key(&in->c, NOW) && op_ca_key_open(&k, &in->c, NOW) < 0 &&
+	    EVP_PKEY_eq(X509_get0_pubkey(of), k.key) == 1)
+		return copy_key(&in->c, from, to);
+	cli_say("the key of the CA before is not in " SIGNER ": nobody signs that CA's list any more");
+	return -1;
+}
+
+/* Step 2. Its certificates are still taken. */
 static int keep_earlier(const struct install *in, const struct op_certs *now)
 {
-	char kid[41], cert[128], key[128];
+	char kid[41], cert[128];
 	op_cert_kid(kid, now->v[0]);
-	if (in->fresh || kid[0] == '\0' || X509_cmp(now->v[0], in->chain.v[0]) == 0)
+	/* Where the same key is certified anew there is no CA before. */
+	if (in->fresh || kid[0] == '\0' ||
+	    EVP_PKEY_eq(X509_get0_pubkey(now->v[0]), X509_get0_pubkey(in->chain.v[0])) == 1)
 		return -1;
 	(void)snprintf(cert, sizeof(cert), "earlier_cas/%s.crt", kid);
 	int code = op_ceremony_has(&in->c, "earlier_cas") ? -1 : op_folder_make(in->c.dir, "earlier_cas", OP_PUBLIC);
-	/* The certificate of the same key anew: no earlier CA. */
-	if (EVP_PKEY_eq(X509_get0_pubkey(now->v[0]), X509_get0_pubkey(in->chain.v[0])) == 1)
-		return code;
 	if (code < 0)
 		code = put_certs(&in->c, cert, now);
-	for (unsigned i = 0; i < 2 && code < 0; i++) {
-		const char *ending = i == 0 ? "key" : "uri";
-		char from[128];
-		(void)snprintf(from, sizeof(from), NOW ".%s", ending);
-		(void)snprintf(key, sizeof(key), SIGNER "earlier-%s.%s", kid, ending);
-		if (op_ceremony_has(&in->c, from) && !op_ceremony_has(&in->c, key))
-			code = copy_key(&in->c, from, key);
-	}
-	return code;
+	return code < 0 ? keep_key(in, now->v[0]) : code;
 }
 
 /* Step 3. */

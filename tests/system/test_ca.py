@@ -43,12 +43,13 @@ def subjects(path):
 class Ceremony:
     """A root's folder and a server's, and what goes between them."""
 
-    def __init__(self, folder):
-        self.folder, self.root, self.server, self.env, self.count = folder, folder / "root", folder / "server", None, 0
+    def __init__(self, folder, server=None):
+        self.folder, self.root, self.server, self.env, self.count = folder, folder / "root", server or folder / "server", None, 0
         self.secret = folder / "passphrase"
         self.secret.write_text("correct horse\n")
         self.secret.chmod(0o600)
-        self.run("init", "--name", "localhost", "--listen", "127.0.0.1", self.server)
+        if server is None:
+            self.run("init", "--name", "localhost", "--listen", "127.0.0.1", self.server)
 
     def run(self, *args, code=0, env=None):
         done = subprocess.run([BIN, *map(str, args)], capture_output=True, text=True, check=False, env=env or self.env, stdin=subprocess.DEVNULL,

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The issuing CA and the root are rolled over while a device with a TPM works, with the whole server and the real agent: `chainhold ca`."""
+
+import base64
+import hashlib
+import subprocess
+
+import pytest
+
+from fleet_world import DAY, Fleet, certificates, put_over
+from server_support import needs_root, openssl
+from test_ca import PEM, Ceremony, fingerprint
+from test_fleet_root_agent import World, age, kept
+
+pytestmark = needs_root
+
+
+class Ceremonial(Fleet):
+    """A server that begins with an issuing CA of an offline root."""
+
+    def __init__(self, folder, **more):
+        super().__init__(folder, **more)
+        self.ceremony = Ceremony(folder, self.server.folder)
+        self.ceremony.first()
+
+    def anchor(self, name):
+        return certificates((self.ceremony.root / name).read_bytes())
+
+    def first(self, **changed):
+        return super().first(anchors=self.anchor("root-1.crt"), **changed)
+
+
+class CaWorld(World, Ceremonial):
+    def roll(self):
+        """Another issuing CA by the newest root, at work."""
+        self.ceremony.install(self.ceremony.sign(self.ceremony.request(word="rollover")))
+        self.restart()
+        self.wait_evidence()
+
+    def serve(self):
+        """The server shows a certificate of the CA that issues."""
+        self.ceremony.ca("server", self.server.folder)
+        self.restart()
+        self.wait_evidence()
+
+    def leaf(self):
+        """The device's certificate."""
+        chain = kept(self.device, "identity").read_bytes()
+        path = self.folder / "leaf.pem"
+        path.write_bytes(chain[chain.index(b"-----BEGIN"): chain.index(b"-----END CERTIFICATE-----") + 26])
+        return path
+
+    def cacerts(self, anchor):
+        """What EST gives to a client that knows one root: PEM."""
+        url = f"https://localhost:{self.server.devices}/.well-known/est/cacerts"
+        body = subprocess.run(["curl", "-sS", "--fail", "--cacert", self.ceremony.root / anchor, url], capture_output=True, check=True).stdout
+        path = self.folder / "cacerts.pem"
+        path.write_bytes(openssl("pkcs7", "-inform", "DER", "-print_certs", data=base64.b64decode(body)))
+        return path
+
+
+@pytest.fixture
+def world(tmp_path):
+    one = CaWorld(tmp_path)
+    yield one
+    one.end()
+
+
+def issuer(path):
+    return openssl("x509", "-noout", "-issuer", "-nameopt", "RFC2253", "-in", path).decode().removeprefix("issuer=").strip()
+
+
+def subject(path):
+    return openssl("x509", "-noout", "-subject", "-nameopt", "RFC2253", "-in", path).decode().removeprefix("subject=").strip()
+
+
+def renew(world):
+    device, key = world.device, world.device.status()["key"]
+    device.power_off()
+    age(device, 70 * DAY)
+    device.start()
+    return device.wait_status(lambda s: s["key"] == key + 1 and s["attested"], 120)
+
+
+def test_the_issuing_ca_and_the_root_are_rolled_over_while_a_device_works(world):
+    device, at, root = world.device, world.server.folder, world.ceremony.root
+    device.start()
+    first = device.wait_status(lambda s: s["attested"])
+    issuing = subject(at / "ca.crt")
+    assert issuer(world.leaf()) == issuing
+    # another issuing CA of the same root: the device's certificate is taken, and it has nothing to learn to trust the server's new one
+    world.roll()
+    assert subject(at / "ca.crt") != issuing and issuer(world.leaf()) == issuing
+    world.serve()
+    assert renew(world)["device"] == first["device"]
+    second = subject(at / "ca.crt")
+    assert issuer(world.leaf()) == second
+    # another root: a device that knows the old one alone follows the cross certificate
+    world.ceremony.ca("rollover", "--passphrase", world.ceremony.secret, root)
+    world.roll()
+    world.serve()
+    assert issuer(at / "tls/server.crt") == subject(at / "ca.crt") != second
+    assert device.status()["fleet_root"] == 1
+    # both anchors, then the new one alone
+    world.step(anchors=world.anchor("root-1.crt") + world.anchor("root-2.crt"))
+    world.wait_version(2)
+    world.wait_evidence()
+    world.step(anchors=world.anchor("root-2.crt"))
+    world.wait_version(3)
+    world.wait_evidence()
+    status = renew(world)
+    assert status["device"] == first["device"] and issuer(world.leaf()) == subject(at / "ca.crt")
+    # its certificate holds for who knows either root and has what EST gives; a client of EST comes in by either
+    for anchor in ("root-1.crt", "root-2.crt"):
+        bag = world.cacerts(anchor)
+        given = [hashlib.sha256(openssl("x509", "-outform", "DER", data=p.encode())).hexdigest() for p in PEM.findall(bag.read_text())]
+        assert given[0] == fingerprint(at / "ca.crt")
+        assert {fingerprint(root / f) for f in ("root-1.crt", "root-2.crt", "root-1-by-2.crt", "root-2-by-1.crt")} < set(given)
+        between = world.folder / "between.pem"
+        between.write_text("".join(p for p in PEM.findall(bag.read_text()) if not is_root(p)))
+        openssl("verify", "-purpose", "sslclient", "-CAfile", root / anchor, "-untrusted", between, world.leaf())
+    # the operator's certificate is of the first issuing CA all the while
+    assert issuer(at / "operators/admin.crt") == issuing
+    done = world.chainhold("status")
+    assert done.returncode == 0, done.stderr
+
+
+def is_root(pem):
+    shown = openssl("x509", "-noout", "-issuer_hash", "-subject_hash", data=pem.encode()).split()
+    return shown[0] == shown[1]
+
+
+def test_the_key_of_an_issuing_ca_is_lost(world):
+    """With an offline root that is no disaster: another issuing CA, and no device has anything to learn."""
+    device, at = world.device, world.server.folder
+    device.start()
+    first = device.wait_status(lambda s: s["attested"])
+    world.server.stop()
+    put_over(at / "state/signer/ca.key", b"")
+    said = world.ceremony.install(world.ceremony.sign(world.ceremony.request()))
+    assert "nobody signs that CA's list any more" in said and not list((at / "state/signer").glob("earlier-*"))
+    world.ceremony.ca("server", at)
+    world.server.start()
+    world.ready()
+    world.wait_evidence()
+    status = renew(world)
+    assert status["device"] == first["device"] and status["fleet_root"] == 1
+    assert issuer(world.leaf()) == subject(at / "ca.crt")
