@@ -15,11 +15,13 @@ class Pki:
         self.folder, self.pki = folder, folder / "pki"
         self.env = {**os.environ, "EASYRSA_BATCH": "1", "EASYRSA_PKI": str(self.pki), **more}
         self.run("init-pki")
+        self.passin = [] if nopass else ["-passin", f"file:{folder}/pass"]
         if nopass:
             self.run("build-ca", "nopass", EASYRSA_REQ_CN=name)
         else:
-            (folder / "pass").write_text("the old passphrase")
-            self.env |= {"EASYRSA_PASSIN": f"file:{folder}/pass", "EASYRSA_PASSOUT": f"file:{folder}/pass"}
+            (folder / "pass").write_text("the old passphrase\n")
+            (folder / "pass").chmod(0o600)
+            self.env |= {"EASYRSA_PASSIN": "pass:the old passphrase", "EASYRSA_PASSOUT": "pass:the old passphrase"}
             self.run("build-ca", EASYRSA_REQ_CN=name)
 
     def run(self, *args, **env):
@@ -42,7 +44,7 @@ class Pki:
         self.run("gen-req", name, "nopass", EASYRSA_REQ_CN=name)
         subprocess.run(["openssl", "ca", "-batch", "-config", self.pki / "safessl-easyrsa.cnf", "-in", self.pki / "reqs" / f"{name}.req", "-out",
                         self.pki / "issued" / f"{name}.crt", "-startdate", "20250101000000Z", "-enddate", "20250201000000Z", "-extfile",
-                        "/usr/share/easy-rsa/x509-types/client", "-notext"], cwd=self.folder, capture_output=True, check=True)
+                        "/usr/share/easy-rsa/x509-types/client", "-notext", *self.passin], cwd=self.folder, capture_output=True, check=True)
 
     def row(self, name):
         """(line number, fields) of the certificate in the index."""

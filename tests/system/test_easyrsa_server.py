@@ -24,6 +24,7 @@ class World:
     """A server that took over the CA of `folder`."""
 
     def __init__(self, folder, start=True, **more):
+        folder.mkdir(exist_ok=True)
         (folder / "easyrsa").mkdir()
         self.pki = easyrsa_pki.usual(folder / "easyrsa", **more)
         text = openssl("x509", "-in", self.pki.pki / "ca.crt", "-noout", "-ext", "subjectKeyIdentifier").decode()
@@ -34,7 +35,7 @@ class World:
             self.install()
             self.server.start()
 
-    def install(self, code=0, *more):
+    def install(self, *more, code=0):
         return self.server.run("ca", "import-easyrsa", "--server", self.server.folder, *more, self.pki.pki, code=code)
 
     def take_over(self, code=0):
@@ -92,6 +93,13 @@ def test_the_revoked_and_the_expired_are_not(world):
     assert status == 403 and answer["error"]["code"] == "unknown-certificate"
     with pytest.raises(OSError, match="unsupported certificate"):
         world.poll("vpn")
+
+
+def test_one_that_its_key_signs_later_is_nobodys(world):
+    world.pki.client("late")
+    status, answer = world.poll("late")
+    assert status == 403 and answer["error"]["code"] == "unknown-certificate"
+    world.pki.revoke("late", "superseded")
 
 
 def test_operators_do_not_come_with_one(world):
@@ -218,3 +226,29 @@ def test_one_that_the_old_ca_revokes_later(world):
     world.take_over()
     assert world.server.device("GET", "/v1/poll", certificate=pair)[0] == 403
     until(lambda: serial in world.listed(), "gw-1 is not listed")
+
+
+@pytest.mark.parametrize("kind", [{"EASYRSA_ALGO": "ec", "EASYRSA_CURVE": "secp384r1"}, {"EASYRSA_ALGO": "ed", "EASYRSA_CURVE": "ed25519"}])
+def test_a_key_of_another_kind_behind_a_passphrase(tmp_path, kind):
+    one = World(tmp_path / "world", start=False, nopass=False, **kind)
+    wrong = tmp_path / "wrong"
+    wrong.write_text("another passphrase")
+    wrong.chmod(0o600)
+    assert "does not open it" in one.install("--passphrase-file", wrong, code=1)
+    assert "others can read it" in (wrong.chmod(0o644) or one.install("--passphrase-file", wrong, code=1))
+    assert not list((one.server.folder / "state/signer").glob("earlier-*"))
+    one.install("--passphrase-file", one.pki.folder / "pass")
+    with one.server:
+        one.take_over()
+        assert one.poll("gw-1")[0] == 200
+        until(lambda: one.pki.serial("gw-3") in one.listed(), "gw-3 is not listed")
+        (tmp_path / "crl.pem").write_bytes(one.crl())
+        done = subprocess.run(["openssl", "crl", "-in", tmp_path / "crl.pem", "-CAfile", one.pki.pki / "ca.crt", "-noout"], capture_output=True,
+                              check=False)
+        assert b"verify OK" in done.stderr, done
+
+
+def test_a_ca_that_the_server_does_not_have(tmp_path):
+    one = World(tmp_path / "world", start=False)
+    with one.server:
+        assert "earlier_cas" in one.take_over(code=1)
