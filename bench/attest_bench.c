@@ -250,7 +250,8 @@ static struct ch_span policy_line(uint8_t *text, size_t cap)
 
 static void start_keeper(const char *path)
 {
-	static const struct ch_keeper_env env = { keeper_sends, clock_ms, clock_ms, disk, reserve, fatal, NULL };
+	static const struct ch_keeper_env env = { keeper_sends, clock_ms, clock_ms, disk, reserve,
+						  fatal,        NULL,     NULL,     NULL };
 	static struct ch_store *store;
 	uint8_t line[1024];
 	char why[CH_STORE_WHY] = "";

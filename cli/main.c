@@ -46,6 +46,7 @@ static int cmd_release_here(int argc, char **argv)
 		{ "diff", "what changed from one release to another", cmd_release_diff },
 		{ "show", "show a release", cmd_release_show },
 		{ "publish", "give it to the server", cli_elsewhere },
+		{ "upload", "give an artefact to the server", cli_elsewhere },
 		{ "list", "releases that were published", cli_elsewhere },
 		{ "withdraw", "offer it to nobody any more", cli_elsewhere },
 	};

@@ -5,6 +5,7 @@
  * cut into pieces.
  */
 #include "host/net/http1.h"
+#include "host/net/http1_range.h"
 
 #include <stdlib.h>
 
@@ -88,6 +89,21 @@ static void try_query(struct ch_span query)
 	}
 }
 
+/* Every value is taken for a range and for a list of tags: what is satisfiable lies in the file. */
+static void try_values(const struct ch_http_fields *f)
+{
+	static const uint64_t size[] = { 0, 1, 1000, INT64_MAX };
+	for (size_t i = 0; i < f->count; i++) {
+		for (size_t k = 0; k < CH_COUNT_OF(size); k++) {
+			uint64_t from, to;
+			if (ch_http_range(f->field[i].value, size[k], &from, &to) == CH_OK)
+				CHECK(from < to && to <= size[k]);
+		}
+		if (ch_http_tag_listed(f->field[i].value, CH_SPAN_LIT("\"a\""), false))
+			CHECK(ch_http_tag_listed(f->field[i].value, CH_SPAN_LIT("\"a\""), true));
+	}
+}
+
 static void try_request(struct ch_span in)
 {
 	static struct ch_http_request r, again;
@@ -100,6 +116,7 @@ static void try_request(struct ch_span in)
 		return;
 	}
 	check_fields(&r.fields, in);
+	try_values(&r.fields);
 	check_end(in);
 	CHECK(r.path.n > 0 && r.path.p[0] == '/' && inside(r.path, in) && inside(r.query, in) && inside(r.host, in));
 	try_query(r.query);

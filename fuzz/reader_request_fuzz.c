@@ -119,6 +119,15 @@ static void check_error(struct ch_span body)
 	CHECK(ch_json_member(&json, error, "rule", &at) == CH_OK && ch_json_type(&json, at) == CH_JSON_STRING);
 }
 
+static bool artifact(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *m)
+{
+	(void)ctx;
+	(void)edge;
+	(void)id;
+	(void)m;
+	return false; /* there is none */
+}
+
 static void take(void *ctx, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id, const void *msg)
 {
 	static struct ch_json_node node[NODES];
@@ -159,7 +168,7 @@ static void signer_answers(void)
 
 static void start(void)
 {
-	static const struct ch_reader_env env = { take, clock_ms, clock_ms, NULL };
+	static const struct ch_reader_env env = { take, clock_ms, clock_ms, NULL, artifact };
 	CHECK(ch_crypto_openssl_init() == CH_OK);
 	make_store();
 	reader = ch_reader_new(&env, CH_SPAN_LIT("log"));

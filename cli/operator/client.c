@@ -225,6 +225,17 @@ int op_post(struct op_client *c, const char *target, struct ch_span body, struct
 	return exchange(c, &ask, d);
 }
 
+int op_put(struct op_client *c, const char *target, struct ch_span piece, struct op_doc *d)
+{
+	const struct ch_http_ask ask = { .method = "PUT",
+					 .target = target,
+					 .host = c->server,
+					 .accept = "application/json",
+					 .content_type = "application/octet-stream",
+					 .body = piece };
+	return exchange(c, &ask, d);
+}
+
 int op_get_bytes(struct op_client *c, const char *target, struct ch_buf *to)
 {
 	const struct ch_http_ask ask = { .method = "GET", .target = target, .host = c->server };

@@ -53,6 +53,9 @@ int op_get_bytes(struct op_client *c, const char *target, struct ch_buf *to);
 /* Sends JSON. */
 int op_post(struct op_client *c, const char *target, struct ch_span body, struct op_doc *d);
 
+/* Sends a piece of a file. */
+int op_put(struct op_client *c, const char *target, struct ch_span piece, struct op_doc *d);
+
 /* Prints the document as it came, indented: --json. Returns the exit code. */
 int op_print_json(const struct op_doc *d);
 

@@ -23,6 +23,7 @@ int cmd_fleet_root_create(int argc, char **argv);
 int cmd_fleet_root_sign(int argc, char **argv);
 int cmd_release(int argc, char **argv);
 int cmd_release_publish(int argc, char **argv);
+int cmd_release_upload(int argc, char **argv);
 int cmd_release_list(int argc, char **argv);
 int cmd_release_withdraw(int argc, char **argv);
 int cmd_update(int argc, char **argv);

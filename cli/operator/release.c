@@ -117,6 +117,7 @@ static int cmd_release_sign(int argc, char **argv)
 static const struct cli_cmd release_command[] = {
 	{ "sign", "add your signature", cmd_release_sign },
 	{ "publish", "give it to the server", cmd_release_publish },
+	{ "upload", "give an artefact to the server", cmd_release_upload },
 	{ "list", "releases that were published", cmd_release_list },
 	{ "withdraw", "offer it to nobody any more", cmd_release_withdraw },
 };

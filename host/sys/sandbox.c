@@ -17,6 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define CONTROL_FD 3 /* server/ipc/child.h */
+
 static void filter_release(scmp_filter_ctx *ctx)
 {
 	if (*ctx != NULL)
@@ -247,6 +249,8 @@ static int install(unsigned allow)
 		rc = allow_sockets(ctx);
 	if (rc == 0 && (allow & CH_ALLOW_MODULE) != 0)
 		rc = allow_all(ctx, module_calls, CH_COUNT_OF(module_calls));
+	if (rc == 0 && (allow & CH_ALLOW_SEND_FD) != 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, SCMP_A0(SCMP_CMP_NE, CONTROL_FD, 0));
 	if (rc == 0 && (allow & CH_ALLOW_BUS) != 0)
 		rc = allow_all(ctx, bus_calls, CH_COUNT_OF(bus_calls));
 	return rc == 0 ? seccomp_load(ctx) : rc;

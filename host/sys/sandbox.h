@@ -21,6 +21,7 @@ CH_MUST_USE enum ch_err ch_sandbox_compute(void);
 #define CH_ALLOW_FILES      0x04u /* the same for writing; make, rename and remove files */
 #define CH_ALLOW_CONNECT    0x08u /* open TCP and UDP sockets and connect them */
 #define CH_ALLOW_MODULE     0x10u /* what foreign code that computes asks of the system: see sandbox.c */
+#define CH_ALLOW_SEND_FD    0x40u /* send descriptors over channels, but not over the one to main (descriptor 3) */
 #define CH_ALLOW_BUS        0x20u /* speak over a connection to D-Bus that is open */
 
 struct ch_sandbox {

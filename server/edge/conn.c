@@ -12,6 +12,7 @@
 
 #define ACCEPTS_A_TURN  64
 #define READS_A_TURN    16
+#define PIECES_A_TURN   16    /* of a file */
 #define RATE_GRACE_MS   20000 /* then a sender or reader must make a byte a millisecond on average: 1 KB/s */
 #define LINGER_MS       2000
 #define LINGER_MAX      262144
@@ -97,6 +98,7 @@ void conn_free(struct conn *c)
 	ch_loop_timer_clear(e->loop, &c->timer);
 	ch_loop_task_clear(e->loop, &c->again);
 	peer_quit(c);
+	artifact_end(c);
 	ch_tls_free(c->tls);
 	close(c->io.fd);
 	conn_discharge(c);
@@ -164,6 +166,7 @@ static void next_request(struct conn *c)
 	ch_buf_free(&c->in);
 	ch_buf_free(&c->body);
 	ch_buf_free(&c->out);
+	artifact_end(c);
 	c->in = rest;
 	c->head_n = c->seen = c->out_off = 0;
 	c->head_only = false;
@@ -199,8 +202,15 @@ void conn_send(struct conn *c)
 {
 	if (c->state != CONN_WRITE && c->state != CONN_EVENTS)
 		conn_state(c, CONN_WRITE, RATE_GRACE_MS);
-	while (c->out_off < c->out.n) {
+	size_t pieces = 0;
+	while (c->out_off < c->out.n || artifact_more(c)) {
 		size_t n;
+		/* The others have their turn; epoll says at once that this one can go on. */
+		if (c->has_file && ++pieces > PIECES_A_TURN) {
+			keep_rate(c);
+			ch_loop_watch(c->edge->loop, &c->io, wanted(c));
+			return;
+		}
 		enum ch_tls_io io = write_some(c, ch_span(c->out.p + c->out_off, c->out.n - c->out_off), &n);
 		c->out_off += n;
 		c->moved += n;
@@ -216,7 +226,10 @@ void conn_send(struct conn *c)
 		ch_loop_watch(c->edge->loop, &c->io, wanted(c));
 		return;
 	}
-	sent_all(c);
+	if (c->file_broken)
+		conn_free(c);
+	else
+		sent_all(c);
 }
 
 /* --- in --- */

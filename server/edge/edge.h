@@ -69,6 +69,10 @@ struct conn {
 	struct ch_http_body framing;
 	struct ch_buf out;
 	size_t out_off;
+	bool has_file,
+		file_broken; /* the rest of the answer is bytes [file_off, file_end) of `file`, which stands at file_off */
+	int file;
+	uint64_t file_off, file_end;
 	size_t charged; /* bytes of the process's budget */
 	uint64_t since; /* milliseconds: of this state */
 	uint64_t moved; /* bytes in this state */
@@ -229,6 +233,13 @@ void ocsp_answer_get(struct conn *c, const struct ch_http_request *r);
 void ocsp_answer_post(struct conn *c, const struct ch_http_request *r);
 /* The answer that was asked of the keeper. */
 void ocsp_answered(struct conn *c, const struct ch_msg_ocsp *m);
+
+/* artifact.c: files that a reader opened */
+/* Answers with the file, or a part of it, as the request asks; takes over the descriptor. The connection may be gone afterwards. */
+void artifact_send(struct conn *c, const struct ch_msg_artifact *m, int fd);
+/* The next piece into `out`, which is sent; false at the end, or if the file broke (c->file_broken). */
+bool artifact_more(struct conn *c);
+void artifact_end(struct conn *c);
 
 /* local.c: what the edge answers by itself */
 void local_answer(struct conn *c, const struct ch_http_request *r);

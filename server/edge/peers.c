@@ -6,6 +6,8 @@
 #include "host/sys/clock.h"
 #include "host/sys/log.h"
 
+#include <unistd.h>
+
 static struct conn *find(struct edge *e, uint64_t id)
 {
 	uint32_t number = (uint32_t)id;
@@ -53,6 +55,23 @@ static bool on_answer(struct edge *e, struct ch_peer *p, const struct ch_frame *
 	struct conn *c = take(e, p, f->id);
 	if (c != NULL)
 		request_answer(c, &a);
+	return true;
+}
+
+static bool on_artifact(struct edge *e, struct ch_peer *p, const struct ch_frame *f)
+{
+	struct ch_msg_artifact m;
+	int fd = ch_chan_take_fd(&p->chan);
+	if (fd < 0 || ch_msg_parse(CH_MSG_ARTIFACT, &m, f->payload, NULL) != CH_OK || m.size > INT64_MAX) {
+		if (fd >= 0)
+			(void)close(fd);
+		return false;
+	}
+	struct conn *c = take(e, p, f->id);
+	if (c != NULL)
+		artifact_send(c, &m, fd);
+	else
+		(void)close(fd);
 	return true;
 }
 
@@ -134,6 +153,7 @@ bool peer_message(void *ctx, struct ch_peer *p, const struct ch_frame *f)
 {
 	static bool (*const on[CH_MSG_COUNT])(struct edge * e, struct ch_peer * p, const struct ch_frame *f) = {
 		[CH_MSG_ANSWER] = on_answer,
+		[CH_MSG_ARTIFACT] = on_artifact,
 		[CH_MSG_CUT] = on_cut,
 		[CH_MSG_EVENT] = on_event,
 		[CH_MSG_OCSP] = on_ocsp,

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STATUS_MS 1000
+#define STATUS_MS      1000
+#define FD_MESSAGE_MAX 256
+#define FD_WAIT_MS     1000 /* for a peer that does not read */
 
 uint64_t ch_hub_wall_ms(void *ctx)
 {
@@ -116,6 +118,8 @@ static void peer_begin(struct ch_hub *h, const struct ch_child_fd *fd)
 	peer_end(p);
 	*p = (struct ch_peer){ .hub = h, .role = role, .index = fd->index };
 	ch_chan_init(&p->chan, fd->fd);
+	/* Files that it may read only: whoever sends one opened it. */
+	p->chan.takes_fds = h->child->role == CH_ROLE_EDGE && role == CH_ROLE_READER;
 	p->watch = (struct ch_loop_fd){ .ready = peer_ready, .ctx = p };
 	p->flush = (struct ch_loop_task){ .run = peer_flush, .ctx = p };
 	watch(h, &p->watch, fd->fd);
@@ -143,6 +147,17 @@ void ch_peer_pass(struct ch_peer *p, enum ch_msg type, uint64_t id, struct ch_sp
 		return;
 	ch_chan_send(&p->chan, (uint16_t)type, id, payload);
 	ch_loop_defer(p->hub->loop, &p->flush);
+}
+
+enum ch_err ch_peer_send_fd(struct ch_peer *p, enum ch_msg type, uint64_t id, const void *msg, int fd)
+{
+	uint8_t payload[FD_MESSAGE_MAX];
+	struct ch_wr w = ch_wr(payload, sizeof(payload));
+	if (!p->up)
+		return CH_ERR_IO;
+	ch_msg_put(type, msg, &w);
+	assert(!w.bad);
+	return ch_chan_send_fd(&p->chan, (uint16_t)type, id, ch_wr_span(&w), fd, FD_WAIT_MS);
 }
 
 /* --- main's channel --- */

@@ -74,6 +74,11 @@ void ch_hub_clear(struct ch_hub *h);
 struct ch_peer *ch_hub_peer(struct ch_hub *h, enum ch_role role, unsigned index);
 /* Queues a message; it leaves at the end of this turn. Nothing happens if the channel is down. */
 void ch_peer_send(struct ch_peer *p, enum ch_msg type, uint64_t id, const void *msg);
+/*
+ * Sends a small message with a descriptor, after all that is queued; the descriptor stays the caller's. The peer must take descriptors
+ * of this role (peer_begin). CH_ERR_IO, CH_ERR_LIMIT as ch_chan_send_fd: the channel is of no use then.
+ */
+CH_MUST_USE enum ch_err ch_peer_send_fd(struct ch_peer *p, enum ch_msg type, uint64_t id, const void *msg, int fd);
 /* The same for a message that is encoded already. */
 void ch_peer_pass(struct ch_peer *p, enum ch_msg type, uint64_t id, struct ch_span payload);
 

@@ -82,6 +82,8 @@ const char *ch_role_str(enum ch_role role);
 #define CH_FIELDS_ANSWER(F) \
 	F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, type, 128) F(SPAN, body, CH_IPC_BODY_MAX)
 
+/* Instead of an ANSWER: the file that comes with this message is what was asked for, whole. `tag` names its bytes. */
+#define CH_FIELDS_ARTIFACT(F) F(U64, size, 0) F(FIX, tag, 32)
 /*
  * One request of EST (RFC 7030). `peer`: enum ch_est_peer; `certificate` (DER) is an IDevID's; `binding`: what links a request to this
  * connection (tls-unique, or tls-exporter), empty where there is nothing that does; `authorization`: the header field's value;
@@ -297,7 +299,8 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	X(TOKEN_SIGNED, token_signed)         \
 	X(FEEDBACK, feedback)                 \
 	X(REVOKE_EARLIER, revoke_earlier)     \
-	X(CRL_EARLIER, crl_earlier)
+	X(CRL_EARLIER, crl_earlier)           \
+	X(ARTIFACT, artifact)
 
 #define CH_MESSAGE_ENUM(name, lower) CH_MSG_##name,
 enum ch_msg { CH_MSG_NONE = 0, CH_MESSAGES(CH_MESSAGE_ENUM) CH_MSG_COUNT };

@@ -114,6 +114,7 @@ const char *ch_route_body_type(enum ch_route_number route)
 		const char *type;
 	} other[] = {
 		{ CH_ROUTE_OCSP, "application/ocsp-request" },
+		{ CH_ROUTE_ARTIFACT_PUT, "application/octet-stream" },
 	};
 	if (ch_route_est(route) != CH_ROUTE_COUNT)
 		return "application/pkcs10";

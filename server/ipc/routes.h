@@ -13,66 +13,70 @@
  *   caller    who may: a bit mask of CH_CALLER_*
  *   process   EDGE answers by itself
  */
-#define CH_ROUTE_JSON_MAX ((size_t)256 << 10)
-#define CH_ROUTE_EST_MAX  ((size_t)64 << 10) /* a request in base64 */
+#define CH_ROUTE_JSON_MAX  ((size_t)256 << 10)
+#define CH_ROUTE_PIECE_MAX ((size_t)8 << 20)  /* of an artefact */
+#define CH_ROUTE_EST_MAX   ((size_t)64 << 10) /* a request in base64 */
 /* EST (RFC 7030, 3.2.2): without a label, with one, and as clients write it that append the path to one that they were given. */
 #define CH_ROUTES_EST(X, name, method, op, caller, body)                                 \
 	X(name, DEVICES, method, "/.well-known/est/" op, caller, body, VERIFY)           \
 	X(name##_LABEL, DEVICES, method, "/.well-known/est/*/" op, caller, body, VERIFY) \
 	X(name##_UNDER, DEVICES, method, "/*/.well-known/est/" op, caller, body, VERIFY)
-#define CH_ROUTES(X)                                                                                         \
-	/* devices */                                                                                        \
-	X(ENROL, DEVICES, "POST", "/v1/enrol", CH_CALLER_ANY, CH_ROUTE_JSON_MAX, VERIFY)                     \
-	X(ENROL_FINISH, DEVICES, "POST", "/v1/enrol/finish", CH_CALLER_ANY, 4096, VERIFY)                    \
-	X(ENROL_TOKEN, DEVICES, "POST", "/v1/enrol/token", CH_CALLER_ANY, 4096, VERIFY)                      \
-	X(CHALLENGE, DEVICES, "POST", "/v1/challenge", CH_CALLER_ATTEST, 0, KEEPER)                          \
-	X(EVIDENCE, DEVICES, "POST", "/v1/evidence", CH_CALLER_ATTEST, CH_IPC_BODY_MAX, VERIFY)              \
-	X(POLL, DEVICES, "GET", "/v1/poll", CH_CALLER_ATTEST, 0, EDGE)                                       \
-	X(RENEW, DEVICES, "POST", "/v1/renew", CH_CALLER_RENEW, CH_ROUTE_JSON_MAX, VERIFY)                   \
-	X(DEVICE_STATUS, DEVICES, "GET", "/v1/status", CH_CALLER_ATTEST, 0, READER)                          \
-	X(FLEET_ROOT, DEVICES, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                          \
-	X(UPDATE, DEVICES, "GET", "/v1/update", CH_CALLER_FULL, 0, READER)                                   \
-	X(RELEASE, DEVICES, "GET", "/v1/releases/*", CH_CALLER_FULL, 0, READER)                              \
-	X(RELEASE_PROOF, DEVICES, "GET", "/v1/releases/*/proof", CH_CALLER_FULL, 0, READER)                  \
-	X(FEEDBACK, DEVICES, "POST", "/v1/update/*/feedback", CH_CALLER_ATTEST, 8192, VERIFY)                \
-	CH_ROUTES_EST(X, EST_CACERTS, "GET", "cacerts", CH_CALLER_ANY, 0)                                    \
-	CH_ROUTES_EST(X, EST_CSRATTRS, "GET", "csrattrs", CH_CALLER_ANY, 0)                                  \
-	CH_ROUTES_EST(X, EST_ENROL, "POST", "simpleenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)                 \
-	CH_ROUTES_EST(X, EST_REENROL, "POST", "simplereenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)             \
-	/* operators */                                                                                      \
-	X(STATUS, OPERATORS, "GET", "/api/v1/status", CH_CALLER_OPERATORS, 0, READER)                        \
-	X(DEVICES, OPERATORS, "GET", "/api/v1/devices", CH_CALLER_OPERATORS, 0, READER)                      \
-	X(DEVICE, OPERATORS, "GET", "/api/v1/devices/*", CH_CALLER_OPERATORS, 0, READER)                     \
-	X(DEVICE_EXPLAIN, OPERATORS, "GET", "/api/v1/devices/*/explain", CH_CALLER_OPERATORS, 0, READER)     \
-	X(DEVICE_PINNED, OPERATORS, "GET", "/api/v1/devices/*/pinned", CH_CALLER_OPERATORS, 0, READER)       \
-	X(DEVICE_EVIDENCE, OPERATORS, "GET", "/api/v1/devices/*/evidence", CH_CALLER_OPERATORS, 0, READER)   \
-	X(EVIDENCE_PART, OPERATORS, "GET", "/api/v1/devices/*/evidence/*/*", CH_CALLER_OPERATORS, 0, READER) \
-	X(DEVICE_EAR, OPERATORS, "GET", "/api/v1/devices/*/ear", CH_CALLER_OPERATORS, 0, READER)             \
-	X(ACTIONS, OPERATORS, "GET", "/api/v1/actions", CH_CALLER_OPERATORS, 0, READER)                      \
-	X(ACT, OPERATORS, "POST", "/api/v1/actions", CH_CALLER_ACTING, CH_IPC_BODY_MAX, VERIFY)              \
-	X(OPERATORS_LIST, OPERATORS, "GET", "/api/v1/operators", CH_CALLER_OPERATORS, 0, READER)             \
-	X(EKS, OPERATORS, "GET", "/api/v1/eks", CH_CALLER_OPERATORS, 0, READER)                              \
-	X(ENROLMENTS, OPERATORS, "GET", "/api/v1/enrolments", CH_CALLER_OPERATORS, 0, READER)                \
-	X(CLASSES, OPERATORS, "GET", "/api/v1/classes", CH_CALLER_OPERATORS, 0, READER)                      \
-	X(GENERATION, OPERATORS, "GET", "/api/v1/generations/*", CH_CALLER_OPERATORS, 0, READER)             \
-	X(AUDIT, OPERATORS, "GET", "/api/v1/audit", CH_CALLER_OPERATORS, 0, READER)                          \
-	X(RELEASES, OPERATORS, "GET", "/api/v1/releases", CH_CALLER_OPERATORS, 0, READER)                    \
-	X(RELEASE_DOCUMENT, OPERATORS, "GET", "/api/v1/releases/*", CH_CALLER_OPERATORS, 0, READER)          \
-	X(RELEASE_EVIDENCE, OPERATORS, "GET", "/api/v1/releases/*/proof", CH_CALLER_OPERATORS, 0, READER)    \
-	X(DEPLOYMENTS, OPERATORS, "GET", "/api/v1/deployments", CH_CALLER_OPERATORS, 0, READER)              \
-	X(DEPLOYMENT, OPERATORS, "GET", "/api/v1/deployments/*", CH_CALLER_OPERATORS, 0, READER)             \
-	X(EVENTS, OPERATORS, "GET", "/api/v1/events", CH_CALLER_OPERATORS, 0, EDGE)                          \
-	X(METRICS, OPERATORS, "GET", "/metrics", CH_CALLER_OPERATORS, 0, EDGE)                               \
-	X(JWKS, OPERATORS, "GET", "/.well-known/jwks.json", CH_CALLER_OPERATORS, 0, READER)                  \
-	/* anybody, without TLS */                                                                           \
-	X(CHECKPOINT, PUBLIC, "GET", "/log/checkpoint", CH_CALLER_ANY, 0, READER)                            \
-	X(TILE, PUBLIC, "GET", "/log/tile/**", CH_CALLER_ANY, 0, READER)                                     \
-	X(PUBLIC_FLEET_ROOT, PUBLIC, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                    \
-	X(LOG_ORIGIN, PUBLIC, "GET", "/log/origin", CH_CALLER_ANY, 0, READER)                                \
-	X(PUBLIC_JWKS, PUBLIC, "GET", "/.well-known/jwks.json", CH_CALLER_ANY, 0, READER)                    \
-	X(CRL, PUBLIC, "GET", "/crl/*", CH_CALLER_ANY, 0, EDGE)                                              \
-	X(OCSP, PUBLIC, "POST", "/ocsp", CH_CALLER_ANY, 2048, EDGE)                                          \
-	X(OCSP_GET, PUBLIC, "GET", "/ocsp/***", CH_CALLER_ANY, 0, EDGE)                                      \
+#define CH_ROUTES(X)                                                                                              \
+	/* devices */                                                                                             \
+	X(ENROL, DEVICES, "POST", "/v1/enrol", CH_CALLER_ANY, CH_ROUTE_JSON_MAX, VERIFY)                          \
+	X(ENROL_FINISH, DEVICES, "POST", "/v1/enrol/finish", CH_CALLER_ANY, 4096, VERIFY)                         \
+	X(ENROL_TOKEN, DEVICES, "POST", "/v1/enrol/token", CH_CALLER_ANY, 4096, VERIFY)                           \
+	X(CHALLENGE, DEVICES, "POST", "/v1/challenge", CH_CALLER_ATTEST, 0, KEEPER)                               \
+	X(EVIDENCE, DEVICES, "POST", "/v1/evidence", CH_CALLER_ATTEST, CH_IPC_BODY_MAX, VERIFY)                   \
+	X(POLL, DEVICES, "GET", "/v1/poll", CH_CALLER_ATTEST, 0, EDGE)                                            \
+	X(RENEW, DEVICES, "POST", "/v1/renew", CH_CALLER_RENEW, CH_ROUTE_JSON_MAX, VERIFY)                        \
+	X(DEVICE_STATUS, DEVICES, "GET", "/v1/status", CH_CALLER_ATTEST, 0, READER)                               \
+	X(FLEET_ROOT, DEVICES, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                               \
+	X(UPDATE, DEVICES, "GET", "/v1/update", CH_CALLER_FULL, 0, READER)                                        \
+	X(RELEASE, DEVICES, "GET", "/v1/releases/*", CH_CALLER_FULL, 0, READER)                                   \
+	X(RELEASE_PROOF, DEVICES, "GET", "/v1/releases/*/proof", CH_CALLER_FULL, 0, READER)                       \
+	X(FEEDBACK, DEVICES, "POST", "/v1/update/*/feedback", CH_CALLER_ATTEST, 8192, VERIFY)                     \
+	X(ARTIFACT, DEVICES, "GET", "/artifacts/*", CH_CALLER_FULL, 0, READER)                                    \
+	CH_ROUTES_EST(X, EST_CACERTS, "GET", "cacerts", CH_CALLER_ANY, 0)                                         \
+	CH_ROUTES_EST(X, EST_CSRATTRS, "GET", "csrattrs", CH_CALLER_ANY, 0)                                       \
+	CH_ROUTES_EST(X, EST_ENROL, "POST", "simpleenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)                      \
+	CH_ROUTES_EST(X, EST_REENROL, "POST", "simplereenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)                  \
+	/* operators */                                                                                           \
+	X(STATUS, OPERATORS, "GET", "/api/v1/status", CH_CALLER_OPERATORS, 0, READER)                             \
+	X(DEVICES, OPERATORS, "GET", "/api/v1/devices", CH_CALLER_OPERATORS, 0, READER)                           \
+	X(DEVICE, OPERATORS, "GET", "/api/v1/devices/*", CH_CALLER_OPERATORS, 0, READER)                          \
+	X(DEVICE_EXPLAIN, OPERATORS, "GET", "/api/v1/devices/*/explain", CH_CALLER_OPERATORS, 0, READER)          \
+	X(DEVICE_PINNED, OPERATORS, "GET", "/api/v1/devices/*/pinned", CH_CALLER_OPERATORS, 0, READER)            \
+	X(DEVICE_EVIDENCE, OPERATORS, "GET", "/api/v1/devices/*/evidence", CH_CALLER_OPERATORS, 0, READER)        \
+	X(EVIDENCE_PART, OPERATORS, "GET", "/api/v1/devices/*/evidence/*/*", CH_CALLER_OPERATORS, 0, READER)      \
+	X(DEVICE_EAR, OPERATORS, "GET", "/api/v1/devices/*/ear", CH_CALLER_OPERATORS, 0, READER)                  \
+	X(ACTIONS, OPERATORS, "GET", "/api/v1/actions", CH_CALLER_OPERATORS, 0, READER)                           \
+	X(ACT, OPERATORS, "POST", "/api/v1/actions", CH_CALLER_ACTING, CH_IPC_BODY_MAX, VERIFY)                   \
+	X(OPERATORS_LIST, OPERATORS, "GET", "/api/v1/operators", CH_CALLER_OPERATORS, 0, READER)                  \
+	X(EKS, OPERATORS, "GET", "/api/v1/eks", CH_CALLER_OPERATORS, 0, READER)                                   \
+	X(ENROLMENTS, OPERATORS, "GET", "/api/v1/enrolments", CH_CALLER_OPERATORS, 0, READER)                     \
+	X(CLASSES, OPERATORS, "GET", "/api/v1/classes", CH_CALLER_OPERATORS, 0, READER)                           \
+	X(GENERATION, OPERATORS, "GET", "/api/v1/generations/*", CH_CALLER_OPERATORS, 0, READER)                  \
+	X(AUDIT, OPERATORS, "GET", "/api/v1/audit", CH_CALLER_OPERATORS, 0, READER)                               \
+	X(RELEASES, OPERATORS, "GET", "/api/v1/releases", CH_CALLER_OPERATORS, 0, READER)                         \
+	X(RELEASE_DOCUMENT, OPERATORS, "GET", "/api/v1/releases/*", CH_CALLER_OPERATORS, 0, READER)               \
+	X(RELEASE_EVIDENCE, OPERATORS, "GET", "/api/v1/releases/*/proof", CH_CALLER_OPERATORS, 0, READER)         \
+	X(ARTIFACT_STATE, OPERATORS, "GET", "/api/v1/artifacts/*", CH_CALLER_OPERATORS, 0, READER)                \
+	X(ARTIFACT_PUT, OPERATORS, "PUT", "/api/v1/artifacts/*", CH_CALLER_RELEASING, CH_ROUTE_PIECE_MAX, KEEPER) \
+	X(DEPLOYMENTS, OPERATORS, "GET", "/api/v1/deployments", CH_CALLER_OPERATORS, 0, READER)                   \
+	X(DEPLOYMENT, OPERATORS, "GET", "/api/v1/deployments/*", CH_CALLER_OPERATORS, 0, READER)                  \
+	X(EVENTS, OPERATORS, "GET", "/api/v1/events", CH_CALLER_OPERATORS, 0, EDGE)                               \
+	X(METRICS, OPERATORS, "GET", "/metrics", CH_CALLER_OPERATORS, 0, EDGE)                                    \
+	X(JWKS, OPERATORS, "GET", "/.well-known/jwks.json", CH_CALLER_OPERATORS, 0, READER)                       \
+	/* anybody, without TLS */                                                                                \
+	X(CHECKPOINT, PUBLIC, "GET", "/log/checkpoint", CH_CALLER_ANY, 0, READER)                                 \
+	X(TILE, PUBLIC, "GET", "/log/tile/**", CH_CALLER_ANY, 0, READER)                                          \
+	X(PUBLIC_FLEET_ROOT, PUBLIC, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                         \
+	X(LOG_ORIGIN, PUBLIC, "GET", "/log/origin", CH_CALLER_ANY, 0, READER)                                     \
+	X(PUBLIC_JWKS, PUBLIC, "GET", "/.well-known/jwks.json", CH_CALLER_ANY, 0, READER)                         \
+	X(CRL, PUBLIC, "GET", "/crl/*", CH_CALLER_ANY, 0, EDGE)                                                   \
+	X(OCSP, PUBLIC, "POST", "/ocsp", CH_CALLER_ANY, 2048, EDGE)                                               \
+	X(OCSP_GET, PUBLIC, "GET", "/ocsp/***", CH_CALLER_ANY, 0, EDGE)                                           \
 	X(HEALTH, PUBLIC, "GET", "/healthz", CH_CALLER_ANY, 0, EDGE)
 
 /* Numbers live as long as the processes of one start: both ends are of one build. */
@@ -90,6 +94,7 @@ enum ch_listener { CH_LISTENER_DEVICES, CH_LISTENER_OPERATORS, CH_LISTENER_PUBLI
 #define CH_CALLER_EST \
 	0x0800u /* whoever can be asked for a certificate by EST; who that is, is judged with the request */
 #define CH_CALLER_OPERATORS 0x003eu /* every role of an operator */
+#define CH_CALLER_RELEASING 0x0028u /* releaser, admin */
 #define CH_CALLER_ACTING    0x003eu /* the keeper decides by verb and role (ch_operator_may) */
 
 struct ch_route {

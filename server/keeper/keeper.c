@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/keeper/state.h"
 
+#include "server/ipc/routes.h"
+
 #define TICK_MAX_MS 1000u
 #define STALE_MS    1000u
 #define STALE_BATCH 100
@@ -43,6 +45,8 @@ static void on_request(struct ch_keeper *k, const struct ch_who *who, const void
 	const struct ch_msg_request *m = msg;
 	if (ch_span_eq(m->path, CH_SPAN_LIT("/v1/challenge")))
 		ch_kp_challenge(k, who, m);
+	else if (m->route == CH_ROUTE_ARTIFACT_PUT)
+		ch_kp_artifact_put(k, who, m);
 	else
 		ch_kp_refuse(k, who, 404, "route", "the keeper answers no such request");
 }

@@ -25,6 +25,9 @@ struct ch_keeper_env {
 	bool (*reserve)(void *ctx, bool keep);     /* makes the reserve file, or gives its room back */
 	void (*fatal)(void *ctx, const char *why); /* does not return, but in a test */
 	void *ctx;
+	/* The file of an artefact: durable when it returns, and what was behind is cut off at 0; all `n` bytes, or false. */
+	bool (*artifact_write)(void *ctx, const uint8_t sha256[static 32], uint64_t off, struct ch_span bytes);
+	bool (*artifact_read)(void *ctx, const uint8_t sha256[static 32], uint64_t off, uint8_t *to, size_t n);
 };
 
 struct ch_keeper_config {

@@ -2,6 +2,7 @@
 #include "host/crypto_openssl/backend.h"
 #include "host/store/schema.h"
 #include "host/sys/log.h"
+#include "server/ipc/artifact.h"
 #include "server/ipc/hub.h"
 #include "server/keeper/keeper.h"
 #include "server/keeper/tool.h"
@@ -49,6 +50,7 @@ union message {
 	struct ch_msg_crl crl;
 	struct ch_msg_crl_earlier crl_earlier;
 	struct ch_msg_generation_taken generation_taken;
+	struct ch_msg_feedback feedback;
 };
 
 /* --- the environment --- */
@@ -80,6 +82,44 @@ static bool reserve(void *ctx, bool keep)
 	if (!ok)
 		(void)unlink(RESERVE_NAME);
 	return ok;
+}
+
+static bool artifact_write(void *ctx, const uint8_t sha256[static 32], uint64_t off, struct ch_span bytes)
+{
+	(void)ctx;
+	char name[CH_ARTIFACT_FILE];
+	ch_artifact_file(name, sha256);
+	int fd = open(name, O_CREAT | O_WRONLY | O_NOFOLLOW | O_CLOEXEC | (off == 0 ? O_TRUNC : 0), 0640);
+	if (fd < 0)
+		return false;
+	size_t done = 0;
+	while (done < bytes.n) {
+		ssize_t n = pwrite(fd, bytes.p + done, bytes.n - done, (off_t)(off + done));
+		if (n <= 0 && errno != EINTR)
+			break;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	bool ok = done == bytes.n && fdatasync(fd) == 0;
+	(void)close(fd);
+	return ok;
+}
+
+static bool artifact_read(void *ctx, const uint8_t sha256[static 32], uint64_t off, uint8_t *to, size_t n)
+{
+	(void)ctx;
+	char name[CH_ARTIFACT_FILE];
+	ch_artifact_file(name, sha256);
+	int fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	size_t done = 0;
+	while (fd >= 0 && done < n) {
+		ssize_t got = pread(fd, to + done, n - done, (off_t)(off + done));
+		if (got == 0 || (got < 0 && errno != EINTR))
+			break;
+		done += got > 0 ? (size_t)got : 0;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return fd >= 0 && done == n;
 }
 
 static void fatal(void *ctx, const char *why)
@@ -187,7 +227,8 @@ int main(int argc, char **argv)
 	ch_hub_init(&m.hub, &m.child, &work, &m);
 	ch_child_confine(&m.child, CH_ALLOW_FILES);
 	store_open(&m);
-	const struct ch_keeper_env env = { send_out, ch_hub_wall_ms, ch_hub_mono_ms, disk, reserve, fatal, &m };
+	const struct ch_keeper_env env = { send_out, ch_hub_wall_ms, ch_hub_mono_ms, disk, reserve, fatal,
+					   &m,       artifact_write, artifact_read };
 	const struct ch_keeper_config config = {
 		.store = m.store, .view = view, .config = m.child.start.config, .env = &env
 	};

@@ -202,6 +202,14 @@ struct ch_retention {
 	uint32_t record_days; /* how long the records of its leaves */
 };
 
+/* The artefact that is being uploaded, and the hash of what came: of one at a time, others are read again. */
+struct ch_upload {
+	uint8_t sha256[32];
+	uint64_t have; /* bytes in `hash` */
+	struct ch_hash hash;
+	bool open;
+};
+
 struct ch_keeper {
 	struct ch_keys keys; /* of devices that attest, made ready */
 	struct ch_store *st;
@@ -238,6 +246,7 @@ struct ch_keeper {
 	struct ch_buf out_bytes;
 	struct ch_retention retention[CH_KEEPER_CLASSES_MAX];
 	size_t retention_count;
+	struct ch_upload upload;
 	bool tight; /* 90 % of the disk is used: bulk is not kept */
 	uint64_t disk_due, retention_due, stale_due;
 	int64_t retention_device; /* where the sweep is */
@@ -511,6 +520,10 @@ void ch_kp_update_put(struct ch_json_wr *j, const struct ch_deployment *u);
 void ch_kp_deployments_publish(struct ch_keeper *k);
 /* What was offered of a release and is not installed yet is cancelled. */
 void ch_kp_deployments_cancel(struct ch_keeper *k, int64_t release, const char *reason);
+
+/* --- artifact.c --- */
+
+void ch_kp_artifact_put(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_request *m);
 
 /* --- disk.c --- */
 

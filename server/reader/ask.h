@@ -45,6 +45,8 @@ void ch_ask_bytes(struct ch_ask *a, const char *type, struct ch_span bytes);
 enum ch_err ch_ask_tile(void *ctx, const struct ch_tile *t, uint8_t to[static CH_TILE_BYTES]);
 /* Asks the signer; the answer is made when it comes. `claims` of an EAR, or empty for the public keys. */
 void ch_ask_signer(struct ch_ask *a, enum ch_msg type, struct ch_span claims);
+/* The answer is this artefact. */
+void ch_ask_artifact(struct ch_ask *a, const uint8_t sha256[static 32], uint64_t size);
 struct ch_span ch_ask_origin(const struct ch_ask *a);
 
 /* --- query.c --- */
@@ -119,6 +121,6 @@ ch_page ch_page_status, ch_page_classes, ch_page_generation, ch_page_actions, ch
 ch_page ch_page_checkpoint, ch_page_tile, ch_page_origin; /* log_pages.c */
 ch_page ch_page_fleet_root;                               /* fleet_root.c */
 ch_page ch_page_update, ch_page_release, ch_page_release_proof, ch_page_releases, ch_page_deployments,
-	ch_page_deployment; /* update.c */
+	ch_page_deployment, ch_page_artifact, ch_page_artifact_state; /* update.c */
 
 #endif

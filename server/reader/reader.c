@@ -60,6 +60,8 @@ static ch_page *const page[CH_ROUTE_COUNT] = {
 	[CH_ROUTE_UPDATE] = ch_page_update,
 	[CH_ROUTE_RELEASE] = ch_page_release,
 	[CH_ROUTE_RELEASE_PROOF] = ch_page_release_proof,
+	[CH_ROUTE_ARTIFACT] = ch_page_artifact,
+	[CH_ROUTE_ARTIFACT_STATE] = ch_page_artifact_state,
 	[CH_ROUTE_RELEASES] = ch_page_releases,
 	[CH_ROUTE_RELEASE_DOCUMENT] = ch_page_release,
 	[CH_ROUTE_RELEASE_EVIDENCE] = ch_page_release_proof,
@@ -203,6 +205,17 @@ void ch_reader_request(struct ch_reader *r, unsigned index, uint64_t id, const s
 	if (!a.later)
 		send_answer(&a);
 	ch_buf_free(&a.body);
+}
+
+void ch_ask_artifact(struct ch_ask *a, const uint8_t sha256[static 32], uint64_t size)
+{
+	struct ch_reader *r = a->r;
+	struct ch_msg_artifact m = { .size = size };
+	(void)ch_span_copy(m.tag, sizeof(m.tag), ch_span(sha256, 32));
+	if (r->env.artifact(r->env.ctx, a->edge, a->id, &m))
+		a->later = true;
+	else
+		ch_ask_refuse(a, 503, "artifact", "the file of this artefact cannot be read");
 }
 
 /* --- the signer --- */

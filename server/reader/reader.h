@@ -18,6 +18,11 @@ struct ch_reader_env {
 	uint64_t (*wall_ms)(void *ctx); /* since 1970 */
 	uint64_t (*mono_ms)(void *ctx);
 	void *ctx;
+	/*
+	 * Opens the artefact m->tag and sends it to an edge with the message. False if it is not there whole; true also if the edge
+	 * is gone.
+	 */
+	bool (*artifact)(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *m);
 };
 
 /* The statements that the store must have been opened with. */

@@ -142,7 +142,53 @@ void ch_page_release_proof(struct ch_ask *a)
 	ch_ask_bytes(a, "application/json", ch_wr_span(&file));
 }
 
+/* A device gets the artefacts of what it is offered now; any other is as one that does not exist. */
+void ch_page_artifact(struct ch_ask *a)
+{
+	struct ch_device_row d;
+	uint8_t sha256[32];
+	struct ch_span hex = ch_route_param((enum ch_route_number)a->m->route, a->m->path, 0);
+	if (!ch_ask_params(a, NULL, 0) || !ch_ask_device_by_id(a, CH_SPAN_OF(a->m->device), &d))
+		return;
+	int64_t size = 0;
+	if (hex.n == 64 && ch_hex_decode(sha256, sizeof(sha256), hex) == CH_OK)
+		size = ch_sql_number(a->st, CH_READ_ARTIFACT_OFFERED,
+				     CH_ARGS(TENANT, ch_int(d.seq), ch_int(CH_UPDATE_OFFERED),
+					     ch_int(CH_UPDATE_DOWNLOADING), ch_int(CH_UPDATE_INSTALLED),
+					     ch_bytes(CH_SPAN_OF(sha256))),
+				     0);
+	if (size > 0)
+		ch_ask_artifact(a, sha256, (uint64_t)size);
+	else
+		ch_ask_refuse(a, 404, "artifact", "this device is offered no such artefact");
+}
+
 /* --- operators: releases --- */
+
+/* How much of it the server has: where an upload goes on. */
+void ch_page_artifact_state(struct ch_ask *a)
+{
+	uint8_t sha256[32];
+	struct ch_span hex = ch_route_param((enum ch_route_number)a->m->route, a->m->path, 0);
+	if (!ch_ask_params(a, NULL, 0))
+		return;
+	if (hex.n != 64 || ch_hex_decode(sha256, sizeof(sha256), hex) != CH_OK) {
+		ch_ask_refuse(a, 404, "artifact", "an artefact is named by its SHA-256");
+		return;
+	}
+	struct ch_query q = ch_sql_query(a->st, CH_READ_ARTIFACT_STATE, CH_ARGS(TENANT, ch_bytes(CH_SPAN_OF(sha256))));
+	if (ch_sql_next(&q)) {
+		ch_json_object_begin(&a->j);
+		ch_json_named_hex(&a->j, "sha256", CH_SPAN_OF(sha256));
+		ch_json_named_u64(&a->j, "size", (uint64_t)ch_sql_int(&q, 0));
+		ch_json_named_u64(&a->j, "have", (uint64_t)ch_sql_int(&q, 1));
+		ch_json_named_bool(&a->j, "complete", ch_sql_int(&q, 2) != 0);
+		ch_json_object_end(&a->j);
+	} else {
+		ch_ask_refuse(a, 404, "artifact", "no release that was published has such an artefact");
+	}
+	(void)ch_sql_end(&q);
+}
 
 static void put_classes(struct ch_ask *a, int64_t release)
 {

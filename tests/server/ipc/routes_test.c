@@ -77,7 +77,7 @@ static void an_operation_of_est_is_one_however_its_path_is_written(void **state)
 
 /*
  * What anybody may ask of devices' listener is enrolment, or how to enrol, and the fleet root; a body goes to verify and nowhere else, but for OCSP's
- * (decision 0017).
+ * (decision 0017) and pieces of artefacts, which are only written and hashed (decision 0023).
  */
 static void the_table_keeps_its_rules(void **state)
 {
@@ -92,7 +92,8 @@ static void the_table_keeps_its_rules(void **state)
 			assert_string_equal(ch_route_body_type((enum ch_route_number)i), "application/pkcs10");
 		if (r->listener == CH_LISTENER_OPERATORS)
 			assert_int_equal(r->caller & ~CH_CALLER_OPERATORS, 0);
-		assert_true(r->body_max == 0 || r->process == CH_ROLE_VERIFY || i == CH_ROUTE_OCSP);
+		assert_true(r->body_max == 0 || r->process == CH_ROLE_VERIFY || i == CH_ROUTE_OCSP ||
+			    i == CH_ROUTE_ARTIFACT_PUT);
 		assert_true(r->process != CH_ROLE_EDGE || r->body_max <= 2048);
 		assert_true(r->body_max <= CH_IPC_BODY_MAX);
 	}

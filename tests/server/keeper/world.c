@@ -87,9 +87,8 @@ void world_init(struct world *w)
 bool world_start(struct world *w)
 {
 	char why[CH_STORE_WHY] = "";
-	static const struct ch_keeper_env env = {
-		env_send, env_wall, env_mono, env_disk, env_reserve, env_fatal, NULL
-	};
+	static const struct ch_keeper_env env = { env_send,  env_wall, env_mono, env_disk, env_reserve,
+						  env_fatal, NULL,     NULL,     NULL };
 	struct ch_keeper_env own = env;
 	own.ctx = w;
 	const struct ch_store_config store = { .path = w->path,

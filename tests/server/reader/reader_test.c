@@ -38,6 +38,15 @@ static enum ch_msg asked_type;
 
 /* --- the environment --- */
 
+static bool artifact(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *m)
+{
+	(void)ctx;
+	(void)edge;
+	(void)id;
+	(void)m;
+	return false; /* there is none */
+}
+
 static void take(void *ctx, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id, const void *msg)
 {
 	(void)ctx;
@@ -86,7 +95,7 @@ static int setup(void **state)
 	};
 	assert_int_equal(ch_store_open(&store, &config, why), CH_OK);
 	assert_int_equal(ch_store_check(store), CH_OK);
-	const struct ch_reader_env env = { take, wall_ms, mono_ms, NULL };
+	const struct ch_reader_env env = { take, wall_ms, mono_ms, NULL, artifact };
 	reader = ch_reader_new(&env, CH_SPAN_LIT("test/log"));
 	ch_reader_store(reader, store);
 	answers = 0;
