@@ -41,6 +41,7 @@ struct agent {
 static const char usage[] =
 	"usage: chainhold-agent [--config FILE] [--once | --check]\n"
 	"       chainhold-agent [--config FILE] install RELEASE PROOF ARTEFACT\n"
+	"       chainhold-agent [--config FILE] install ARCHIVE\n"
 	"       chainhold-agent [--config FILE] confirm\n"
 	"\n"
 	"Enrols this device with its TPM, and proves to the server how it booted.\n"
@@ -249,6 +250,7 @@ static int by_hand(const struct agent *a, char **verb)
 	if (!lock_state(a->config.state_dir))
 		return AGENT_CONFIG;
 	bool ok = strcmp(verb[0], "confirm") == 0 ? install_confirm(&a->config)
+		  : verb[2] == NULL               ? install_archive(&a->config, verb[1])
 						  : install_files(&a->config, verb[1], verb[2], verb[3]);
 	return ok ? AGENT_OK : AGENT_FAILED;
 }
@@ -267,7 +269,7 @@ int main(int argc, char **argv)
 			a.once = true;
 		} else if (strcmp(argv[i], "--check") == 0) {
 			check = true;
-		} else if ((strcmp(argv[i], "install") == 0 && i + 4 == argc) ||
+		} else if ((strcmp(argv[i], "install") == 0 && (i + 4 == argc || i + 2 == argc)) ||
 			   (strcmp(argv[i], "confirm") == 0 && i + 1 == argc)) {
 			verb = argv + i;
 			break;

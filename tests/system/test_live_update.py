@@ -261,6 +261,45 @@ def test_an_update_from_a_medium_is_judged_alike_and_confirmed_by_hand(world):
     assert "class" in by_hand(world, "install", *medium(world, good, sequence=6, classes=["sensor"]), code=1)
 
 
+def ustar(files):
+    """An archive as docs/protocol/archive.md has it, without its signatures: what is in it is judged by its own."""
+    out = b""
+    for name, data in sorted(files.items()):
+        head = bytearray(512)
+        for at, text in ((0, name), (100, "0000644\0"), (108, "0000000\0"), (116, "0000000\0"), (124, f"{len(data):011o}\0"), (136, f"{0:011o}\0"),
+                         (148, " " * 8), (156, "0"), (257, "ustar\x0000")):
+            head[at:at + len(text)] = text.encode()
+        head[148:156] = f"{sum(head):06o}\0 ".encode()
+        out += bytes(head) + data + bytes(-len(data) % 512)
+    return out + bytes(1024)
+
+
+def test_an_archive_from_a_medium(world):
+    image = os.urandom(2 << 20)
+    world.key = note_file.new_key("p256")
+    world.publish(version=2, releases=[{"name": "firmware", "threshold": 1, "keys": [note_file.text_of(world.key)]}])
+    path = world.rauc.bundle("good", image)
+    medium(world, path)
+    digest = hashlib.sha256(world.updates.release).hexdigest()
+    files = {"fleet-root/1": world.devices.fleet_root[1], "fleet-root/2": world.devices.fleet_root[2],
+             f"releases/{digest}.release": world.updates.release,
+             f"releases/{digest}.proof": world.updates.proof, f"artifacts/{hashlib.sha256(path.read_bytes()).hexdigest()}": path.read_bytes()}
+    archive = world.folder / "archive"
+    for left, why in (("fleet-root/2", "signed"), (f"releases/{digest}.proof", "shows"), (list(files)[4], "artefact of its release"),
+                      (f"releases/{digest}.release", "no release")):
+        archive.write_bytes(ustar({k: v for k, v in files.items() if k != left}))
+        assert why in by_hand(world, "install", archive, code=1)
+    for broken in (ustar(files)[:-1024], ustar(files)[:700], b"x" * 4096, b""):
+        archive.write_bytes(broken)
+        by_hand(world, "install", archive, code=1)
+    archive.write_bytes(ustar({**files, f"releases/{'0' * 64}.release": b"another"}))
+    assert "several releases" in by_hand(world, "install", archive, code=1)
+    assert world.rauc.slot("B") == bytes(rauc_host.SLOT)
+    archive.write_bytes(ustar(files))
+    assert "is installed" in by_hand(world, "install", archive)
+    assert world.rauc.slot("B").startswith(image)
+
+
 def test_what_came_from_a_medium_stays_when_a_server_affirms_its_boot(world):
     by_hand(world, "install", *medium(world, world.rauc.bundle("good", os.urandom(1 << 20))))
     world.rauc.reboot()
