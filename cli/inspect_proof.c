@@ -135,7 +135,7 @@ static int check_root(const struct check *k, const struct ch_proof *proof, struc
 static int check(const struct check *k)
 {
 	static struct ch_proof proof;
-	struct ch_checkpoint head;
+	struct ch_checkpoint head = { .size = 0 };
 	struct ch_diag d;
 	enum ch_err err = ch_proof_parse(&proof, ch_buf_span(&k->proof_text), &d);
 	if (err != CH_OK)

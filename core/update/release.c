@@ -10,7 +10,7 @@
 /* The parser: a note, in it JSON read by tables. */
 
 static const char *const kind_name[CH_ARTIFACT_KIND_COUNT] = {
-#define NAME(name, text) [CH_ARTIFACT_##name] = text,
+#define NAME(name, text) [CH_ARTIFACT_##name] = (text),
 	CH_ARTIFACT_KINDS(NAME)
 #undef NAME
 };
