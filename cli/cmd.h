@@ -115,6 +115,7 @@ int cmd_inspect_proof(int argc, char **argv);
 int cmd_inspect_psa(int argc, char **argv);
 int cmd_inspect_pe(int argc, char **argv);
 int cmd_inspect_uki(int argc, char **argv);
+int cmd_inspect_rauc(int argc, char **argv);
 int cmd_appraise(int argc, char **argv);
 int cmd_reference(int argc, char **argv);
 

@@ -6,13 +6,13 @@
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make meson ninja-build pkg-config libssl-dev libseccomp-dev libsqlite3-dev libtss2-dev libyaml-dev libcmocka-dev libp11-kit-dev libsystemd-dev ;;
+	build) echo gcc libc6-dev make meson ninja-build pkg-config libssl-dev libseccomp-dev libsqlite3-dev libtss2-dev libyaml-dev libcmocka-dev libp11-kit-dev libsystemd-dev libsquashfs-dev ;;
 	check)
 		echo python3 python3-pytest python3-jsonschema python3-jwcrypto python3-yaml swtpm swtpm-tools tpm2-tools tpm2-openssl openssl curl
 		echo strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins gnutls-bin openvpn libmbedtls-dev libwolfssl-dev easy-rsa
 		echo softhsm2 opensc
 		echo rauc rauc-service dbus squashfs-tools
-		echo systemd systemd-boot-efi sbsigntool osslsigncode binutils
+		echo systemd systemd-boot-efi sbsigntool osslsigncode binutils dosfstools mtools
 		;;
 	vm)
 		echo qemu-system-x86 ovmf swtpm swtpm-tools libtss2-tcti-device0 systemd-boot-efi sbsigntool dosfstools mtools gdisk e2fsprogs

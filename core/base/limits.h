@@ -119,6 +119,13 @@
 #define CH_PE_DIRECTORIES_MAX 16
 #define CH_PE_CERTS_MAX       16  /* entries of one attribute certificate table */
 #define CH_MEASURE_EVENTS_MAX 128 /* of one release */
+#define CH_RAUC_IMAGES_MAX    32  /* of one bundle */
+#define CH_RAUC_MANIFEST_MAX  65536
+#define CH_RAUC_SIGNATURE_MAX 0x100000 /* with the manifest and certificates in it */
+#define CH_FAT_DEPTH_MAX      8        /* folders in each other */
+#define CH_FAT_PATH_MAX       1024     /* bytes of one path, as UTF-8 */
+#define CH_FAT_LONG_MAX       260      /* characters of a long name: 20 parts of 13 */
+#define CH_FAT_ENTRIES_MAX    65536    /* of all folders of a volume */
 #define CH_UKI_CMDLINE_MAX    65536
 
 /* host/net */

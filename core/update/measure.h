@@ -52,6 +52,14 @@ CH_MUST_USE enum ch_err ch_measure_cmdline(struct ch_measure *m, struct ch_span 
 CH_MUST_USE enum ch_err ch_measure_initrd(struct ch_measure *m, struct ch_span file, struct ch_span in,
 					  struct ch_diag *d);
 
+/*
+ * A FAT volume, as a slot image is one: every file of it that ends in .efi, by _any. What firmware starts without a boot entry
+ * (EFI/BOOT/BOOT*.EFI; UEFI 2.10, 3.5.1.1) is required, the others are not. CH_ERR_MISSING if there is none. `names` gets the paths, which
+ * the events' `in` points into.
+ */
+CH_MUST_USE enum ch_err ch_measure_fat(struct ch_measure *m, struct ch_span volume, struct ch_wr *names,
+				       struct ch_diag *d);
+
 /* "EV_IPL" and so on for the types that are made here; NULL for another. */
 const char *ch_measure_type_str(uint32_t type);
 /* What it is, for people: "EFI/BOOT/BOOTX64.EFI: UKI section .linux". */
