@@ -16,41 +16,15 @@ import device_server
 import fleet_root_note as note_file
 import rauc_host
 import release_note
-from agent_device import AGENT, Device
+from agent_device import AGENT
 from fleet_world import certificates
 from rauc_host import COMPATIBLE, Rauc
 from tlog_server import Log
 from update_double import Updates
+from update_machine import Machine, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the agent gives its processes users of their own: it starts as root")
 DAY = 86400
-
-
-def until(ask, what):
-    end = time.monotonic() + 60
-    while not (answer := ask()):
-        assert time.monotonic() < end, what()
-        time.sleep(0.05)
-    return answer
-
-
-class Machine(Device):
-    """A device whose boots have ids of their own."""
-
-    def start(self):
-        if not (self.folder / "boot_id").exists():
-            self.new_boot()
-        (self.folder / "status.json").unlink(missing_ok=True)
-        self.err = open(self.folder / "err", "ab")
-        line = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
-        self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", line, self.folder / "boot_id", AGENT, "--config", self.folder / "agent.yaml"],
-                                        stderr=self.err)
-
-    def new_boot(self):
-        (self.folder / "boot_id").write_text(f"{uuid.uuid4()}\n")
-
-    def said(self):
-        return (self.folder / "err").read_text(errors="replace")
 
 
 class World:
