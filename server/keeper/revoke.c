@@ -52,6 +52,51 @@ enum ch_err ch_kp_earlier_load(struct ch_keeper *k, struct ch_span config)
 	}
 }
 
+/* The earlier CA that is the issuer of a certificate of ours: true, with its name. */
+static bool earlier_of(struct ch_keeper *k, struct ch_span config, struct ch_span der, size_t *list)
+{
+	static uint8_t ca_der[CH_CERT_MAX];
+	static struct ch_x509 cert, ca;
+	if (ch_x509_parse(&cert, der, NULL) != CH_OK || cert.authority_key_id.n == 0)
+		return false;
+	for (unsigned i = 0; i + 1 < k->crl_count; i++) {
+		CH_AUTO_BUF struct ch_buf pem = { 0 };
+		size_t n = 0;
+		*list = i + 1;
+		if (ch_config_bytes(config, "earlier_ca", i, &pem) == CH_OK &&
+		    ch_pem_decode(ch_buf_span(&pem), "CERTIFICATE", ca_der, sizeof(ca_der), &n, NULL) == CH_OK &&
+		    ch_x509_parse(&ca, ch_span(ca_der, n), NULL) == CH_OK && ch_x509_name_eq(cert.issuer, ca.subject) &&
+		    ch_span_eq(cert.authority_key_id, ca.subject_key_id))
+			return true;
+	}
+	return false;
+}
+
+enum ch_err ch_kp_earlier_claim(struct ch_keeper *k, struct ch_span config)
+{
+	for (int64_t seq = -1;;) {
+		CH_AUTO_BUF struct ch_buf der = { 0 }, serial = { 0 };
+		size_t list = 0;
+		struct ch_query q =
+			ch_sql_query(k->st, CH_SQL_CERTIFICATE_OURS, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq)));
+		bool there = k->crl_count > 1 && ch_sql_next(&q);
+		if (there) {
+			seq = ch_sql_int(&q, 0);
+			ch_buf_append(&der, ch_sql_bytes(&q, 1));
+			ch_buf_append(&serial, ch_sql_bytes(&q, 2));
+		}
+		enum ch_err err = ch_sql_end(&q);
+		if (err != CH_OK || !there || !earlier_of(k, config, ch_buf_span(&der), &list))
+			return err;
+		ch_kp_write(k);
+		ch_sql_do(k->st, CH_SQL_CERTIFICATE_ISSUER,
+			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq), ch_bytes(CH_SPAN_OF(k->crl[list].ca))));
+		ch_sql_do(k->st, CH_SQL_REVOCATION_ISSUER,
+			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(ch_buf_span(&serial)),
+				  ch_bytes(CH_SPAN_OF(k->crl[list].ca))));
+	}
+}
+
 /* Its place; 0 for the CA that issues, and for one that is none of them. */
 static size_t list_of(const struct ch_keeper *k, struct ch_span ca)
 {

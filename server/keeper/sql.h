@@ -86,6 +86,10 @@
 	  "JOIN device d ON d.tenant = c.tenant AND d.seq = c.device WHERE c.tenant = $1 AND c.state = 0")             \
 	X(CERTIFICATE_SERIAL, "SELECT serial, not_after, issuer FROM certificate WHERE tenant = $1 AND seq = $2")      \
 	X(CERTIFICATE_KNOWN, "SELECT count(*) FROM certificate WHERE tenant = $1 AND serial = $2 AND issuer IS NULL")  \
+	X(CERTIFICATE_OURS,                                                                                            \
+	  "SELECT seq, der, serial FROM certificate WHERE tenant = $1 AND issuer IS NULL AND seq > $2 "                \
+	  "ORDER BY seq LIMIT 1")                                                                                      \
+	X(REVOCATION_ISSUER, "UPDATE revocation SET issuer = $3 WHERE tenant = $1 AND serial = $2 AND issuer IS NULL") \
 	X(CERTIFICATE_ISSUER, "UPDATE certificate SET issuer = $3 WHERE tenant = $1 AND seq = $2")                     \
 	X(CERTIFICATE_OF_EARLIER,                                                                                      \
 	  "SELECT seq, device, sha256, state FROM certificate WHERE tenant = $1 AND serial = $2 AND issuer = $3")      \

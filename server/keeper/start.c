@@ -347,6 +347,7 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 		{ retention_load, "retention of the configuration" },
 		{ issued_seed, "issued of the configuration" },
 		{ ch_kp_earlier_load, "earlier_ca of the configuration" },
+		{ ch_kp_earlier_claim, "certificates of the CA before a rollover" },
 		{ ocsp_load, "ocsp_lifetime of the configuration" },
 		{ profiles_load, "certificate_profile of the configuration" },
 	};

@@ -428,6 +428,8 @@ void ch_kp_crl_earlier(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl
 /* What was asked of a signer that ended is asked of the next. */
 void ch_kp_crl_fail(struct ch_keeper *k);
 /* The earlier CAs of a configuration. CH_ERR_LIMIT, CH_ERR_MALFORMED. */
+/* Certificates that the CA before a rollover issued are that one's: the oldest of ours, in their order, until one is of the CA that issues now. */
+CH_MUST_USE enum ch_err ch_kp_earlier_claim(struct ch_keeper *k, struct ch_span config);
 CH_MUST_USE enum ch_err ch_kp_earlier_load(struct ch_keeper *k, struct ch_span config);
 /* True for the SHA-256 of the certificate of one of them. */
 bool ch_kp_earlier_known(const struct ch_keeper *k, struct ch_span ca);

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from fleet_world import DAY, Fleet, certificates, put_over
-from server_support import needs_root, openssl
+from server_support import needs_root, openssl, until
 from test_ca import PEM, Ceremony, fingerprint
 from test_fleet_root_agent import World, age, kept
 
@@ -146,3 +146,23 @@ def test_the_key_of_an_issuing_ca_is_lost(world):
     status = renew(world)
     assert status["device"] == first["device"] and status["fleet_root"] == 1
     assert issuer(world.leaf()) == subject(at / "ca.crt")
+
+
+def test_what_is_revoked_after_a_rollover_is_in_the_list_of_its_own_ca(world):
+    at = world.server.folder
+    first, _ = world.device.once()
+    serial = openssl("x509", "-noout", "-serial", "-in", world.leaf()).decode().strip().removeprefix("serial=")
+    world.server.stop()
+    world.ceremony.install(world.ceremony.sign(world.ceremony.request()))
+    world.server.start()
+    world.ready()
+    (earlier,) = (at / "earlier_cas").iterdir()
+    done = world.chainhold("device", "revoke", "--reason", "lost", first["device"])
+    assert done.returncode == 0, done.stderr
+
+    def listed():
+        shown = subprocess.run(["openssl", "crl", "-inform", "der", "-noout", "-text", "-CAfile", earlier], capture_output=True, check=True,
+                               input=world.server.log_page(f"/crl/{earlier.stem}.crl"))
+        assert b"verify OK" in shown.stderr + shown.stdout
+        return serial in shown.stdout.decode()
+    until(listed, "the device is in no list of its CA")
