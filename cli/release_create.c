@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/artifact.h"
+#include "cli/rauc_content.h"
 #include "cli/reference.h"
 #include "cli/release.h"
 
@@ -33,6 +34,7 @@ struct work {
 	struct ch_buf notes;
 	struct cli_reference reference;
 	struct ch_buf reference_text, image[CH_RELEASE_ARTIFACTS_MAX];
+	struct cli_rauc rauc[CH_RELEASE_ARTIFACTS_MAX]; /* of the artefacts that are bundles */
 	struct ch_measure measured;
 	struct ch_json_node *node;
 };
@@ -123,7 +125,7 @@ static int read_artifacts(struct work *k, const struct ask *a)
 		(void)ch_span_copy(to->file.sha256, sizeof(to->file.sha256), CH_SPAN_OF(from->sha256));
 		if (to->kind == CH_ARTIFACT_RAUC && a->compatible != NULL)
 			to->compatible = ch_span_str(a->compatible);
-		else if (code < 0 && to->kind == CH_ARTIFACT_RAUC) {
+		else if (code < 0 && to->kind == CH_ARTIFACT_RAUC && (a->reference != NULL || a->without)) {
 			cli_say("%s: say with --compatible what the bundle is compatible with", from->path);
 			code = CLI_USAGE;
 		}
@@ -222,18 +224,42 @@ static int load_image(struct work *k, size_t i)
 	return CLI_IO;
 }
 
+/* A bundle says itself what it is compatible with; what an operator says beside it must be the same. */
+static int measure_bundle(struct work *k, size_t i, struct ch_span file)
+{
+	struct ch_artifact *a = &k->r.artifact[i];
+	const char *path = k->artifact[i].path;
+	const size_t before = k->measured.count;
+	struct ch_diag d;
+	enum ch_err err = cli_rauc_read(&k->rauc[i], &k->measured, file, &d);
+	if (err != CH_OK)
+		(void)cli_refused(path, "image", err, &d);
+	if (err != CH_OK || k->measured.count == before)
+		return say_unknown(path);
+	const struct ch_span compatible = k->rauc[i].manifest.compatible;
+	if (a->compatible.n > 0 && !ch_span_eq(a->compatible, compatible)) {
+		cli_say("%s: its manifest has another 'compatible' than --compatible says", path);
+		return CLI_FAILS;
+	}
+	a->compatible = compatible;
+	return -1;
+}
+
 /* *known: this kind can be measured. A plain file is none of what boots. */
 static int measure_one(struct work *k, size_t i, bool *known)
 {
 	enum ch_artifact_kind kind = k->r.artifact[i].kind;
 	struct ch_diag d;
-	*known = kind == CH_ARTIFACT_UKI || kind == CH_ARTIFACT_KERNEL || kind == CH_ARTIFACT_INITRD;
+	*known = kind == CH_ARTIFACT_UKI || kind == CH_ARTIFACT_KERNEL || kind == CH_ARTIFACT_INITRD ||
+		 kind == CH_ARTIFACT_RAUC;
 	if (!*known)
 		return -1;
 	int code = load_image(k, i);
 	if (code >= 0)
 		return code;
 	struct ch_span file = ch_buf_span(&k->image[i]);
+	if (kind == CH_ARTIFACT_RAUC)
+		return measure_bundle(k, i, file);
 	enum ch_err err = kind == CH_ARTIFACT_UKI      ? ch_measure_uki(&k->measured, file, CH_SPAN_EMPTY, &d)
 			  : kind == CH_ARTIFACT_KERNEL ? ch_measure_efi(&k->measured, file, CH_SPAN_EMPTY, &d)
 						       : ch_measure_initrd(&k->measured, file, CH_SPAN_EMPTY, &d);
@@ -363,8 +389,10 @@ int cmd_release_create(int argc, char **argv)
 	cli_artifact_close(&k.sbom);
 	ch_buf_free(&k.notes);
 	ch_buf_free(&k.reference_text);
-	for (size_t i = 0; i < CH_RELEASE_ARTIFACTS_MAX; i++)
+	for (size_t i = 0; i < CH_RELEASE_ARTIFACTS_MAX; i++) {
 		ch_buf_free(&k.image[i]);
+		cli_rauc_clear(&k.rauc[i]);
+	}
 	cli_reference_clear(&k.reference);
 	ch_free(k.node);
 	return code;

@@ -156,3 +156,28 @@ def test_not_a_bundle_and_page(tmp_path, signer):
     assert inspect(path)[0] == 1
     rc, out, _ = run(["inspect", "rauc", bundle(tmp_path, signer, fat(tmp_path))])
     assert rc == 0 and "RAUC bundle" in out and "EFI/BOOT/BOOTX64.EFI: EFI image (UKI)" in out
+
+
+def release(tmp_path, path, *more):
+    rc, out, err = run(["release", "create", "--name", "gateway-os", "--version", "1.4.0", "--sequence", "14", "--class", "gateway", "--role",
+                        "firmware", *more, path])
+    return rc, json.loads(out) if out else None, err
+
+
+def test_release_of_a_bundle(tmp_path, signer):
+    """A release made of the bundle alone carries what the bundle's UKI will measure, and what it is compatible with."""
+    path = bundle(tmp_path, signer, fat(tmp_path))
+    rc, document, err = release(tmp_path, path)
+    assert rc == 0, err
+    artifact, = document["artifacts"]
+    assert (artifact["kind"], artifact["compatible"]) == ("rauc", "gateway")
+    assert document["reference"]["kind"] == "release" and document["reference"]["name"] == "gateway-os 1.4.0"
+    assert document["reference"]["events"] == inspect(path)[1]["measurements"]
+    assert release(tmp_path, path, "--compatible", "gateway")[0] == 0
+    rc, document, err = release(tmp_path, path, "--compatible", "another")
+    assert (rc, document) == (1, None) and "another 'compatible'" in err
+
+
+def test_release_of_a_bundle_that_cannot_be_measured(tmp_path, signer):
+    rc, document, err = release(tmp_path, bundle(tmp_path, signer, fat(tmp_path, 12, {"readme.txt": b"x"})))
+    assert (rc, document) == (1, None) and "nothing is known" in err
