@@ -261,7 +261,7 @@ static enum ch_err judge(struct report *r, struct ch_span file, struct ch_diag *
 		err = r->is_uki ? ch_measure_uki(&r->measure, file, CH_SPAN_EMPTY, d)
 				: ch_measure_efi(&r->measure, file, CH_SPAN_EMPTY, d);
 	if (err == CH_OK)
-		err = ch_pe_hash(&r->pe, CH_HASH_SHA256, &r->sha256);
+		r->sha256 = r->measure.event[0].digest[0];
 	r->holds = true;
 	for (size_t i = 0; err == CH_OK && signature_at(r, i, &s); i++)
 		r->holds = r->holds && s.fault == NULL;
