@@ -42,7 +42,7 @@ class World:
             "releases": [{"name": "firmware", "threshold": 1, "keys": [note_file.text_of(self.key)]}],
             "anchors": [anchor()], "logs": [self.log.vkey], "ears": [], "servers": ["127.0.0.1:1"], "agent_min": "0.1.0",
         }  # fmt: skip
-        self.boot, self.number, self.apply = 1, 1000, None
+        self.boot, self.number, self.apply, self.last = 1, 1000, None, None
         self.start()
 
     def root_note(self, **changed):
@@ -77,7 +77,8 @@ class World:
             text = edit(text)
         proof = release_note.logged(log or self.log, text)
         self.number += 1
-        return self.apply.ask("UPDATE_OFFER", deployment=self.number, time=time_, class_name=class_name, document=note, proof=proof)
+        self.last = {"deployment": self.number, "time": time_, "class_name": class_name, "document": note, "proof": proof}
+        return self.apply.ask("UPDATE_OFFER", **self.last)
 
     def give(self, path, until=None):
         """Hands the bytes over, from where apply is on."""
@@ -317,8 +318,7 @@ def test_the_same_offer_again_changes_nothing_and_another_takes_its_place(world)
     path = world.bundle(os.urandom(1 << 20))
     world.offer(path)
     world.give(path, until=500000)
-    world.number -= 1
-    assert world.offer(path)["offset"] == 500000
+    assert world.apply.ask("UPDATE_OFFER", **world.last)["offset"] == 500000
     assert world.offer(path)["offset"] == 0
     assert world.apply.ask("UPDATE_DROP")["phase"] == "none"
     assert not (world.spool / "artifact").exists()
