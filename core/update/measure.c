@@ -112,16 +112,21 @@ static enum ch_err add_image(struct ch_measure *m, const struct ch_pe *pe, struc
 
 /* --- the kernel's EFI stub --- */
 
-/* The command line as it is handed over: UTF-16LE, up to the first NUL, with a NUL, control characters as blanks. */
+/* The command line as it is handed over: UTF-16LE, up to the first NUL, with a NUL, control characters as blanks, none at its end. */
 static enum ch_err add_load_options(struct ch_measure *m, struct ch_span text, struct ch_measure_event e,
 				    struct ch_diag *d)
 {
 	static const uint8_t zero[2];
 	struct ch_hash h;
+	size_t n = 0;
+	while (n < text.n && text.p[n] != 0)
+		n++;
+	while (n > 0 && text.p[n - 1] <= 0x20)
+		n--;
 	for (size_t i = 0; i < CH_MEASURE_BANKS; i++) {
 		if (ch_hash_init(&h, ch_measure_bank[i]) != CH_OK)
 			return ch_fail(d, CH_ERR_CRYPTO, 0, "a hash cannot be computed");
-		for (size_t k = 0; k < text.n && text.p[k] != 0; k++) {
+		for (size_t k = 0; k < n; k++) {
 			const uint8_t unit[2] = { text.p[k] < 0x20 ? 0x20 : text.p[k], 0 };
 			ch_hash_update(&h, CH_SPAN_OF(unit));
 		}

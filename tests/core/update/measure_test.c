@@ -71,7 +71,7 @@ static void test_uki(void **state)
 	expect(8, 11, 0xd, true, CH_SPAN_LIT("initrd"));
 	assert_int_equal(m.event[9].pcr, 4);
 	assert_false(m.event[9].required);
-	expect(10, 9, 6, false, CH_SPAN_LIT("q\0u\0i\0e\0t\0 \0a\0 \0\0\0"));
+	expect(10, 9, 6, false, CH_SPAN_LIT("q\0u\0i\0e\0t\0 \0a\0\0\0"));
 	expect(11, 9, 6, false, CH_SPAN_LIT("initrd"));
 	assert_int_equal(m.note_count, 0);
 	/* The same again is the same. */
