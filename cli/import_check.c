@@ -148,7 +148,7 @@ static int check_proof(struct import *m, const struct ch_archive_file *f, const 
 {
 	static struct ch_release_proof proof;
 	struct ch_checkpoint c;
-	struct ch_diag d;
+	struct ch_diag d = { .rule = NULL };
 	CH_AUTO_BUF struct ch_buf text = { 0 };
 	int code = cli_archive_load(&m->archive, number_of(m, f), CH_RELEASE_PROOF_MAX, &text);
 	if (code >= 0)

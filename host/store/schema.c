@@ -272,6 +272,7 @@ static const struct step update[] = {
 static const struct step earlier[] = {
 	{ "ALTER TABLE certificate ADD COLUMN issuer BYTEA", STEP_PLAIN },
 	{ "ALTER TABLE revocation ADD COLUMN issuer BYTEA", STEP_PLAIN },
+	{ "CREATE INDEX revocation_serial ON revocation (tenant, serial)", STEP_PLAIN },
 };
 
 static const struct migration migrations[] = {
