@@ -166,7 +166,7 @@ def check(folder):
     "old, new, says",
     [
         ("state_dir: state", "state_dir: state\nstate_dri: x", ["line 3", "state_dri"]),
-        ("processes: {edges: 1", "processes: {edges: 99", ["line 20", "out of range: 1 to 8"]),
+        ("processes: {edges: 1", "processes: {edges: 99", ["line 22", "out of range: 1 to 8"]),
         ("key: tls/server.key", "key: tls/none.key", ["none.key", "No such file"]),
         ("policies: policies", "policies: nowhere", ["nowhere", "No such file"]),
         ("certificate: operators/admin.crt", "certificate: chainholdd.yaml", ["chainholdd.yaml", "not a certificate"]),
