@@ -185,10 +185,12 @@ static bool wanted_find(struct ch_keeper *k, const struct ch_act *a, struct want
 	return ch_sql_end(&q) == CH_OK && r->seq != 0;
 }
 
-static int64_t floor_of(struct ch_keeper *k, const struct ch_device *d)
+/* Which sequence the device may not go below, of releases that have the name of this one. */
+static int64_t floor_of(struct ch_keeper *k, const struct ch_device *d, int64_t release)
 {
-	return ch_sql_number(k->st, CH_SQL_RELEASE_FLOOR,
-			     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_UPDATE_PROVEN)), 0);
+	return ch_sql_number(
+		k->st, CH_SQL_RELEASE_FLOOR,
+		CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_UPDATE_PROVEN), ch_int(release)), 0);
 }
 
 /* What a device would refuse is not offered to it. */
@@ -210,7 +212,7 @@ const char *ch_kp_assign_refused(struct ch_keeper *k, struct ch_act *a, unsigned
 	if (ch_sql_number(k->st, CH_SQL_RELEASE_HAS_CLASS,
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(r.seq), ch_text_str(d->class)), 0) == 0)
 		return "this release is for devices of other classes";
-	if (r.sequence < floor_of(k, d))
+	if (r.sequence < floor_of(k, d, r.seq))
 		return "this release is older than what the device may go back to";
 	if (ch_kp_deployment_last(k, d->seq, &u) && ch_update_wanted(u.state) && u.release == r.seq)
 		return "this release is offered to the device already";
@@ -385,15 +387,15 @@ static void deployment_judge(struct ch_keeper *k, const struct ch_device *d, str
 static enum ch_tier running_tier(struct ch_keeper *k, const struct ch_device *d, const struct ch_msg_commit *m)
 {
 	enum ch_tier tier = CH_TIER_NONE;
-	int64_t floor = floor_of(k, d);
 	for (size_t i = 0; i < releases_count(m); i++) {
 		struct ch_query q =
 			ch_sql_query(k->st, CH_SQL_RELEASE_BY_REFERENCE,
 				     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(ch_span_sub(m->releases, 32 * i, 32))));
 		if (ch_sql_next(&q)) {
-			enum ch_tier one = ch_sql_int(&q, 1) < floor ? CH_TIER_CONTRAINDICATED
-					   : ch_sql_int(&q, 2) != 0  ? CH_TIER_WARNING
-								     : CH_TIER_AFFIRMING;
+			bool below = ch_sql_int(&q, 1) < floor_of(k, d, ch_sql_int(&q, 0));
+			enum ch_tier one = below                    ? CH_TIER_CONTRAINDICATED
+					   : ch_sql_int(&q, 2) != 0 ? CH_TIER_WARNING
+								    : CH_TIER_AFFIRMING;
 			/* Which of several it is cannot be told: the worst counts. */
 			tier = one > tier ? one : tier;
 		}

@@ -294,7 +294,8 @@
 	  "SELECT count(*) FROM release_artifact r WHERE r.tenant = $1 AND r.release = $2 AND NOT EXISTS "             \
 	  "(SELECT 1 FROM artifact a WHERE a.tenant = r.tenant AND a.sha256 = r.sha256 AND a.complete <> 0)")          \
 	X(RELEASE_FLOOR, "SELECT max(r.floor) FROM deployment d JOIN release r ON r.tenant = d.tenant AND r.seq = "    \
-			 "d.release WHERE d.tenant = $1 AND d.device = $2 AND d.state = $3")                           \
+			 "d.release WHERE d.tenant = $1 AND d.device = $2 AND d.state = $3 AND r.name = "              \
+			 "(SELECT name FROM release WHERE tenant = $1 AND seq = $4)")                                  \
 	X(DEPLOYMENT_ADD,                                                                                              \
 	  "INSERT INTO deployment (tenant, seq, device, release, forced, state, time, changed, progress, "             \
 	  "slot, reason, reset, evidence, rollout, action) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, '', "            \
