@@ -89,7 +89,7 @@ static int parse_options(int argc, char **argv, bool *json, const char **path)
 	const struct cli_usage usage = {
 		.args = "[--json] FILE",
 		.about =
-			"Shows a RAUC bundle (plain or verity): its manifest, its images held against their hashes, and the\n"
+			"Shows a RAUC bundle (plain or verity): its manifest, its root hash and its images held against it, and the\n"
 			"measurements that a boot of the EFI binaries in FAT images will show. Its signature is not verified.\n\n"
 			"Exit status: 0 it could be read and its images are those of its manifest; 1 not, or malformed; 2 usage;\n"
 			"3 unsupported; 4 I/O.",

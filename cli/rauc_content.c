@@ -2,6 +2,7 @@
 #include "cli/rauc_content.h"
 
 #include "core/update/fat.h"
+#include "core/update/verity.h"
 #include "host/squashfs/squashfs.h"
 
 #define IMAGE_MAX ((size_t)1 << 30)
@@ -45,6 +46,25 @@ static enum ch_err read_manifest(struct cli_rauc *r, struct ch_diag *d)
 	return err;
 }
 
+/* RAUC 1.8, "verity Format": blocks of 4096 bytes, the tree behind the data, no superblock. */
+static enum ch_err check_verity(const struct cli_rauc *r, struct ch_diag *d)
+{
+	const struct ch_rauc_manifest *m = &r->manifest;
+	struct ch_span data = ch_span_sub(r->bundle.content, 0, r->bundle.content.n - (size_t)m->verity_size);
+	struct ch_verity v = {
+		.data_block = 4096, .hash_block = 4096, .blocks = data.n / 4096, .salt_n = sizeof(m->verity_salt)
+	};
+	uint8_t root[32];
+	(void)ch_span_copy(v.salt, sizeof(v.salt), CH_SPAN_OF(m->verity_salt));
+	enum ch_err err = ch_verity_root(&v, data, root, d);
+	if (err == CH_OK && ch_verity_tree_size(&v) != m->verity_size)
+		err = ch_fail(d, CH_ERR_MISMATCH, 0, "the hash tree is not as large as one of this data (verity-size)");
+	if (err == CH_OK && !ch_span_eq(CH_SPAN_OF(root), CH_SPAN_OF(m->verity_hash)))
+		err = ch_fail(d, CH_ERR_MISMATCH, 0,
+			      "the root hash of the bundle is not the one that the manifest names (verity-hash)");
+	return err;
+}
+
 static enum ch_err measure_image(struct cli_rauc *r, size_t i, struct ch_measure *m, struct ch_span bytes,
 				 struct ch_diag *d)
 {
@@ -73,6 +93,8 @@ enum ch_err cli_rauc_read(struct cli_rauc *r, struct ch_measure *m, struct ch_sp
 	enum ch_err err = ch_rauc_bundle_parse(&r->bundle, file, d);
 	if (err == CH_OK)
 		err = read_manifest(r, d);
+	if (err == CH_OK && r->manifest.format == CH_RAUC_VERITY)
+		err = check_verity(r, d);
 	for (size_t i = 0; err == CH_OK && i < r->manifest.image_count; i++) {
 		CH_AUTO_BUF struct ch_buf bytes = { 0 };
 		err = read_file(&bytes, r, r->manifest.image[i].filename, IMAGE_MAX, d);

@@ -11,7 +11,7 @@ packages() {
 		echo python3 python3-pytest python3-jsonschema python3-jwcrypto python3-yaml swtpm swtpm-tools tpm2-tools tpm2-openssl openssl curl
 		echo strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins gnutls-bin openvpn libmbedtls-dev libwolfssl-dev easy-rsa
 		echo softhsm2 opensc
-		echo rauc rauc-service dbus squashfs-tools
+		echo rauc rauc-service dbus squashfs-tools cryptsetup-bin
 		echo systemd systemd-boot-efi sbsigntool osslsigncode binutils dosfstools mtools
 		;;
 	vm)

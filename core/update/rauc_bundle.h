@@ -28,6 +28,7 @@ struct ch_rauc_manifest {
 	struct ch_span compatible, version;
 	enum ch_rauc_format format;
 	uint8_t verity_hash[32]; /* zeros if plain, as are these */
+	uint8_t verity_salt[32];
 	uint64_t verity_size;
 	size_t image_count;
 	struct ch_rauc_image image[CH_RAUC_IMAGES_MAX];

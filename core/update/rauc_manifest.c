@@ -12,7 +12,7 @@ struct state {
 	struct ch_span text;
 	size_t off;
 	enum group group;
-	bool seen_update, seen_bundle, has_format, has_hash;
+	bool seen_update, seen_bundle, has_format, has_hash, has_salt;
 };
 
 const char *ch_rauc_format_str(enum ch_rauc_format format)
@@ -99,7 +99,7 @@ static enum ch_err set_hash(uint8_t to[static 32], bool *has, struct ch_span val
 	if (*has)
 		return ch_fail(d, CH_ERR_DUPLICATE, at, "a key that is there twice" CLAUSE);
 	if (ch_hex_decode(to, 32, value) != CH_OK)
-		return ch_fail(d, CH_ERR_MALFORMED, at, "a hash has 64 hexadecimal digits" CLAUSE);
+		return ch_fail(d, CH_ERR_MALFORMED, at, "a hash, and a salt, has 64 hexadecimal digits" CLAUSE);
 	*has = true;
 	return CH_OK;
 }
@@ -135,6 +135,8 @@ static enum ch_err set_bundle(struct state *s, struct ch_span key, struct ch_spa
 	struct ch_rauc_manifest *m = s->m;
 	if (ch_span_eq(key, CH_SPAN_LIT("verity-hash")))
 		return set_hash(m->verity_hash, &s->has_hash, value, at, d);
+	if (ch_span_eq(key, CH_SPAN_LIT("verity-salt")))
+		return set_hash(m->verity_salt, &s->has_salt, value, at, d);
 	if (ch_span_eq(key, CH_SPAN_LIT("verity-size")))
 		return set_size(&m->verity_size, value, at, d);
 	if (!ch_span_eq(key, CH_SPAN_LIT("format")))
@@ -190,9 +192,9 @@ static enum ch_err check(const struct state *s, struct ch_diag *d)
 	if (m->compatible.n == 0)
 		return ch_fail(d, CH_ERR_MISSING, 0, "no compatible" CLAUSE);
 	const bool verity = m->format == CH_RAUC_VERITY;
-	if (s->has_hash != verity || (m->verity_size != 0) != verity)
+	if (s->has_hash != verity || s->has_salt != verity || (m->verity_size != 0) != verity)
 		return ch_fail(d, CH_ERR_MISSING, 0,
-			       "verity-hash and verity-size come with the format verity, and only with it" CLAUSE);
+			       "verity-hash, -salt and -size come with the format verity, and only with it" CLAUSE);
 	for (size_t i = 0; i < m->image_count; i++) {
 		if (m->image[i].filename.n == 0)
 			return ch_fail(d, CH_ERR_MISSING, 0, "an image without a filename" CLAUSE);
