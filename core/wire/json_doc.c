@@ -56,11 +56,12 @@ enum ch_err ch_json_doc_list(const struct ch_json_doc *t, size_t i, size_t min, 
 	return *count < min ? ch_json_doc_refuse(t, i, CH_ERR_MISSING, "the list is empty") : CH_OK;
 }
 
-enum ch_err ch_json_doc_object(const struct ch_json_doc *t, size_t i, const struct ch_json_doc_member *row,
-			       size_t count, void *to)
+enum ch_err ch_json_doc_members(const struct ch_json_doc *t, size_t i, const struct ch_json_doc_member *row,
+				size_t count, void *to, uint64_t *there)
 {
 	const struct ch_json *j = &t->j;
 	uint64_t seen = 0;
+	*there = 0;
 	if (ch_json_type(j, i) != CH_JSON_OBJECT)
 		return ch_json_doc_refuse(t, i, CH_ERR_MALFORMED, "an object is wanted here");
 	for (size_t name = ch_json_first(j, i); name != CH_JSON_NONE; name = ch_json_next(j, i, name + 1)) {
@@ -76,7 +77,16 @@ enum ch_err ch_json_doc_object(const struct ch_json_doc *t, size_t i, const stru
 		if (err != CH_OK)
 			return err;
 	}
-	return seen == ((uint64_t)1 << count) - 1
-		       ? CH_OK
-		       : ch_json_doc_refuse(t, i, CH_ERR_MISSING, "a member of the object is missing");
+	*there = seen;
+	return CH_OK;
+}
+
+enum ch_err ch_json_doc_object(const struct ch_json_doc *t, size_t i, const struct ch_json_doc_member *row,
+			       size_t count, void *to)
+{
+	uint64_t seen;
+	enum ch_err err = ch_json_doc_members(t, i, row, count, to, &seen);
+	if (err == CH_OK && seen != ((uint64_t)1 << count) - 1)
+		err = ch_json_doc_refuse(t, i, CH_ERR_MISSING, "a member of the object is missing");
+	return err;
 }

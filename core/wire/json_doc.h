@@ -38,5 +38,8 @@ struct ch_json_doc_member {
 /* An object of exactly these members: CH_ERR_MALFORMED, CH_ERR_UNKNOWN, CH_ERR_DUPLICATE, CH_ERR_MISSING, or what `take` says. */
 CH_MUST_USE enum ch_err ch_json_doc_object(const struct ch_json_doc *t, size_t i, const struct ch_json_doc_member *row,
 					   size_t count, void *to);
+/* The same where members may be missing: bit n of *there for row n that is there. CH_ERR_MISSING is the caller's. */
+CH_MUST_USE enum ch_err ch_json_doc_members(const struct ch_json_doc *t, size_t i, const struct ch_json_doc_member *row,
+					    size_t count, void *to, uint64_t *there);
 
 #endif

@@ -13,8 +13,8 @@ allowed() {
 	core/wire/*) echo core/base/ core/wire/ ;;
 	core/crypto/*) echo core/base/ core/crypto/ ;;
 	core/trust/*) echo core/ ;;
-	# Releases and archives are signed by roles of the fleet root, and proven by the log.
-	core/update/release* | core/update/archive*) echo core/base/ core/wire/ core/crypto/ core/trust/ core/update/ ;;
+	# Releases and archives are signed by roles of the fleet root, and proven by the log; rollouts choose devices by their tier.
+	core/update/release* | core/update/archive* | core/update/rollout*) echo core/base/ core/wire/ core/crypto/ core/trust/ core/update/ ;;
 	# The judge of a boot joins quote, log and IMA list; no parser includes it.
 	core/boot/appraise* | core/boot/reference*) echo core/base/ core/wire/ core/crypto/ core/boot/ core/os/ core/platform/ core/trust/ ;;
 	# A link sees the registers (boot/pcr.h), never another link's parsers.
