@@ -206,8 +206,9 @@ class Server:
         """role → pid of its processes that run now."""
         found = {}
         for child in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
-            name = Path(f"/proc/{child}/cmdline").read_text().rstrip("\0")
-            found[name.removeprefix("chainhold-")] = int(child)
+            with contextlib.suppress(FileNotFoundError):  # it ended since
+                name = Path(f"/proc/{child}/cmdline").read_text().rstrip("\0")
+                found[name.removeprefix("chainhold-")] = int(child)
         return found
 
     def __enter__(self):
