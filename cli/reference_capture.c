@@ -22,7 +22,8 @@ struct capture {
 	uint32_t pcrs;                   /* registers to write */
 	bool secure_boot;                /* PCR 7 is among them */
 	const char *database;            /* the one that put_database writes */
-	const struct ch_reference *over; /* only what these do not explain; NULL: everything */
+	const struct ch_reference *over; /* what these explain is left out; NULL: nothing is */
+	bool pinned;                     /* and the rest is written by its digest alone, without rules */
 };
 
 /* --- the words of systemd-pcrphase, for the search in the replay --- */
@@ -62,8 +63,10 @@ static enum role role_of(const struct capture *c, const struct ch_tcg_event *ev,
 {
 	if (!ev->extended || ev->pcr >= CH_PCR_COUNT || (c->pcrs >> ev->pcr & 1) == 0)
 		return ROLE_NONE;
-	if (c->over != NULL)
+	if (c->pinned)
 		return c->verdict->event[ev->n].by == CH_EXPLAINED_NOT ? ROLE_DIGEST : ROLE_NONE;
+	if (c->over != NULL && c->verdict->event[ev->n].by == CH_EXPLAINED_RELEASE)
+		return ROLE_NONE;
 	bool value = what->cover == CH_COVER_ALL || (what->cover == CH_COVER_PART && what->kind == CH_TCG_VARIABLE &&
 						     ch_span_eq(what->covered, what->value));
 	if (value && ev->pcr == 1 && ch_tcg_is_variable(what, &ch_efi_global_variable, "BootOrder"))
@@ -428,7 +431,7 @@ static void put_ima(struct capture *c)
 static void put_document(struct capture *c, const char *kind, const char *name)
 {
 	struct ch_json_wr *j = c->j;
-	bool ima = c->ev->ima.n > 0 && (c->pcrs >> 10 & 1) != 0 && (c->over == NULL || c->over->ima_judged);
+	bool ima = c->ev->ima.n > 0 && (c->pcrs >> 10 & 1) != 0 && (!c->pinned || c->over->ima_judged);
 	ch_json_object_begin(j);
 	ch_json_named_str(j, "format", "chainhold-reference/1");
 	ch_json_named_str(j, "kind", kind);
@@ -441,13 +444,13 @@ static void put_document(struct capture *c, const char *kind, const char *name)
 			ch_json_put_u64(j, pcr);
 	}
 	ch_json_array_end(j);
-	if (c->secure_boot && c->over == NULL)
+	if (c->secure_boot && !c->pinned)
 		put_secure_boot(c);
 	ch_json_name(j, "events");
 	ch_json_array_begin(j);
 	each(c, ROLE_DIGEST, put_digest);
 	ch_json_array_end(j);
-	if (c->over == NULL)
+	if (!c->pinned)
 		put_rules(c);
 	if (ima)
 		put_ima(c);
@@ -517,22 +520,20 @@ static int check_boot(const struct ch_boot_verdict *v)
 	return -1;
 }
 
-/* The words of systemd's phases, where no reference values give any. */
-static int phases_compile(struct cli_reference *r)
+/* The words of systemd's phases, as one more document: pinned values leave them to those that they are made over. */
+static int add_phases(struct cli_reference *r)
 {
-	struct ch_json_node node[64];
-	struct ch_json doc;
-	struct ch_ref_diag why;
-	struct ch_diag d;
-	if (ch_json_parse(&doc, CH_SPAN_LIT(PHASE_DOCUMENT), node, CH_COUNT_OF(node), &d) != CH_OK)
-		return CLI_IO;
-	size_t size = ch_reference_arena_size(&doc, 1);
-	r->arena = ch_calloc(size, 1);
-	struct ch_arena arena = ch_arena(r->arena, size);
-	return ch_reference_compile(&r->ref, &doc, 1, &arena, &why) == CH_OK ? -1 : CLI_IO;
+	if (r->paths.count == CH_REF_DOCS_MAX) {
+		cli_say("one document less with --over: %d are taken at once, and one is needed here", CH_REF_DOCS_MAX);
+		return CLI_USAGE;
+	}
+	ch_buf_append(&r->in[r->paths.count], CH_SPAN_LIT(PHASE_DOCUMENT));
+	r->paths.v[r->paths.count++] = "systemd's phases";
+	return -1;
 }
 
-static int capture(struct cli_evidence *e, const struct cli_reference *r, const struct options *o, uint32_t mask)
+static int capture(struct cli_evidence *e, const struct cli_reference *r, const struct options *o, uint32_t mask,
+		   bool over)
 {
 	static struct ch_boot_verdict verdict;
 	struct ch_diag d;
@@ -551,7 +552,8 @@ static int capture(struct cli_evidence *e, const struct cli_reference *r, const 
 	struct capture c = { .ev = &e->evidence, .verdict = &verdict, .j = &j, .pcrs = mask };
 	c.pcrs &= ch_quote_mask_any(&e->quote);
 	c.secure_boot = (c.pcrs >> 7 & 1) != 0;
-	c.over = r->paths.count > 0 ? &r->ref : NULL;
+	c.over = over ? &r->ref : NULL;
+	c.pinned = over && strcmp(o->kind, "pinned") == 0;
 	put_document(&c, o->kind, o->name);
 	ch_wr_u8(w, '\n');
 	return cli_out_end(CLI_HOLDS);
@@ -568,12 +570,13 @@ int cmd_reference_capture(int argc, char **argv)
 		{ "kind", "KIND", "baseline (default), release or pinned", CLI_VALUE, &o.kind },
 		{ "registers", "LIST", "PCRs to take, such as 0-7,14; default: all that are quoted", CLI_VALUE,
 		  &o.registers },
-		{ "over", "FILE", "with --kind pinned: only what these reference values do not explain; several times",
+		{ "over", "FILE",
+		  "leave out what these explain: a baseline over releases, pinned values over all of a class",
 		  CLI_VALUES, &r.paths },
 		CLI_EVIDENCE_OPTIONS(&e),
 	};
 	const struct cli_usage usage = {
-		.args = "--name NAME [--kind KIND] [--over FILE…] --msg FILE --sig FILE --pub FILE --eventlog FILE [--ima FILE]",
+		.args = "--name NAME [--kind KIND] [--over FILE]… --msg FILE --sig FILE --pub FILE --eventlog FILE [--ima FILE]",
 		.about =
 			"Makes reference values from a boot that you know to be good and prints them as JSON. The quote must hold and the\n"
 			"log must explain it. What differs between good devices of one class (boot order, disk GUIDs, MAC addresses)\n"
@@ -588,8 +591,9 @@ int cmd_reference_capture(int argc, char **argv)
 		cli_say("--name is missing: verdicts will say which reference values explained an event");
 		code = CLI_USAGE;
 	}
-	if (code < 0 && r.paths.count > 0 && strcmp(o.kind, "pinned") != 0) {
-		cli_say("--over goes with --kind pinned: a class's values say all that is good");
+	bool over = r.paths.count > 0;
+	if (code < 0 && over && strcmp(o.kind, "release") == 0) {
+		cli_say("--over goes with baseline and pinned: a release says all that it brings");
 		code = CLI_USAGE;
 	}
 	if (code < 0)
@@ -598,12 +602,14 @@ int cmd_reference_capture(int argc, char **argv)
 		code = cli_reference_read(&r);
 	if (code < 0)
 		code = cli_confine();
+	if (code < 0 && !(over && strcmp(o.kind, "pinned") == 0))
+		code = add_phases(&r);
 	if (code < 0)
-		code = r.paths.count > 0 ? cli_reference_compile(&r) : phases_compile(&r);
+		code = cli_reference_compile(&r);
 	if (code < 0)
 		code = cli_evidence_parse(&e);
 	if (code < 0)
-		code = capture(&e, &r, &o, mask);
+		code = capture(&e, &r, &o, mask, over);
 	cli_reference_clear(&r);
 	cli_evidence_clear(&e);
 	return code;

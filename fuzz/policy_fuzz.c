@@ -34,8 +34,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(d.rule == NULL && ch_name_valid(p.class));
 	struct ch_wr w = ch_wr(again, sizeof(again));
 	CHECK(ch_policy_put(&w, &p) == CH_OK);
-	/* Version 1 (its number is in byte 9) is written as version 2. */
-	CHECK(data[9] == 1 ? w.len == size + 4 : ch_span_eq(ch_wr_span(&w), ch_span(data, size)));
+	/* Older versions (the number is in byte 9) are written as version 3, which says more between the rule for tokens and the class. */
+	size_t more = data[9] == 1 ? 5 : data[9] == 2 ? 1 : 0, name = p.class.n + 1;
+	CHECK(w.len == size + more);
+	CHECK(ch_span_eq(ch_span(again + 10, 52), ch_span(data + 10, 52)));
+	CHECK(ch_span_eq(ch_span(again + w.len - name, name), ch_span(data + size - name, name)));
+	CHECK(more != 0 || ch_span_eq(ch_wr_span(&w), ch_span(data, size)));
 	check_chain(&p);
 	return 0;
 }

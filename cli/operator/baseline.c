@@ -96,8 +96,21 @@ static int fetch_generation(struct op_client *c, struct ch_buf *image, struct ch
 	return CLI_IO;
 }
 
-/* Writes the documents of a class in the generation in force to files doc-1.json, … and counts them. */
-static int fetch_references(struct op_client *c, const char *class, struct op_folder *f, unsigned *count)
+static bool is_release(struct ch_span text)
+{
+	char kind[16];
+	OP_AUTO_DOC struct op_doc d = { 0 };
+	size_t cap = ch_json_nodes_max(text.n);
+	d.node = ch_calloc(cap, sizeof(*d.node));
+	return ch_json_parse(&d.j, text, d.node, cap, NULL) == CH_OK &&
+	       strcmp(op_text(&d, 0, "kind", kind, sizeof(kind)), "release") == 0;
+}
+
+/*
+ * Writes the documents of a class in the generation in force to files doc-1.json, … and counts them: all, of which there must be
+ * some, or those of releases, of which there may be none.
+ */
+static int fetch_references(struct op_client *c, const char *class, bool releases, struct op_folder *f, unsigned *count)
 {
 	char name[32];
 	CH_AUTO_BUF struct ch_buf image = { 0 };
@@ -110,10 +123,12 @@ static int fetch_references(struct op_client *c, const char *class, struct op_fo
 	*count = 0;
 	while (code < 0 && *count < CH_REF_DOCS_MAX &&
 	       ch_generation_find(&items, CH_GENERATION_REFERENCE, ch_span_str(class), &item)) {
+		if (releases && !is_release(item.bytes))
+			continue;
 		(void)snprintf(name, sizeof(name), "doc-%u.json", ++*count);
 		code = op_file_make(f->fd, name, OP_SECRET, item.bytes);
 	}
-	if (code < 0 && *count == 0) {
+	if (code < 0 && *count == 0 && !releases) {
 		cli_say("the class '%s' has no reference values", class);
 		return CLI_FAILS;
 	}
@@ -123,16 +138,21 @@ static int fetch_references(struct op_client *c, const char *class, struct op_fo
 #define ARGS_MAX (24 + 2 * CH_REF_DOCS_MAX)
 #define OVER_MAX 96
 
-/* "--kind pinned --over doc-1.json …": only what the class does not explain. */
+/*
+ * "--over doc-1.json …": a baseline leaves to the releases of its class what they bring, or no other could follow them; with "--kind
+ * pinned" only what the class does not explain.
+ */
 static int add_over(struct op_client *c, struct capture *k, char **argv, size_t *n, char over[][OVER_MAX])
 {
 	static char kind[] = "--kind", pinned[] = "pinned", option[] = "--over";
 	unsigned count = 0;
-	int code = fetch_references(c, k->class, &k->folder, &count);
+	int code = fetch_references(c, k->class, !k->pinned, &k->folder, &count);
 	if (code >= 0)
 		return code;
-	argv[(*n)++] = kind;
-	argv[(*n)++] = pinned;
+	if (k->pinned) {
+		argv[(*n)++] = kind;
+		argv[(*n)++] = pinned;
+	}
 	for (unsigned i = 0; i < count; i++) {
 		(void)snprintf(over[i], OVER_MAX, "%s/doc-%u.json", k->folder.path, i + 1);
 		argv[(*n)++] = option;
@@ -170,8 +190,7 @@ static int capture(struct op_client *c, struct capture *k)
 		argv[n++] = option[i];
 		argv[n++] = k->file[i];
 	}
-	if (k->pinned)
-		code = add_over(c, k, argv, &n, over);
+	code = add_over(c, k, argv, &n, over);
 	return code < 0 ? op_run_chainhold(argv) : code;
 }
 
@@ -190,7 +209,8 @@ static int cmd_capture(int argc, char **argv)
 		.args = "--device DEVICE [--evidence N] [--name NAME] [--registers LIST] [--pinned]",
 		.about =
 			"Makes reference values from the stored evidence of a device that is known to be good,\n"
-			"and prints them. Look at them, then: chainhold baseline approve, or with --pinned: baseline pin.",
+			"without what the releases of its class explain, and prints them. Look at them, then: chainhold\n"
+			"baseline approve, or with --pinned: baseline pin.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt)
 	};
@@ -222,7 +242,7 @@ static int diff(struct op_client *c, const char *class, const char *file, bool j
 	unsigned count = 0;
 	int code = op_temp_make(&f);
 	if (code < 0)
-		code = fetch_references(c, class, &f, &count);
+		code = fetch_references(c, class, false, &f, &count);
 	if (code < 0) {
 		(void)snprintf(old, sizeof(old), "%s/doc-%u.json", f.path, count);
 		(void)snprintf(new, sizeof(new), "%s", file);

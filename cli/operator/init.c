@@ -207,6 +207,8 @@ static const char policy_text[] =
 	"on_break: {platform: quarantine, boot: quarantine, os: alert}\n"
 	"# How a quarantine ends: automatic (fresh evidence that affirms the chain) or two-operators.\n"
 	"release: automatic\n"
+	"# What a device in quarantine may fetch: refused (nothing) or assigned (the release that an operator gave to it alone).\n"
+	"mend: assigned\n"
 	"# What needs the signatures of two operators.\n"
 	"two_signatures: [device.decommission]\n"
 	"certificate: {lifetime: 30d}\n"

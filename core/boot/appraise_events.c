@@ -141,11 +141,26 @@ static void count_missing(const struct ch_boot_verdict *v, const struct ch_refer
 	}
 }
 
-/* Documents of one kind are alternatives (two firmware versions, two releases): one of them must be there with all it requires. */
+/* Whether a document of this kind explained an event that no other did before it. */
+static bool is_used(const struct ch_boot_verdict *v, const struct ch_reference *ref, enum ch_ref_kind kind)
+{
+	for (size_t i = 0; i < ref->event_count; i++) {
+		if (is_seen(v, i) && ref->doc[ref->event[i].doc].kind == kind)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Documents of one kind are alternatives (two firmware versions, two releases): one of them must be there with all it requires. A boot
+ * that its baseline explains whole needs no release: the first that is published must not break those that do not run it yet.
+ */
 static void judge_missing(struct ch_boot_verdict *v, const struct ch_reference *ref, enum ch_ref_kind kind)
 {
 	int missing[CH_REF_DOCS_MAX];
 	size_t best = CH_REF_DOCS_MAX;
+	if (kind == CH_REF_RELEASE && !is_used(v, ref, kind))
+		return;
 	count_missing(v, ref, missing);
 	for (size_t d = 0; d < ref->doc_count; d++) {
 		if (ref->doc[d].kind == kind && missing[d] >= 0 &&

@@ -4,11 +4,12 @@
 #include "core/base/rd.h"
 
 #define MAGIC     "chpolicy"
-#define VERSION   2
-#define VERSION_1 1 /* without a daily amount of evidence */
+#define VERSION   3
+#define VERSION_2 2 /* nothing is fetched in quarantine */
+#define VERSION_1 1 /* and without a daily amount of evidence */
 
-#define TOKEN_REFUSED 1
-#define TOKEN_ALLOWED 2
+#define REFUSED 1
+#define ALLOWED 2
 
 const char *ch_response_str(enum ch_response response)
 {
@@ -91,20 +92,24 @@ enum ch_err ch_policy_parse(struct ch_policy *p, struct ch_span image, struct ch
 	if (!r.bad && !ch_span_eq(magic, CH_SPAN_LIT(MAGIC)))
 		return ch_fail(d, CH_ERR_MALFORMED, 0, "not a policy image: it does not begin with chpolicy");
 	uint16_t version = ch_rd_be16(&r);
-	if (!r.bad && version != VERSION && version != VERSION_1)
-		return ch_fail(d, CH_ERR_UNSUPPORTED, sizeof(MAGIC) - 1, "the version of the image is neither 1 nor 2");
+	if (!r.bad && (version < VERSION_1 || version > VERSION))
+		return ch_fail(d, CH_ERR_UNSUPPORTED, sizeof(MAGIC) - 1, "the version of the image is not 1, 2 or 3");
 	body_parse(&r, &out);
 	uint8_t token = ch_rd_u8(&r);
 	out.daily_mib = version == VERSION_1 ? CH_POLICY_DAILY_DEFAULT : ch_rd_be32(&r);
+	uint8_t mend = version < VERSION ? REFUSED : ch_rd_u8(&r);
 	size_t name = ch_rd_u8(&r);
 	out.class = ch_rd_take(&r, name);
 	if (r.bad)
 		return ch_fail(d, CH_ERR_TRUNCATED, r.off, "the image ends early");
 	if (!ch_rd_done(&r))
 		return ch_fail(d, CH_ERR_TRAILING, r.off, "bytes after the class");
-	if (token != TOKEN_REFUSED && token != TOKEN_ALLOWED)
+	if (token != REFUSED && token != ALLOWED)
 		return ch_fail(d, CH_ERR_RANGE, 0, "the rule for tokens is 1 (refused) or 2 (allowed)");
-	out.token = token == TOKEN_ALLOWED;
+	if (mend != REFUSED && mend != ALLOWED)
+		return ch_fail(d, CH_ERR_RANGE, 0, "the rule for a release that mends is 1 (refused) or 2 (assigned)");
+	out.token = token == ALLOWED;
+	out.mend = mend == ALLOWED;
 	const char *rule = broken_rule(&out);
 	if (rule != NULL)
 		return ch_fail(d, CH_ERR_RANGE, 0, rule);
@@ -129,8 +134,9 @@ enum ch_err ch_policy_put(struct ch_wr *w, const struct ch_policy *p)
 	ch_wr_be32(w, p->lifetime);
 	ch_wr_be32(w, p->two_signatures);
 	ch_wr_u8(w, (uint8_t)p->ek);
-	ch_wr_u8(w, p->token ? TOKEN_ALLOWED : TOKEN_REFUSED);
+	ch_wr_u8(w, p->token ? ALLOWED : REFUSED);
 	ch_wr_be32(w, p->daily_mib);
+	ch_wr_u8(w, p->mend ? ALLOWED : REFUSED);
 	ch_wr_u8(w, (uint8_t)p->class.n);
 	ch_wr_put(w, p->class);
 	return w->bad ? CH_ERR_NOSPACE : CH_OK;

@@ -55,14 +55,15 @@ struct ch_policy {
 	bool token; /* enrolment by a one-time token, without a TPM, is allowed */
 	uint32_t
 		daily_mib; /* evidence that a device may send in a day, in MiB; its first piece of a day is always taken */
+	bool mend;         /* in quarantine it may fetch the release that an operator assigned to it alone */
 };
 
-#define CH_POLICY_IMAGE_MAX     (67 + CH_NAME_MAX)
+#define CH_POLICY_IMAGE_MAX     (68 + CH_NAME_MAX)
 #define CH_POLICY_DAILY_DEFAULT 64u /* also of images of version 1, which do not say it */
 #define CH_POLICY_DAILY_MAX     65536u
 
 /*
- * Reads an image, also one of version 1; `class` borrows from it. Total: what ch_policy_put() would not have written is refused.
+ * Reads an image, also one of version 1 or 2; `class` borrows from it. Total: what ch_policy_put() would not have written is refused.
  * CH_ERR_UNSUPPORTED for another version; CH_ERR_TRUNCATED, CH_ERR_TRAILING, CH_ERR_MALFORMED (not an image), CH_ERR_RANGE (a value that has no meaning).
  */
 CH_MUST_USE enum ch_err ch_policy_parse(struct ch_policy *p, struct ch_span image, struct ch_diag *d);

@@ -21,6 +21,7 @@ struct file {
 	uint32_t ek;
 	uint32_t token;
 	uint32_t daily_mib;
+	uint32_t mend;
 };
 
 #define AT(member) .offset = offsetof(struct file, member)
@@ -58,6 +59,7 @@ static const struct ch_conf_word ek_words[] = {
 	{ NULL, 0 },
 };
 static const struct ch_conf_word token_words[] = { { "refused", 0 }, { "allowed", 1 }, { NULL, 0 } };
+static const struct ch_conf_word mend_words[] = { { "refused", 0 }, { "assigned", 1 }, { NULL, 0 } };
 
 /* --- keys --- */
 
@@ -109,6 +111,7 @@ static const struct ch_conf_key file_keys[] = {
 	{ "on_break", CH_CONF_MAP, CH_CONF_REQUIRED, MAP(break_keys) },
 	{ "on_stale", CH_CONF_WORD, CH_CONF_OPTIONAL, AT(on_stale), .words = response_words },
 	{ "release", CH_CONF_WORD, CH_CONF_REQUIRED, AT(release), .words = release_words },
+	{ "mend", CH_CONF_WORD, CH_CONF_OPTIONAL, AT(mend), .words = mend_words },
 	{ "two_signatures", CH_CONF_SET, CH_CONF_REQUIRED, AT(two_signatures), .words = verb_words },
 	{ "certificate", CH_CONF_MAP, CH_CONF_REQUIRED, MAP(certificate_keys) },
 	{ "enrolment", CH_CONF_MAP, CH_CONF_REQUIRED, MAP(enrolment_keys) },
@@ -160,6 +163,7 @@ static struct ch_policy policy_of(const struct file *f)
 		.ek = (enum ch_ek_rule)f->ek,
 		.token = f->token == 1,
 		.daily_mib = f->daily_mib,
+		.mend = f->mend == 1,
 	};
 	for (size_t i = 0; i < CH_LINK_COUNT; i++) {
 		p.on_break[i] = (enum ch_response)f->on_break[i];
@@ -260,6 +264,7 @@ void ch_class_put(struct ch_wr *w, const struct ch_policy *p)
 	}
 	line_put(w, "on_stale: ", ch_response_str(p->on_stale));
 	line_put(w, "release: ", p->release == CH_RELEASE_AUTOMATIC ? "automatic" : "two-operators");
+	line_put(w, "mend: ", p->mend ? "assigned" : "refused");
 	ch_wr_str(w, "two_signatures: ");
 	set_put(w, p->two_signatures, verb_words);
 	duration_line(w, "certificate:\n  lifetime: ", p->lifetime);

@@ -57,6 +57,8 @@ static struct refusal admit_device(const struct conn *c, uint16_t caller)
 	for (size_t i = 0; i < CH_COUNT_OF(needs); i++)
 		if ((caller & needs[i].caller) != 0 && ch_state_admits((enum ch_state)c->who.state, needs[i].access))
 			return ADMITTED;
+	if ((caller & CH_CALLER_MEND) != 0 && (c->who.pending & CH_VIEW_MENDS) != 0)
+		return ADMITTED;
 	return REFUSE(403, "state", "the state of this device does not admit this request", false);
 }
 

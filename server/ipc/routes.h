@@ -32,11 +32,11 @@
 	X(RENEW, DEVICES, "POST", "/v1/renew", CH_CALLER_RENEW, CH_ROUTE_JSON_MAX, VERIFY)                        \
 	X(DEVICE_STATUS, DEVICES, "GET", "/v1/status", CH_CALLER_ATTEST, 0, READER)                               \
 	X(FLEET_ROOT, DEVICES, "GET", "/v1/fleet-root/*", CH_CALLER_ANY, 0, READER)                               \
-	X(UPDATE, DEVICES, "GET", "/v1/update", CH_CALLER_FULL, 0, READER)                                        \
-	X(RELEASE, DEVICES, "GET", "/v1/releases/*", CH_CALLER_FULL, 0, READER)                                   \
-	X(RELEASE_PROOF, DEVICES, "GET", "/v1/releases/*/proof", CH_CALLER_FULL, 0, READER)                       \
+	X(UPDATE, DEVICES, "GET", "/v1/update", CH_CALLER_UPDATE, 0, READER)                                      \
+	X(RELEASE, DEVICES, "GET", "/v1/releases/*", CH_CALLER_UPDATE, 0, READER)                                 \
+	X(RELEASE_PROOF, DEVICES, "GET", "/v1/releases/*/proof", CH_CALLER_UPDATE, 0, READER)                     \
 	X(FEEDBACK, DEVICES, "POST", "/v1/update/*/feedback", CH_CALLER_ATTEST, 8192, VERIFY)                     \
-	X(ARTIFACT, DEVICES, "GET", "/artifacts/*", CH_CALLER_FULL, 0, READER)                                    \
+	X(ARTIFACT, DEVICES, "GET", "/artifacts/*", CH_CALLER_UPDATE, 0, READER)                                  \
 	CH_ROUTES_EST(X, EST_CACERTS, "GET", "cacerts", CH_CALLER_ANY, 0)                                         \
 	CH_ROUTES_EST(X, EST_CSRATTRS, "GET", "csrattrs", CH_CALLER_ANY, 0)                                       \
 	CH_ROUTES_EST(X, EST_ENROL, "POST", "simpleenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)                      \
@@ -91,6 +91,8 @@ enum ch_listener { CH_LISTENER_DEVICES, CH_LISTENER_OPERATORS, CH_LISTENER_PUBLI
 #define CH_CALLER_ATTEST 0x0100u /* a device whose state admits it: enum ch_access of core/trust/lifecycle.h */
 #define CH_CALLER_RENEW  0x0200u
 #define CH_CALLER_FULL   0x0400u
+#define CH_CALLER_MEND   0x1000u /* a device in quarantine that may fetch what mends it (CH_VIEW_MENDS) */
+#define CH_CALLER_UPDATE (CH_CALLER_FULL | CH_CALLER_MEND)
 #define CH_CALLER_EST \
 	0x0800u /* whoever can be asked for a certificate by EST; who that is, is judged with the request */
 #define CH_CALLER_OPERATORS 0x003eu /* every role of an operator */

@@ -20,6 +20,7 @@ enum ch_view_kind { CH_VIEW_FREE, CH_VIEW_DEVICE, CH_VIEW_OPERATOR };
 #define CH_VIEW_PENDING_REATTEST 0x01 /* an operator wants fresh evidence */
 #define CH_VIEW_PENDING_RENEW    0x02 /* a new certificate is waited for */
 #define CH_VIEW_PENDING_UPDATE   0x04 /* a release is offered and not yet installed */
+#define CH_VIEW_MENDS            0x08 /* in quarantine, and may fetch the release that is to mend it */
 #define CH_VIEW_REVOKED          0x80 /* this certificate is revoked, whatever the state of its device */
 
 struct ch_view_record {

@@ -26,6 +26,7 @@ static bool deployment_take(struct ch_query *q, struct ch_deployment *u)
 	u->state = (enum ch_update_state)ch_sql_int(q, 3);
 	u->reset = ch_sql_int(q, 4);
 	u->measured = ch_sql_bytes(q, 6).n == sizeof(u->reference);
+	u->rollout = ch_sql_int(q, 7);
 	(void)ch_span_copy(u->sha256, sizeof(u->sha256), ch_sql_bytes(q, 5));
 	(void)ch_span_copy(u->reference, sizeof(u->reference), ch_sql_bytes(q, 6));
 	return true;

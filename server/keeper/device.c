@@ -92,12 +92,19 @@ static uint8_t class_index(const struct ch_keeper *k, const struct ch_device *d)
 	return (uint8_t)i;
 }
 
+/* The release that is to mend it: an operator gave it to this one device, and the policy of its class lets it through. */
+static bool mends(const struct ch_keeper *k, const struct ch_device *d, const struct ch_deployment *u)
+{
+	const struct ch_policy *p = ch_kp_policy(k, ch_span_str(d->class));
+	return d->state == CH_STATE_QUARANTINED && u->rollout == 0 && p != NULL && p->mend;
+}
+
 static uint8_t pending_of(struct ch_keeper *k, const struct ch_device *d, bool revoked)
 {
 	struct ch_deployment u;
 	bool update = ch_kp_deployment_last(k, d->seq, &u) && ch_update_wanted(u.state);
 	return (uint8_t)((d->reattest ? CH_VIEW_PENDING_REATTEST : 0) | (update ? CH_VIEW_PENDING_UPDATE : 0) |
-			 (revoked ? CH_VIEW_REVOKED : 0));
+			 (update && mends(k, d, &u) ? CH_VIEW_MENDS : 0) | (revoked ? CH_VIEW_REVOKED : 0));
 }
 
 static void publish(struct ch_keeper *k, const struct ch_device *d, struct ch_span sha256, int64_t not_after,

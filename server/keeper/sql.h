@@ -301,10 +301,10 @@
 	  "slot, reason, reset, evidence, rollout, action) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, '', "            \
 	  "'', -1, 0, $8, $9)")                                                                                        \
 	X(DEPLOYMENT_GET,                                                                                              \
-	  "SELECT d.seq, d.device, d.release, d.state, d.reset, r.sha256, r.reference FROM deployment d "              \
+	  "SELECT d.seq, d.device, d.release, d.state, d.reset, r.sha256, r.reference, d.rollout FROM deployment d "   \
 	  "JOIN release r ON r.tenant = d.tenant AND r.seq = d.release WHERE d.tenant = $1 AND d.seq = $2")            \
 	X(DEPLOYMENT_LAST,                                                                                             \
-	  "SELECT d.seq, d.device, d.release, d.state, d.reset, r.sha256, r.reference FROM deployment d "              \
+	  "SELECT d.seq, d.device, d.release, d.state, d.reset, r.sha256, r.reference, d.rollout FROM deployment d "   \
 	  "JOIN release r ON r.tenant = d.tenant AND r.seq = d.release WHERE d.tenant = $1 AND d.device = "            \
 	  "$2 ORDER BY d.seq DESC LIMIT 1")                                                                            \
 	X(DEPLOYMENT_WANTED, "SELECT DISTINCT device FROM deployment WHERE tenant = $1 AND state IN ($2, $3)")         \

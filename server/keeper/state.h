@@ -502,6 +502,7 @@ struct ch_deployment {
 	uint8_t sha256[32];    /* of the release's file */
 	uint8_t reference[32]; /* of its reference values */
 	bool measured;         /* it has some */
+	int64_t rollout;       /* that it is a part of; 0: an operator gave it to this device alone */
 };
 
 /* The newest of a device; false if it never had one. */

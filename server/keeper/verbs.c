@@ -189,6 +189,8 @@ static void policy_run(struct ch_keeper *k, struct ch_act *a)
 	if (ch_kp_classes_load(k) != CH_OK)
 		k->env.fatal(k->env.ctx, "a policy in the store cannot be read");
 	ch_kp_generation_compose(k);
+	/* What those in quarantine may fetch. */
+	ch_kp_deployments_publish(k);
 }
 
 /* --- who may enrol --- */

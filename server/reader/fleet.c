@@ -145,6 +145,7 @@ static void put_policy(struct ch_json_wr *j, struct ch_span image)
 	ch_json_named_u64(j, "interval", p.interval);
 	ch_json_named_u64(j, "daily_mib", p.daily_mib);
 	ch_json_named_str(j, "release", p.release == CH_RELEASE_AUTOMATIC ? "automatic" : "two-operators");
+	ch_json_named_str(j, "mend", p.mend ? "assigned" : "refused");
 	ch_json_name(j, "two_signatures");
 	ch_json_array_begin(j);
 	for (size_t i = 0; i < CH_VERB_COUNT; i++) {

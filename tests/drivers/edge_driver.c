@@ -3,7 +3,7 @@
  * Starts a real chainhold-edge and plays everybody it talks to: main, verify, keeper, reader. Commands come as lines on standard
  * input, answers leave as lines on standard output; test_edge*.py drives it.
  *   edge_driver EDGE CONFIG-FILE      first line out: "ports DEVICES OPERATORS PUBLIC PID"
- *   device SHA256 ID STATE | operator SHA256 ROLE | revoke SHA256    into the fleet view
+ *   device SHA256 ID STATE | mends SHA256 ID | operator SHA256 ROLE | revoke SHA256    into the fleet view
  *   generation N      of the view: 0 is "the keeper has told nothing yet"
  *   reload CONFIG-FILE
  *   cut ID            → "cut CLOSED"
@@ -15,6 +15,7 @@
  */
 #include "core/base/text.h"
 #include "core/crypto/hash.h"
+#include "core/trust/lifecycle.h"
 #include "core/wire/json.h"
 #include "host/base/file.h"
 #include "host/sys/loop.h"
@@ -194,6 +195,11 @@ static void on_device(char **a)
 	put_record(a[1], a[2], CH_VIEW_DEVICE, (uint8_t)atoi(a[3]), 0, 0);
 }
 
+static void on_mends(char **a)
+{
+	put_record(a[1], a[2], CH_VIEW_DEVICE, CH_STATE_QUARANTINED, 0, CH_VIEW_MENDS);
+}
+
 static void on_operator(char **a)
 {
 	put_record(a[1], NULL, CH_VIEW_OPERATOR, 0, (uint8_t)atoi(a[2]), 0);
@@ -296,7 +302,7 @@ static const struct {
 	{ "device", 4, on_device }, { "operator", 3, on_operator }, { "revoke", 2, on_revoke },
 	{ "cut", 2, on_cut },       { "reload", 2, on_reload },     { "generation", 2, on_generation },
 	{ "event", 4, on_event },   { "silent", 3, on_silent },     { "lose", 2, on_lose },
-	{ "peer", 2, on_peer },     { "stop", 2, on_stop },
+	{ "peer", 2, on_peer },     { "stop", 2, on_stop },         { "mends", 3, on_mends },
 };
 
 static void run(char *line)

@@ -119,6 +119,10 @@ class Edge:
         self.say("device", identity.sha256, identity.device, state)
         return identity
 
+    def mends(self, identity):
+        """In quarantine, and let fetch what mends it."""
+        self.say("mends", identity.sha256, identity.device)
+
     def operator(self, identity, role=ADMIN):
         self.say("operator", identity.sha256, role)
         return identity

@@ -22,7 +22,7 @@ def edge(ca, tmp_path_factory):
 @pytest.fixture(scope="module")
 def who(ca):
     return {n: ca.issue(n) for n in ("trusted", "enrolled", "quarantined", "decommissioned", "revoked", "unknown", "admin", "viewer",
-                                     "cut", "second")}
+                                     "cut", "second", "mends")}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,6 +30,7 @@ def view(edge, who):
     for name, state in (("trusted", TRUSTED), ("enrolled", ENROLLED), ("quarantined", QUARANTINED),
                         ("decommissioned", DECOMMISSIONED), ("revoked", REVOKED), ("cut", TRUSTED), ("second", TRUSTED)):
         edge.device(who[name], state)
+    edge.mends(who["mends"])
     edge.operator(who["admin"], ADMIN)
     edge.operator(who["viewer"], VIEWER)
 
@@ -51,6 +52,14 @@ def test_states_and_requests_of_devices(edge, who, name, path, status):
         if status == 200 and name:
             told = json.loads(a[2])
             assert (told["device"], told["certificate"]) == (who[name].device, who[name].sha256)
+
+
+@pytest.mark.parametrize("path", [
+    "/v1/update", f"/v1/releases/{'a' * 64}", f"/v1/releases/{'a' * 64}/proof", f"/artifacts/{'a' * 64}"])
+def test_in_quarantine_a_release_is_fetched_only_to_mend(edge, who, path):
+    for name, status in (("trusted", 200), ("quarantined", 403), ("mends", 200)):
+        with Client(edge, "devices", who[name]) as c:
+            assert c.ask("GET", path)[0] == status, name
 
 
 def test_operators_need_a_certificate(edge):

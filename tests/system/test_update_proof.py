@@ -3,7 +3,6 @@
 
 import copy
 import hashlib
-import json
 
 import pytest
 
@@ -35,22 +34,20 @@ class World(Releases):
             log.find(2, text=b"payload").digests[0x000B] = hashlib.sha256(version.encode()).digest()
         return log
 
-    def prepare(self):
-        baseline = json.loads(self.server.cli("baseline", "capture", "--device", self.id))
-        own = self.log.find(2, text=b"payload").digests[0x000B].hex()
-        payload = next(e for e in baseline["events"] if e["pcr"] == 2 and e["digests"]["sha256"] == own)
-        baseline["events"].remove(payload)
-        self.server.cli("baseline", "approve", "--class", "gateway", "--reason", "test", self.file("base", json.dumps(baseline).encode()))
-        for n, version in enumerate(["1.0.0", "2.0.0"]):
-            event = {**payload, "required": True}
-            if n:
-                event["digests"] = {"sha256": hashlib.sha256(version.encode()).hexdigest()}
-            note = self.note([FILE], version=version, sequence=n + 1, floor=n + 1,
-                             reference={**self.reference("gateway-os", version, events=[event]), "pcrs": [2]})
-            status, answer = self.publish_release(note)
-            assert status == 200, answer
-            self.release[version] = note
-        self.server.cli("release", "upload", self.file("data", DATA))
+    def baseline(self):
+        """Captures and approves what the device shows; returns its text and digest."""
+        file = self.file("base", self.server.cli("baseline", "capture", "--device", self.id).encode())
+        self.server.cli("baseline", "approve", "--class", "gateway", "--reason", "test", file)
+        return file.read_text(), self.sha256(file)
+
+    def publish_version(self, version, sequence):
+        found = self.boot_of(version).find(2, text=b"payload")
+        event = {"pcr": 2, "type": found.kind, "digests": {"sha256": found.digests[0x000B].hex()}, "required": True}
+        note = self.note([FILE], version=version, sequence=sequence, floor=sequence,
+                         reference={**self.reference("gateway-os", version, events=[event]), "pcrs": [2]})
+        status, answer = self.publish_release(note)
+        assert status == 200, answer
+        self.release[version] = note
 
     def deployment(self):
         return self.server.get(f"/api/v1/deployments?device={self.id}")["deployments"][0]
@@ -70,10 +67,23 @@ def world(tmp_path_factory):
         one.server.stop()
 
 
+def test_the_first_release_breaks_no_device_that_its_baseline_explains(world):
+    world.whole, world.old = world.baseline()
+    assert world.gateway.attest()["chain"] == "affirming"
+    world.publish_version("2.0.0", 2)
+    assert world.gateway.attest()["chain"] == "affirming" and world.link() == "none"
+
+
 def test_what_runs_is_known_by_measurement(world):
-    world.prepare()
+    """A baseline that is captured again leaves to the release what it brings, so that another can follow."""
+    world.publish_version("1.0.0", 1)
+    rest, new = world.baseline()
+    own = world.log.find(2, text=b"payload").digests[0x000B].hex()
+    assert own in world.whole and own not in rest and new != world.old
+    world.server.cli("baseline", "retire", "--class", "gateway", "--reason", "test", world.old)
     assert world.gateway.attest()["chain"] == "affirming"
     assert world.link() == "affirming"
+    world.server.cli("release", "upload", world.file("data", DATA))
 
 
 def test_what_it_still_runs_does_not_prove_what_it_is_offered(world):

@@ -20,6 +20,7 @@ static int setup(void **state)
 		.ek = CH_EK_ANY_ROOT,
 		.token = true,
 		.daily_mib = 64,
+		.mend = true,
 	};
 	for (size_t i = 0; i < CH_LINK_COUNT; i++) {
 		policy.on_break[i] = (enum ch_response)(1 + i % 4);
@@ -53,7 +54,7 @@ static void what_was_written_is_read(void **state)
 	(void)state;
 	struct ch_policy p;
 	struct ch_span in = put();
-	assert_int_equal(in.n, 67 + 7);
+	assert_int_equal(in.n, 68 + 7);
 	assert_int_equal(ch_policy_parse(&p, in, NULL), CH_OK);
 	assert_true(ch_span_eq(p.class, policy.class));
 	assert_int_equal(p.required, policy.required);
@@ -67,25 +68,35 @@ static void what_was_written_is_read(void **state)
 	assert_int_equal(p.ek, CH_EK_ANY_ROOT);
 	assert_true(p.token);
 	assert_int_equal(p.daily_mib, 64);
+	assert_true(p.mend);
 }
 
-/* What a store of the first release has. */
-static void an_image_of_version_1_is_read(void **state)
+/* What older stores have: an image of version 3 without what came between byte `from` and the class. */
+static void an_image_of_an_older_version_is_read(void **state)
 {
 	(void)state;
-	struct ch_policy p;
-	uint8_t old[CH_POLICY_IMAGE_MAX];
-	policy.daily_mib = 7;
-	struct ch_span in = put();
-	struct ch_wr w = ch_wr(old, sizeof(old));
-	ch_wr_put(&w, ch_span_sub(in, 0, 62));
-	ch_wr_put(&w, ch_span_sub(in, 66, in.n - 66));
-	old[9] = 1;
-	assert_int_equal(ch_policy_parse(&p, ch_wr_span(&w), NULL), CH_OK);
-	assert_true(ch_span_eq(p.class, policy.class));
-	assert_int_equal(p.daily_mib, CH_POLICY_DAILY_DEFAULT);
-	for (size_t n = 0; n < w.len; n++)
-		assert_int_equal(refused(ch_span(old, n)), CH_ERR_TRUNCATED);
+	static const struct {
+		uint8_t version;
+		size_t from;
+		uint32_t daily_mib;
+	} row[] = { { 1, 62, CH_POLICY_DAILY_DEFAULT }, { 2, 66, 7 } };
+	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
+		struct ch_policy p;
+		uint8_t old[CH_POLICY_IMAGE_MAX];
+		policy.daily_mib = 7;
+		policy.mend = true;
+		struct ch_span in = put();
+		struct ch_wr w = ch_wr(old, sizeof(old));
+		ch_wr_put(&w, ch_span_sub(in, 0, row[i].from));
+		ch_wr_put(&w, ch_span_sub(in, 67, in.n - 67));
+		old[9] = row[i].version;
+		assert_int_equal(ch_policy_parse(&p, ch_wr_span(&w), NULL), CH_OK);
+		assert_true(ch_span_eq(p.class, policy.class));
+		assert_int_equal(p.daily_mib, row[i].daily_mib);
+		assert_false(p.mend);
+		for (size_t n = 0; n < w.len; n++)
+			assert_int_equal(refused(ch_span(old, n)), CH_ERR_TRUNCATED);
+	}
 }
 
 static void the_longest_fits(void **state)
@@ -134,7 +145,9 @@ static void another_magic_or_version_is_refused(void **state)
 	image[0] ^= 1;
 	assert_int_equal(refused(in), CH_ERR_MALFORMED);
 	image[0] ^= 1;
-	image[9] = 3;
+	image[9] = 4;
+	assert_int_equal(refused(in), CH_ERR_UNSUPPORTED);
+	image[9] = 0;
 	assert_int_equal(refused(in), CH_ERR_UNSUPPORTED);
 }
 
@@ -218,7 +231,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_was_written_is_read, setup),
-		cmocka_unit_test_setup(an_image_of_version_1_is_read, setup),
+		cmocka_unit_test_setup(an_image_of_an_older_version_is_read, setup),
 		cmocka_unit_test_setup(the_longest_fits, setup),
 		cmocka_unit_test_setup(every_cut_is_truncated_and_a_trailing_byte_refused, setup),
 		cmocka_unit_test_setup(no_flipped_bit_reads_as_the_same, setup),

@@ -57,6 +57,15 @@ static void the_example_becomes_its_image(void **state)
 	assert_int_equal(p.ek, CH_EK_ANY_ROOT);
 	assert_true(p.token);
 	assert_int_equal(p.daily_mib, CH_POLICY_DAILY_DEFAULT);
+	assert_false(p.mend);
+}
+
+static void what_mends_is_said(void **state)
+{
+	(void)state;
+	static const char text[] = FILE_TEXT "mend: assigned\n";
+	assert_true(policy_of(text).mend);
+	refused_with("release: automatic", "release: automatic\nmend: yes", 6, "refused, assigned");
 }
 
 static void the_evidence_of_a_day_has_bounds(void **state)
@@ -135,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_becomes_its_image),
 		cmocka_unit_test(the_evidence_of_a_day_has_bounds),
+		cmocka_unit_test(what_mends_is_said),
 		cmocka_unit_test(an_image_goes_back_to_a_file_of_the_same_image),
 		cmocka_unit_test(it_fails_closed),
 		cmocka_unit_test(times_go_together),
