@@ -359,6 +359,8 @@ static const struct cli_cmd command[] = {
 	{ "server", "make the server's own certificate anew", cmd_ca_server },
 	{ "rollover", "another root beside the old one, or another issuing CA", cmd_ca_rollover },
 	{ "show", "show the CAs of a server", cmd_ca_show },
+	{ "backup", "seal a root, or the CAs of a server, into one file", cmd_ca_backup },
+	{ "restore", "put a backup back", cmd_ca_restore },
 	{ "import-easyrsa", "take over an EasyRSA 3 CA", cmd_import_easyrsa },
 };
 

@@ -15,7 +15,14 @@ int cmd_ca_request(int argc, char **argv);
 int cmd_ca_install(int argc, char **argv);
 int cmd_ca_server(int argc, char **argv);
 int cmd_ca_show(int argc, char **argv);
+/* of either: ca_backup.c, ca_restore.c */
+int cmd_ca_backup(int argc, char **argv);
+int cmd_ca_restore(int argc, char **argv);
 
+/* True for a server that was never started: nothing but what init made has a certificate of the CA that init made. */
+bool ca_server_is_fresh(const struct op_ceremony *c);
+/* The certificates of a fresh server and of its first operator anew, by the CA that is now in its folder. -1 to go on. */
+int ca_reissue(const struct op_ceremony *c, struct op_transcript *t);
 /* The request of the next issuing CA of an opened server's folder, into the new file `out`. The exit code. */
 int ca_request(struct op_ceremony *c, const char *name, const char *out);
 

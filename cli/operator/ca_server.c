@@ -380,6 +380,16 @@ static int reissue(const struct op_ceremony *c, bool people, struct op_transcrip
 	return code < 0 && people ? people_again(c, &trust, k.key, t) : code;
 }
 
+int ca_reissue(const struct op_ceremony *c, struct op_transcript *t)
+{
+	return reissue(c, true, t);
+}
+
+bool ca_server_is_fresh(const struct op_ceremony *c)
+{
+	return !op_ceremony_has(c, "state/store/chainhold.db") && !op_ceremony_has(c, SIGNER "tree");
+}
+
 /* --- install --- */
 
 static int steps(struct install *in, struct op_transcript *t)

@@ -96,39 +96,39 @@ int op_ceremony_secret(const struct op_ceremony *c, const char *name, struct ch_
 
 /* --- keys --- */
 
-static int ask_twice(struct ch_buf *to)
+static int ask_twice(const char *prompt, struct ch_buf *to)
 {
 	CH_AUTO_BUF struct ch_buf again = { 0 };
-	bool good = op_secret_ask("Passphrase for the new key: ", to) && op_secret_ask("The same once more: ", &again);
+	bool good = op_secret_ask(prompt, to) && op_secret_ask("The same once more: ", &again);
 	bool same = good && to->n > 0 && ch_span_eq(ch_buf_span(to), ch_buf_span(&again));
 	ch_wipe(again.p, again.cap);
 	if (same)
 		return -1;
 	cli_say(good ? "the two are not the same, or empty: nothing was made"
-		     : "a key file is encrypted, and there is no terminal to ask at: --passphrase FILE, or --plain");
+		     : "there is no terminal to ask for a passphrase at: name a file with it");
 	return CLI_USAGE;
 }
 
-static int passphrase(const struct op_ceremony *c, struct ch_buf *to)
+int op_passphrase_new(const char *file, const char *prompt, struct ch_buf *to)
 {
-	if (c->passphrase == NULL)
-		return ask_twice(to);
-	if (ch_file_read_private(to, c->passphrase, OP_SECRET_MAX) != CH_OK) {
-		cli_say("%s: a passphrase is in a file of yours to which nobody else has rights", c->passphrase);
+	if (file == NULL)
+		return ask_twice(prompt, to);
+	if (ch_file_read_private(to, file, OP_SECRET_MAX) != CH_OK) {
+		cli_say("%s: a passphrase is in a file of yours to which nobody else has rights", file);
 		return CLI_IO;
 	}
 	if (to->n > 0 && to->p[to->n - 1] == '\n')
 		to->n--;
 	if (to->n > 0)
 		return -1;
-	cli_say("%s: there is no passphrase in it", c->passphrase);
+	cli_say("%s: there is no passphrase in it", file);
 	return CLI_USAGE;
 }
 
 static int make_file(const struct op_ceremony *c, const char *file)
 {
 	CH_AUTO_BUF struct ch_buf pem = { 0 }, secret = { 0 };
-	int code = c->plain ? -1 : passphrase(c, &secret);
+	int code = c->plain ? -1 : op_passphrase_new(c->passphrase, "Passphrase for the new key: ", &secret);
 	if (code >= 0)
 		return code;
 	EVP_PKEY *key = op_key_new(OP_KEY_P256);

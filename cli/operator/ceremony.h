@@ -39,6 +39,11 @@ int op_ceremony_put(const struct op_ceremony *c, const char *name, bool is_publi
  */
 int op_ceremony_secret(const struct op_ceremony *c, const char *name, struct ch_buf *to);
 
+/*
+ * The passphrase of something new: of the file, or (NULL) asked for twice at the terminal. The caller wipes all `cap` bytes. -1 to go on.
+ */
+int op_passphrase_new(const char *file, const char *prompt, struct ch_buf *to);
+
 /* A private key: the file FOLDER/NAME.key, or one in a token whose URI is in FOLDER/NAME.uri. */
 struct op_ca_key {
 	struct op_signer signer;

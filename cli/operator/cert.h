@@ -58,6 +58,8 @@ void op_certs_clear(struct op_certs *c);
 #define OP_AUTO_CERTS __attribute__((cleanup(op_certs_clear)))
 /* Reads all that are in the file, one at least, each one a certificate whose signature fits what it is; errors are told. -1 to go on. */
 int op_certs_read(struct op_certs *c, const char *path);
+/* The same of a text that was read; `path` is its name in messages. */
+int op_certs_take(struct op_certs *c, struct ch_span pem, const char *path);
 /* Puts one at the end, with a reference of its own, unless it is there already. False if there is no room. */
 CH_MUST_USE bool op_certs_add(struct op_certs *c, X509 *x);
 CH_MUST_USE bool op_certs_pem(struct ch_buf *to, const struct op_certs *c);

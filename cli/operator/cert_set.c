@@ -44,7 +44,7 @@ static int no_password(char *to, int size, int rwflag, void *own)
 	return -1;
 }
 
-static int take_all(struct op_certs *c, struct ch_span pem, const char *path)
+int op_certs_take(struct op_certs *c, struct ch_span pem, const char *path)
 {
 	BIO *in = pem.n <= INT_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
 	bool good = in != NULL, end = false;
@@ -66,7 +66,7 @@ int op_certs_read(struct op_certs *c, const char *path)
 {
 	CH_AUTO_BUF struct ch_buf pem = { 0 };
 	int code = cli_read(&pem, path);
-	return code < 0 ? take_all(c, ch_buf_span(&pem), path) : code;
+	return code < 0 ? op_certs_take(c, ch_buf_span(&pem), path) : code;
 }
 
 bool op_certs_pem(struct ch_buf *to, const struct op_certs *c)

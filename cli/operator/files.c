@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,4 +47,44 @@ int op_folder_make(int dir, const char *path, enum op_secret secret)
 	if (mkdirat(dir, path, mode) != 0 || fchmodat(dir, path, mode, 0) != 0)
 		return failed(path);
 	return -1;
+}
+
+static bool sync_folder_of(const char *path)
+{
+	char folder[4096];
+	const char *slash = strrchr(path, '/');
+	(void)snprintf(folder, sizeof(folder), "%.*s",
+		       slash == NULL   ? 1
+		       : slash == path ? 1
+				       : (int)(slash - path),
+		       slash == NULL ? "." : path);
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool good = dir >= 0 && fsync(dir) == 0;
+	if (dir >= 0)
+		(void)close(dir);
+	return good;
+}
+
+int op_rename_new(const char *from, const char *to)
+{
+	bool good = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0;
+	return good && sync_folder_of(to) ? -1 : failed(to);
+}
+
+int op_file_make_whole(const char *path, struct ch_span bytes)
+{
+	char fresh[4096];
+	int n = snprintf(fresh, sizeof(fresh), "%s.new", path);
+	if (n < 0 || (size_t)n >= sizeof(fresh)) {
+		errno = ENAMETOOLONG;
+		return failed(path);
+	}
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	bool good = fd >= 0 && fchmod(fd, 0600) == 0 && write_all(fd, bytes) && fsync(fd) == 0;
+	int code = good ? op_rename_new(fresh, path) : failed(fresh);
+	if (fd >= 0)
+		(void)close(fd);
+	if (code >= 0 && fd >= 0)
+		(void)unlink(fresh);
+	return code;
 }

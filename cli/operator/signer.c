@@ -35,7 +35,7 @@ static int read_private(struct ch_buf *to, const char *path, size_t max)
 	return CLI_IO;
 }
 
-static int passphrase_of(struct ch_buf *to, const char *path, const char *file)
+int op_passphrase_of(struct ch_buf *to, const char *path, const char *file)
 {
 	char prompt[512];
 	if (file != NULL) {
@@ -62,7 +62,7 @@ static int decrypt(struct op_signer *s, const char *passphrase_file)
 	CH_AUTO_BUF struct ch_buf secret = { 0 };
 	CH_AUTO_BUF struct ch_buf sealed = s->pem;
 	s->pem = (struct ch_buf){ 0 };
-	int code = passphrase_of(&secret, s->name, passphrase_file);
+	int code = op_passphrase_of(&secret, s->name, passphrase_file);
 	enum ch_err err = code < 0 ? ch_sign_pem_decrypt(&s->pem, ch_buf_span(&sealed), ch_buf_span(&secret)) : CH_OK;
 	ch_wipe(secret.p, secret.cap);
 	if (err == CH_ERR_UNTRUSTED)

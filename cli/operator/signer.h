@@ -14,6 +14,9 @@ struct op_signer {
 	struct ch_p11_key *token; /* NULL for a file */
 };
 
+/* The passphrase of `path`: of the file, or (NULL) asked for at the terminal. The caller wipes all `cap` bytes. -1 to go on. */
+int op_passphrase_of(struct ch_buf *to, const char *path, const char *file);
+
 /* True for a name that is a PKCS #11 URI and no path. */
 bool op_signer_is_token(const char *name);
 

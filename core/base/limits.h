@@ -89,6 +89,10 @@
 #define CH_ROOT_PORT_ROOM    6   /* colon and five digits */
 #define CH_ROLE_SIGS_MAX     16384 /* the signature lines of one document: CH_NOTE_SIGS_MAX of P-256 or Ed25519, and room */
 
+/* core/trust: backups of certification authorities */
+#define CH_CA_BACKUP_FILES_MAX 4096
+#define CH_CA_BACKUP_MAX       0x10000000 /* 256 MiB, sealed: eight lists of CH_CRL_ENTRIES_MAX, and as much again */
+
 /* core/update */
 #define CH_RELEASE_MAX           0x100000 /* the text of one release; most of it is measurements */
 #define CH_RELEASE_FILE_MAX      (CH_RELEASE_MAX + CH_ROLE_SIGS_MAX)

@@ -186,6 +186,40 @@ void ch_signer_crl_clear(struct ch_signer_crl *c)
 	*c = (struct ch_signer_crl){ .dir = -1 };
 }
 
+/* --- a list that others have --- */
+
+enum ch_err ch_signer_crl_take(struct ch_signer_crl *c, const struct ch_crl *list, int64_t expires)
+{
+	struct ch_crl_rd entries = ch_crl_entries(list);
+	struct ch_crl_entry e;
+	size_t cap = list->count * CH_IPC_REVOKED;
+	CH_AUTO_FREE uint8_t *rows = ch_calloc(cap, 1);
+	struct ch_wr w = ch_wr(rows, cap);
+	uint64_t number = 0;
+	if (list->number.n > sizeof(number) || list->this_update < 0 || list->this_update > INT64_MAX / 2)
+		return CH_ERR_RANGE;
+	for (size_t i = 0; i < list->number.n; i++)
+		number = number << 8 | list->number.p[i];
+	if (number > INT64_MAX / 2)
+		return CH_ERR_RANGE;
+	while (ch_crl_next(&entries, &e)) {
+		struct ch_revoked r = { .time = e.time < 0 ? 0 : e.time, .expires = expires };
+		/* What is on hold stays revoked: nothing here takes out. */
+		r.reason = ch_crl_reason_final(e.reason) ? e.reason : CH_CRL_UNSPECIFIED;
+		if (!ch_serial_make(&r.serial, e.serial))
+			return CH_ERR_RANGE;
+		row_put(&w, &r);
+	}
+	enum ch_err err = w.bad ? CH_ERR_LIMIT : ch_signer_crl_add(c, ch_wr_span(&w), INT64_MAX / 2);
+	if (err != CH_OK)
+		return err;
+	if (number > c->number)
+		c->number = number;
+	if (list->this_update > c->this_update)
+		c->this_update = list->this_update;
+	return save(c, c->number, c->this_update);
+}
+
 /* --- the list --- */
 
 enum ch_err ch_signer_crl_next(struct ch_signer_crl *c, const struct ch_issuer *ca, int64_t clock, struct ch_buf *tbs)

@@ -35,6 +35,12 @@ void ch_signer_crl_clear(struct ch_signer_crl *c);
 CH_MUST_USE enum ch_err ch_signer_crl_add(struct ch_signer_crl *c, struct ch_span rows, int64_t clock);
 
 /*
+ * Adds what a list of this CA has, which the caller verified: each until `expires`, as a list does not say when its certificates end. The next list has a higher
+ * number than this one, and no earlier time. Durable on CH_OK; CH_ERR_LIMIT, CH_ERR_RANGE (a number or time that no list of ours can follow), CH_ERR_IO.
+ */
+CH_MUST_USE enum ch_err ch_signer_crl_take(struct ch_signer_crl *c, const struct ch_crl *list, int64_t expires);
+
+/*
  * Makes the set durable, with a new number, then appends the list of it that is to be signed. The number grows by one or more, and is at
  * least the time in seconds, so that it grows even after the file was lost; thisUpdate never goes back. CH_ERR_IO, CH_ERR_LIMIT: there is no new
  * list.

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/signer/tool.h"
 
+#include "core/wire/base64.h"
 #include "host/base/file.h"
 #include "host/crypto_openssl/backend.h"
+#include "server/signer/crl.h"
 #include "server/signer/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PATH_BYTES 4096
@@ -125,16 +129,82 @@ static int end_log(const char *dir, const char *old, const char *next)
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : say("standard output", strerror(errno));
 }
 
+/* --- a list that others have, after a backup was put back --- */
+
+/* The CA's certificate: the first of the file. */
+static enum ch_err ca_load(struct ch_x509 *ca, struct ch_buf *der, const char *path)
+{
+	CH_AUTO_BUF struct ch_buf pem = { 0 };
+	size_t n = 0;
+	enum ch_err err = ch_file_read(&pem, path);
+	if (err == CH_OK)
+		err = ch_pem_decode(ch_buf_span(&pem), "CERTIFICATE", ch_buf_room(der, CH_CERT_MAX), CH_CERT_MAX, &n,
+				    NULL);
+	der->n = n;
+	return err == CH_OK ? ch_x509_parse(ca, ch_buf_span(der), NULL) : err;
+}
+
+/* DER, or one block of PEM. */
+static enum ch_err list_load(struct ch_crl *list, struct ch_buf *der, const char *path)
+{
+	CH_AUTO_BUF struct ch_buf in = { 0 };
+	size_t n = 0;
+	enum ch_err err = ch_file_read(&in, path);
+	if (err == CH_OK && ch_span_starts(ch_buf_span(&in), CH_SPAN_LIT("-----BEGIN"))) {
+		err = ch_pem_decode(ch_buf_span(&in), "X509 CRL", ch_buf_room(der, in.n), in.n, &n, NULL);
+		der->n = n;
+	} else {
+		ch_buf_append(der, ch_buf_span(&in));
+	}
+	return err == CH_OK ? ch_crl_parse(list, ch_buf_span(der), NULL) : err;
+}
+
+/* The set is the signer's user's, as its folder is. */
+static enum ch_err owner_of_folder(const struct ch_signer_crl *c)
+{
+	struct stat st;
+	bool good = fstat(c->dir, &st) == 0 &&
+		    (geteuid() != 0 || fchownat(c->dir, c->name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) == 0);
+	return good ? CH_OK : CH_ERR_IO;
+}
+
+static int add_list(const char *dir, const char *ca_path, const char *list_path)
+{
+	static struct ch_x509 ca;
+	static struct ch_crl list;
+	CH_AUTO_BUF struct ch_buf ca_der = { 0 }, list_der = { 0 };
+	struct ch_signer_crl set = { .dir = -1 };
+	int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum ch_err err = folder >= 0 ? ca_load(&ca, &ca_der, ca_path) : CH_ERR_IO;
+	if (err == CH_OK)
+		err = list_load(&list, &list_der, list_path);
+	if (err == CH_OK)
+		err = ch_crl_verify(&list, &ca, NULL);
+	const struct ch_issuer issuer = { .kid = ca.subject_key_id };
+	if (err == CH_OK)
+		err = ch_signer_crl_open(&set, folder, &issuer, 0);
+	if (err == CH_OK)
+		err = ch_signer_crl_take(&set, &list, ca.not_after);
+	if (err == CH_OK)
+		err = owner_of_folder(&set);
+	ch_signer_crl_clear(&set);
+	return err == CH_OK ? EXIT_SUCCESS : say(list_path, ch_err_str(err));
+}
+
+/* --- which --- */
+
 int ch_signer_tool(int argc, char **argv)
 {
 	bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
-	if (argc != 5 || strcmp(argv[1], "--end-log") != 0) {
+	bool end = argc == 5 && strcmp(argv[1], "--end-log") == 0;
+	if (!end && (argc != 5 || strcmp(argv[1], "--add-list") != 0)) {
 		fputs("usage: chainhold-signer --end-log DIR OLD NEW\n"
+		      "       chainhold-signer --add-list DIR CA LIST\n"
 		      "Without an option it is started by chainholdd. See chainhold-signer(8).\n",
 		      help ? stdout : stderr);
 		return help ? EXIT_SUCCESS : 2;
 	}
 	if (ch_crypto_openssl_init() != CH_OK)
 		return say("OpenSSL", "cannot be used");
-	return end_log(argv[2], argv[3], argv[4]);
+	return end ? end_log(argv[2], argv[3], argv[4]) : add_list(argv[2], argv[3], argv[4]);
 }

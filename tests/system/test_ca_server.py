@@ -148,6 +148,39 @@ def test_the_key_of_an_issuing_ca_is_lost(world):
     assert issuer(world.leaf()) == subject(at / "ca.crt")
 
 
+def test_the_key_of_an_issuing_ca_is_put_back_from_its_backup(world):
+    """What the signer knew is gone with the key. The list that others have is newer than the backup: nothing that is in it is forgotten, and its number goes on."""
+    at, seal, backup = world.server.folder, world.folder / "seal", world.folder / "server.backup"
+    seal.write_text("seal\n")
+    seal.chmod(0o600)
+    first, _ = world.device.once()
+    serial = openssl("x509", "-noout", "-serial", "-in", world.leaf()).decode().strip().removeprefix("serial=")
+    world.ceremony.ca("backup", "--seal", seal, "--out", backup, at)
+    done = world.chainhold("device", "revoke", "--reason", "lost", first["device"])
+    assert done.returncode == 0, done.stderr
+    kid = openssl("x509", "-noout", "-ext", "subjectKeyIdentifier", "-in", at / "ca.crt").decode().split()[-1].replace(":", "").lower()
+    theirs = world.folder / "theirs.crl"
+
+    def listed():
+        theirs.write_bytes(world.server.log_page(f"/crl/{kid}.crl"))
+        shown = openssl("crl", "-inform", "der", "-in", theirs, "-noout", "-text", "-crlnumber").decode()
+        return int(shown.split("crlNumber=")[1].split()[0], 16) if serial in shown else 0
+    until(listed, "the device is in no list")
+    number = listed()
+    world.server.stop()
+    for path in [*(at / "state/signer").glob("crl-*"), at / "state/signer/ca.key", at / "state/signer/ca.crt"]:
+        path.unlink()
+    world.ceremony.ca("restore", "--seal", seal, "--seen", theirs, backup, at)
+    world.server.start()
+    world.ready()
+    until(lambda: listed() > number, "the lists do not go on")
+    again = world.chainhold("device", "show", first["device"])
+    assert again.returncode == 0, again.stderr
+    # and it issues: another certificate for the server by the same CA
+    world.ceremony.ca("server", at)
+    assert issuer(at / "tls/server.crt") == subject(at / "ca.crt")
+
+
 def test_what_is_revoked_after_a_rollover_is_in_the_list_of_its_own_ca(world):
     at = world.server.folder
     first, _ = world.device.once()

@@ -237,6 +237,49 @@ static void rows_that_are_none_are_refused_whole(void **state)
 	assert_true(crl.entry[0].time <= NOW);
 }
 
+/* A backup was put back, and others have a list that was made after it. */
+static void a_list_that_others_have_is_not_gone_behind(void **state)
+{
+	(void)state;
+	assert_int_equal(ch_signer_crl_add(&crl, row(5, NOW - 9, CH_CRL_SUPERSEDED, NOW + 100), NOW), CH_OK);
+	X509_CRL_free(published(NOW));
+	assert_int_equal(ch_signer_crl_add(&crl, row(6, NOW, CH_CRL_KEY_COMPROMISE, NOW + 100), NOW), CH_OK);
+	X509_CRL *theirs = published(NOW + 5);
+	CH_AUTO_BUF struct ch_buf der = { 0 };
+	uint8_t *p = NULL;
+	int n = i2d_X509_CRL(theirs, &p);
+	ch_buf_append(&der, ch_span(p, (size_t)n));
+	OPENSSL_free(p);
+	X509_CRL_free(theirs);
+	struct ch_crl list;
+	assert_int_equal(ch_crl_parse(&list, ch_buf_span(&der), NULL), CH_OK);
+	uint64_t last = crl.number;
+	/* as it was before the second was revoked, on a clock that is behind */
+	(void)unlinkat(dir, crl.name, 0);
+	open_again();
+	assert_int_equal(ch_signer_crl_add(&crl, row(5, NOW - 9, CH_CRL_SUPERSEDED, NOW + 100), NOW), CH_OK);
+	assert_int_equal(ch_signer_crl_take(&crl, &list, ca.not_after), CH_OK);
+	open_again();
+	const struct ch_serial five = number(5), six = number(6);
+	assert_int_equal(ch_signer_crl_find(&crl, &five)->expires, NOW + 100);
+	assert_int_equal(ch_signer_crl_find(&crl, &six)->reason, CH_CRL_KEY_COMPROMISE);
+	assert_int_equal(ch_signer_crl_find(&crl, &six)->expires, ca.not_after);
+	assert_int_equal(entries(NOW - 1000), 2);
+	assert_true(crl.number > last && crl.this_update == NOW + 5);
+	/* an older one changes nothing; one with a number that nothing can follow is not taken */
+	last = crl.number;
+	list.this_update = NOW - 10;
+	assert_int_equal(ch_signer_crl_take(&crl, &list, ca.not_after), CH_OK);
+	assert_true(crl.number == last && crl.this_update == NOW + 5 && crl.count == 2);
+	list.number = CH_SPAN_LIT("\xff\xff\xff\xff\xff\xff\xff\xff");
+	assert_int_equal(ch_signer_crl_take(&crl, &list, ca.not_after), CH_ERR_RANGE);
+	list.number = CH_SPAN_LIT("\x01\0\0\0\0\0\0\0\0");
+	assert_int_equal(ch_signer_crl_take(&crl, &list, ca.not_after), CH_ERR_RANGE);
+	list.number = CH_SPAN_EMPTY;
+	list.this_update = INT64_MAX;
+	assert_int_equal(ch_signer_crl_take(&crl, &list, ca.not_after), CH_ERR_RANGE);
+}
+
 static void a_damaged_file_is_not_begun_anew(void **state)
 {
 	(void)state;
@@ -450,6 +493,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_revoked_is_in_every_later_list),
 		TEST(numbers_and_times_only_grow),
+		TEST(a_list_that_others_have_is_not_gone_behind),
 		TEST(a_certificate_that_ended_leaves_the_list_and_stays_revoked),
 		TEST(rows_that_are_none_are_refused_whole),
 		TEST(a_damaged_file_is_not_begun_anew),
