@@ -48,7 +48,16 @@
 #define REFERENCE_ROW \
 	"INSERT INTO reference (tenant, seq, class, sha256, document, time, action, retired, retired_by) VALUES "
 #define FLEET_ROOT_ROW "INSERT INTO fleet_root (tenant, version, document, sha256, time, action) VALUES "
-#define CLASS_ROW      "INSERT INTO class (tenant, name, policy, time, action) VALUES "
+#define RELEASE_ROW \
+	"INSERT INTO release (tenant, seq, sha256, name, version, sequence, floor, expires, reference, document, time, action, leaf, withdrawn, withdrawn_by) VALUES "
+#define RELEASE_ARTIFACT_ROW "INSERT INTO release_artifact (tenant, release, sha256, size, name, kind) VALUES "
+#define ARTIFACT_ROW         "INSERT INTO artifact (tenant, sha256, size, have, complete, time, sha1) VALUES "
+#define DEPLOYMENT_ROW \
+	"INSERT INTO deployment (tenant, seq, device, release, forced, state, time, changed, progress, slot, reason, reset, evidence, rollout, action, stop) VALUES "
+#define FEEDBACK_ROW \
+	"INSERT INTO feedback (tenant, seq, deployment, device, time, state, progress, reason, slot) VALUES "
+#define ATTRIBUTE_ROW "INSERT INTO attribute (tenant, device, name, value, time) VALUES "
+#define CLASS_ROW     "INSERT INTO class (tenant, name, policy, time, action) VALUES "
 
 static const char *const reader_rows[] = {
 	DEVICE_ROW "(0, 1, " ID_A ", 'gateway', 'gw-1', 3, 2, 1790000000000, 2, 1780000000000, 1, "
@@ -97,6 +106,18 @@ static const char *const reader_rows[] = {
 	GENERATION_ROW "(0, 1, 1, x'0001', " SHA ")",
 	REFERENCE_ROW "(0, 1, 'gateway', " SHA ", x'00', 1, 1, 0, 0)",
 	FLEET_ROOT_ROW "(0, 1, 'root', " SHA ", 1, 1)",
+	RELEASE_ROW "(0, 1, " SHA ", 'os', '1.0', 1, 0, 2000000000, x'', 'doc', 1, 1, 0, 0, 0)",
+	RELEASE_ROW "(0, 2, " ABC ", 'os', '1.1', 2, 0, 2000000000, x'', 'doc', 1, 1, 0, 0, 0)",
+	RELEASE_ARTIFACT_ROW "(0, 1, " SHA ", 9, 'a.swu', 'swu')",
+	RELEASE_ARTIFACT_ROW "(0, 2, " ABC ", 3, 'b+.bin', 'file')",
+	ARTIFACT_ROW "(0, " SHA ", 9, 9, 1, 1, x'0000000000000000000000000000000000000001')",
+	ARTIFACT_ROW "(0, " ABC ", 3, 3, 1, 1, NULL)",
+	DEPLOYMENT_ROW "(0, 1001, 1, 1, 1, 4, 1, 1, 100, 'B', '', -1, 1, 0, 1, 0)",
+	DEPLOYMENT_ROW "(0, 1002, 1, 2, 0, 8, 1, 2, 0, '', 'r', -1, 0, 0, 1, 1)",
+	DEPLOYMENT_ROW "(0, 1003, 1, 2, 0, 3, 1, 2, 0, '', '', -1, 0, 0, 1, 0)",
+	DEPLOYMENT_ROW "(0, 1004, 1, 1, 0, 2, 1, 3, 40, '', '', -1, 0, 0, 1, 0)",
+	FEEDBACK_ROW "(0, 1, 1004, 1, 2, 'proceeding/none', -1, 'x', '')",
+	ATTRIBUTE_ROW "(0, 1, 'serial', '0815', 2)",
 };
 
 #endif

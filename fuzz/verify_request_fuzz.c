@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 /*
- * The first byte chooses the request (from 0xc0 on one of EST) and what the keeper says to it, the rest is the body. Every request gets exactly
+ * The first byte chooses the request (from 0xa0 on one about updates, from 0xc0 on one of EST) and what the keeper says to it, the rest is the body. Every request gets exactly
  * one answer, an error names a rule (as JSON, for EST as text), and nothing stays behind.
  */
 
@@ -171,6 +171,25 @@ static void say_est(uint8_t how, struct ch_span body)
 	ch_vf_est(&verify, 3, 7, &m);
 }
 
+/* What devices say about updates, in our words and in those of hawkBit's DDI. */
+static void say_update(uint8_t how, struct ch_span body)
+{
+#define BASE "/DEFAULT/controller/v1/gw-7/"
+	static const struct {
+		uint16_t route;
+		const char *path;
+	} row[] = { { CH_ROUTE_FEEDBACK, "/v1/update/1007/feedback" },
+		    { CH_ROUTE_DDI_FEEDBACK, BASE "deploymentBase/1007/feedback" },
+		    { CH_ROUTE_DDI_CANCEL_FEEDBACK, BASE "cancelAction/1007/feedback" },
+		    { CH_ROUTE_DDI_CONFIG, BASE "configData" } };
+#undef BASE
+	const struct ch_msg_request m = { .route = row[how % CH_COUNT_OF(row)].route,
+					  .path = ch_span_str(row[how % CH_COUNT_OF(row)].path),
+					  .body = body };
+	keeper = how / CH_COUNT_OF(row) % 3;
+	ch_vf_request(&verify, 3, 7, &m);
+}
+
 static void start(void)
 {
 	static const struct ch_vf_out out = { NULL, answer, ask, now };
@@ -230,6 +249,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	keeper = (data[0] / CH_COUNT_OF(route)) % 3;
 	if (est)
 		say_est(data[0], m.body);
+	else if (data[0] >= 0xa0)
+		say_update(data[0] - 0xa0, m.body);
 	else
 		ch_vf_request(&verify, 3, 7, &m);
 	for (size_t steps = 0; asked_type != CH_MSG_NONE; steps++) {

@@ -13,6 +13,7 @@ packages() {
 		echo softhsm2 opensc
 		echo rauc rauc-service dbus squashfs-tools cryptsetup-bin
 		echo systemd systemd-boot-efi sbsigntool osslsigncode binutils dosfstools mtools
+		echo swupdate cpio
 		;;
 	vm)
 		echo qemu-system-x86 ovmf swtpm swtpm-tools libtss2-tcti-device0 systemd-boot-efi sbsigntool dosfstools mtools gdisk e2fsprogs

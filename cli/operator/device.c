@@ -255,6 +255,24 @@ static void show_quota(struct ch_wr *w, const struct op_doc *d)
 	cli_field(w, "sent today", used < limit ? CLI_PLAIN : CLI_WARN, text);
 }
 
+/* What the device told of itself, as it was kept: escaped once, and again for whoever did not. */
+static void show_attributes(struct ch_wr *w, const struct op_doc *d)
+{
+	size_t list = op_at(d, 0, "attributes");
+	bool first = true;
+	for (size_t i = ch_json_first(&d->j, list); i != CH_JSON_NONE; i = ch_json_next(&d->j, list, i)) {
+		char text[2048];
+		if (first)
+			cli_put(w, CLI_HEAD, "\nWhat it says of itself\n");
+		first = false;
+		ch_wr_str(w, "  ");
+		cli_put_escaped(w, ch_span_str(op_text(d, i, "name", text, sizeof(text))));
+		ch_wr_str(w, " = ");
+		cli_put_escaped(w, ch_span_str(op_text(d, i, "value", text, sizeof(text))));
+		ch_wr_str(w, "\n");
+	}
+}
+
 static void show(const struct op_doc *d)
 {
 	struct ch_wr *w = cli_out();
@@ -273,6 +291,7 @@ static void show(const struct op_doc *d)
 	show_reasons(w, d);
 	show_pinned(w, d);
 	show_cuts(w, d);
+	show_attributes(w, d);
 }
 
 /* --- explain --- */

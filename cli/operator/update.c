@@ -95,6 +95,20 @@ static int cmd_update_cancel(int argc, char **argv)
 
 /* --- list --- */
 
+/* The state, and what the device says to it: that it has installed, or of a cancellation. */
+static void state_cell(struct op_table *t, const struct op_doc *d, size_t deployment)
+{
+	char text[64], state[32], said[32];
+	(void)op_text(d, deployment, "state", state, sizeof(state));
+	(void)op_text(d, deployment, "cancellation", said, sizeof(said));
+	if (strcmp(state, "installed") == 0)
+		(void)snprintf(said, sizeof(said), "claimed");
+	else if (strcmp(said, "none") == 0 || strcmp(said, "asked") == 0)
+		said[0] = '\0';
+	(void)snprintf(text, sizeof(text), said[0] != '\0' ? "%s (%s)" : "%s%s", state, said);
+	op_cell(t, text);
+}
+
 static int list_page(const struct op_doc *d)
 {
 	struct op_table t = { .columns = 6, .head = { "NUMBER", "DEVICE", "RELEASE", "STATE", "SINCE", "WHY" } };
@@ -108,8 +122,7 @@ static int list_page(const struct op_doc *d)
 		(void)snprintf(text, sizeof(text), "%s %s", op_text(d, i, "name", name, sizeof(name)),
 			       op_text(d, i, "version", version, sizeof(version)));
 		op_cell(&t, text);
-		(void)op_text(d, i, "state", text, sizeof(text));
-		op_cell(&t, strcmp(text, "installed") == 0 ? "installed (claimed)" : text);
+		state_cell(&t, d, i);
 		struct ch_wr w = ch_wr(text, sizeof(text) - 1);
 		op_ago_put(&w, op_number(d, i, "changed"), now);
 		text[w.len] = '\0';

@@ -32,6 +32,10 @@ enum ch_ddi_execution {
 
 enum ch_ddi_finished { CH_DDI_NONE, CH_DDI_SUCCESS, CH_DDI_FAILURE, CH_DDI_FINISHED_COUNT };
 
+/* The words, static; "unknown" for a number that is none. */
+const char *ch_ddi_execution_str(enum ch_ddi_execution e);
+const char *ch_ddi_finished_str(enum ch_ddi_finished f);
+
 #define CH_DDI_NO_PROGRESS 0xffu
 
 struct ch_ddi_feedback {
@@ -128,7 +132,7 @@ struct ch_ddi_deployment {
  */
 CH_MUST_USE enum ch_err ch_ddi_poll_put(struct ch_wr *w, const struct ch_ddi_place *place,
 					const struct ch_ddi_poll *poll);
-/* deploymentBase, and installedBase. Artefacts are at {origin}/artifacts/{sha256}. */
+/* deploymentBase, and installedBase. Artefacts are below the device's base, at softwaremodules/{action}/artifacts/{filename}. */
 CH_MUST_USE enum ch_err ch_ddi_deployment_put(struct ch_wr *w, const struct ch_ddi_place *place,
 					      const struct ch_ddi_deployment *deployment);
 CH_MUST_USE enum ch_err ch_ddi_cancel_put(struct ch_wr *w, uint64_t action);

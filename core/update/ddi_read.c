@@ -109,6 +109,16 @@ static const char *const finished_word[CH_DDI_FINISHED_COUNT] = {
 	[CH_DDI_FAILURE] = "failure",
 };
 
+const char *ch_ddi_execution_str(enum ch_ddi_execution e)
+{
+	return (size_t)e < CH_DDI_EXECUTION_COUNT ? execution_word[e] : "unknown";
+}
+
+const char *ch_ddi_finished_str(enum ch_ddi_finished f)
+{
+	return (size_t)f < CH_DDI_FINISHED_COUNT ? finished_word[f] : "unknown";
+}
+
 /* "progress" is a courtesy: what makes no sense is as if it was not said. */
 static uint8_t percent(const struct body *b, size_t result)
 {

@@ -26,22 +26,27 @@ static void put_link(struct ch_json_wr *j, const char *name, const struct ch_wr 
 	ch_json_object_end(j);
 }
 
-/* A resource below the device's base; `action` 0: it has no number. */
+/* The address of what is called `name` below the device's base; `action` 0: it has no number. */
+static void put_address(struct ch_wr *w, const struct ch_ddi_place *p, const char *name, uint64_t action)
+{
+	ch_wr_put(w, p->origin);
+	ch_wr_u8(w, '/');
+	ch_wr_put(w, p->tenant);
+	ch_wr_str(w, "/controller/v1/");
+	ch_wr_put(w, p->controller);
+	ch_wr_u8(w, '/');
+	ch_wr_str(w, name);
+	if (action != 0) {
+		ch_wr_u8(w, '/');
+		ch_wr_dec(w, action);
+	}
+}
+
 static void put_resource(struct ch_json_wr *j, const struct ch_ddi_place *p, const char *name, uint64_t action)
 {
 	uint8_t text[HREF_MAX];
 	struct ch_wr w = ch_wr(text, sizeof(text));
-	ch_wr_put(&w, p->origin);
-	ch_wr_u8(&w, '/');
-	ch_wr_put(&w, p->tenant);
-	ch_wr_str(&w, "/controller/v1/");
-	ch_wr_put(&w, p->controller);
-	ch_wr_u8(&w, '/');
-	ch_wr_str(&w, name);
-	if (action != 0) {
-		ch_wr_u8(&w, '/');
-		ch_wr_dec(&w, action);
-	}
+	put_address(&w, p, name, action);
 	put_link(j, name, &w);
 }
 
@@ -103,13 +108,14 @@ static void put_id(struct ch_json_wr *j, const char *name, uint64_t action)
 	ch_json_named_span(j, name, ch_wr_span(&w));
 }
 
-static void put_artifact(struct ch_json_wr *j, const struct ch_ddi_place *place, const struct ch_ddi_artifact *a)
+static void put_artifact(struct ch_json_wr *j, const struct ch_ddi_place *place, uint64_t action,
+			 const struct ch_ddi_artifact *a)
 {
 	uint8_t text[HREF_MAX];
 	struct ch_wr w = ch_wr(text, sizeof(text));
-	ch_wr_put(&w, place->origin);
+	put_address(&w, place, "softwaremodules", action);
 	ch_wr_str(&w, "/artifacts/");
-	ch_wr_hex(&w, CH_SPAN_OF(a->sha256));
+	ch_wr_put(&w, a->filename);
 	ch_json_object_begin(j);
 	ch_json_named_span(j, "filename", a->filename);
 	ch_json_name(j, "hashes");
@@ -148,7 +154,7 @@ enum ch_err ch_ddi_deployment_put(struct ch_wr *w, const struct ch_ddi_place *pl
 	ch_json_name(&j, "artifacts");
 	ch_json_array_begin(&j);
 	for (size_t i = 0; i < deployment->count; i++)
-		put_artifact(&j, place, &deployment->artifact[i]);
+		put_artifact(&j, place, deployment->action, &deployment->artifact[i]);
 	ch_json_array_end(&j);
 	ch_json_object_end(&j);
 	ch_json_array_end(&j);

@@ -23,6 +23,12 @@ enum ch_err ch_update_state_by_name(struct ch_span name, enum ch_update_state *s
 	return CH_ERR_UNKNOWN;
 }
 
+const char *ch_update_stop_str(enum ch_update_stop stop)
+{
+	static const char *const name[CH_UPDATE_STOP_COUNT] = { "none", "asked", "acknowledged", "declined", "ended" };
+	return (size_t)stop < CH_UPDATE_STOP_COUNT ? name[stop] : "unknown";
+}
+
 #define NO  CH_UPDATE_COUNT
 #define OFF CH_UPDATE_OFFERED
 #define DOW CH_UPDATE_DOWNLOADING

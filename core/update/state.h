@@ -44,6 +44,21 @@ enum ch_update_step {
 	CH_UPDATE_STEP_COUNT,
 };
 
+/*
+ * Whether a device that was offered it by hawkBit's DDI has been told that it is cancelled, and what it said. Stored: never renumbered. The
+ * state is cancelled in any case: whatever a device says to it, nothing more of it is offered.
+ */
+enum ch_update_stop {
+	CH_UPDATE_STOP_NONE = 0,         /* it is not to be told: nothing was under way */
+	CH_UPDATE_STOP_ASKED = 1,        /* cancelled, not yet acknowledged */
+	CH_UPDATE_STOP_ACKNOWLEDGED = 2, /* it has stopped */
+	CH_UPDATE_STOP_DECLINED = 3,     /* it goes on with what it began, and may say how that ended */
+	CH_UPDATE_STOP_ENDED = 4,        /* too late: it had ended, well or not */
+	CH_UPDATE_STOP_COUNT = 5,
+};
+/* "none", "asked", "acknowledged", "declined", "ended"; else "unknown". Static. */
+const char *ch_update_stop_str(enum ch_update_stop stop);
+
 /* Where `step` leads from `from`. CH_ERR_MISMATCH, and *to is `from`, if that is not legal or either number is none. */
 CH_MUST_USE enum ch_err ch_update_next(enum ch_update_state from, enum ch_update_step step, enum ch_update_state *to);
 

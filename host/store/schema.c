@@ -275,6 +275,18 @@ static const struct step earlier[] = {
 	{ "CREATE INDEX revocation_serial ON revocation (tenant, serial)", STEP_PLAIN },
 };
 
+/*
+ * hawkBit's clients. `sha1` of an artefact, null: not computed yet; `stop`: how a cancellation stands with the device (enum ch_update_stop);
+ * what devices tell of themselves.
+ */
+static const struct step ddi[] = {
+	{ "ALTER TABLE artifact ADD COLUMN sha1 BYTEA", STEP_PLAIN },
+	{ "ALTER TABLE deployment ADD COLUMN stop BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "CREATE TABLE attribute (tenant BIGINT NOT NULL, device BIGINT NOT NULL, name TEXT NOT NULL, "
+	  "value TEXT NOT NULL, time BIGINT NOT NULL, PRIMARY KEY (tenant, device, name))",
+	  STEP_CLUSTERED },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -288,6 +300,7 @@ static const struct migration migrations[] = {
 	{ 10, "logs that ended", past, CH_COUNT_OF(past) },
 	{ 11, "releases and deployments", update, CH_COUNT_OF(update) },
 	{ 12, "certificates of earlier CAs", earlier, CH_COUNT_OF(earlier) },
+	{ 14, "clients of hawkBit's DDI", ddi, CH_COUNT_OF(ddi) },
 };
 
 int64_t ch_schema_newest(void)

@@ -105,6 +105,7 @@ struct edge_conf {
 	struct budget_rate device, stranger,
 		reader;                    /* a device's requests; enrolments, and public reads, of an address */
 	struct budget_rate ocsp, ocsp_all; /* answers of OCSP that must be signed: for an address, for all */
+	char ddi_tenant[CH_DDI_NAME_MAX + 1];
 	struct ch_prefix balancer[EDGE_BALANCERS_MAX];
 	size_t balancers;
 };

@@ -171,6 +171,8 @@ static void forward(struct conn *c, const struct ch_http_request *r)
 		.body = ch_buf_span(&c->body),
 	};
 	(void)ch_http_field_get(&r->fields, "idempotency-key", &m.idempotency_key);
+	if (ch_route_ddi(c->route) && r->host.n <= CH_IPC_HOST_MAX)
+		m.host = r->host;
 	if (c->has_cert)
 		(void)ch_span_copy(m.cert_sha256, sizeof(m.cert_sha256), CH_SPAN_OF(c->cert));
 	if (c->known) {
@@ -252,6 +254,13 @@ static struct refusal check_head(struct conn *c, const struct ch_http_request *r
 	return (struct refusal){ 0 };
 }
 
+/* A path of DDI below a tenant that this server does not have. */
+static bool other_tenant(const struct conn *c, const struct ch_http_request *r)
+{
+	return ch_route_ddi(c->route) && !ch_span_eq(ch_route_param((enum ch_route_number)c->route, r->path, 0),
+						     ch_span_str(c->edge->conf.ddi_tenant));
+}
+
 static void find_route(struct conn *c, const struct ch_http_request *r, struct refusal *no)
 {
 	enum ch_route_number route;
@@ -260,7 +269,7 @@ static void find_route(struct conn *c, const struct ch_http_request *r, struct r
 	if (r->opaque && (err != CH_OK || !ch_route_opaque(route)))
 		*no = (struct refusal){ 400, "bad-request",
 					"a path has no empty segment or encoded separator (RFC 3986, 6.2.2)", false };
-	else if (err == CH_ERR_NOTFOUND)
+	else if (err == CH_ERR_NOTFOUND || other_tenant(c, r))
 		*no = (struct refusal){ 404, "not-found", "there is nothing at this path", false };
 	else if (err != CH_OK)
 		*no = (struct refusal){ 405, "method", "this path has another method", false };

@@ -3,6 +3,7 @@
 #define CH_IPC_MESSAGES_H
 
 #include "core/base/err.h"
+#include "core/base/limits.h"
 #include "core/base/span.h"
 #include "core/base/wr.h"
 #include "host/sys/chan.h"
@@ -33,6 +34,7 @@ const char *ch_role_str(enum ch_role role);
 #define CH_IPC_IMAGE_MAX       ((size_t)16 << 20) /* generation image, reference document */
 #define CH_IPC_CERT_MAX        4096
 #define CH_IPC_TEXT_MAX        1024
+#define CH_IPC_HOST_MAX        261 /* a name of DNS and a port */
 #define CH_IPC_JSON_MAX        ((size_t)1 << 20)
 #define CH_IPC_TPM_MAX         4096 /* one TPM structure */
 #define CH_IPC_SPKI_MAX        1024
@@ -47,6 +49,8 @@ const char *ch_role_str(enum ch_role role);
 #define CH_IPC_OCSP_KNOWN      0x02 /* this server issued it */
 #define CH_IPC_RELEASES_MAX    ((size_t)32 * 32)
 #define CH_IPC_UNEXPLAINED_MAX 512
+#define CH_IPC_REASON_MAX      512 /* of a deployment's state */
+#define CH_IPC_ATTRS_MAX       ((size_t)CH_DDI_ATTRS_MAX * (4 + CH_DDI_NAME_MAX + CH_DDI_VALUE_MAX))
 #define CH_IPC_LINKS           7 /* one byte a link: its tier, 0 where there is none */
 
 /* clang-format off */
@@ -72,12 +76,13 @@ const char *ch_role_str(enum ch_role role);
 
 /*
  * One HTTP request that the edge admitted. `device` and `cert_sha256` are of the client's certificate, zeros without one;
- * `role` is the operator's (view.h), 0 for a device. `path` is the path as it was matched, its parameters found by the route.
+ * `role` is the operator's (view.h), 0 for a device. `path` is the path as it was matched, its parameters found by the route; `host` the
+ * server as the client calls it (Host), of requests whose answer has links, else empty.
  */
 #define CH_FIELDS_REQUEST(F) \
 	F(U16, route, 0) F(U8, role, 0) F(FIX, device, 16) F(FIX, cert_sha256, 32) F(FIX, operator_key, 32) \
 	F(U32, slot, 0) F(U64, deadline_ms, 0) F(SPAN, remote, 64) F(SPAN, idempotency_key, 64) \
-	F(SPAN, path, CH_IPC_TEXT_MAX) F(SPAN, query, CH_IPC_TEXT_MAX) F(SPAN, body, CH_IPC_BODY_MAX)
+	F(SPAN, path, CH_IPC_TEXT_MAX) F(SPAN, query, CH_IPC_TEXT_MAX) F(SPAN, host, CH_IPC_HOST_MAX) F(SPAN, body, CH_IPC_BODY_MAX)
 /* The answer: an HTTP status and its body. `retry_after` in seconds, 0 for none. */
 #define CH_FIELDS_ANSWER(F) \
 	F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, type, 128) F(SPAN, body, CH_IPC_BODY_MAX)
@@ -165,6 +170,19 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
  */
 #define CH_FIELDS_FEEDBACK(F) \
 	F(FIX, device, 16) F(U64, deployment, 0) F(U8, progress, 0) F(SPAN, state, 16) F(SPAN, reason, CH_IPC_TEXT_MAX) F(SPAN, slot, 64)
+/*
+ * The same in the words of hawkBit's DDI, from `controller`, which is to be the device. `cancels` 1: it is about the cancellation; `execution` and
+ * `finished`: core/update/ddi.h. `text` is what is kept, `reason` its beginning for a list, both escaped.
+ */
+#define CH_FIELDS_DDI_FEEDBACK(F) \
+	F(FIX, device, 16) F(SPAN, controller, 128) F(U64, action, 0) F(U8, cancels, 0) F(U8, execution, 0) F(U8, finished, 0) \
+	F(U8, progress, 0) F(SPAN, text, CH_DDI_TEXT_MAX) F(SPAN, reason, CH_IPC_REASON_MAX)
+/*
+ * Attributes that a device tells of itself. `mode`: core/update/ddi.h; `rows`: u16 and a name, u16 and a value, each attribute; escaped, names
+ * once.
+ */
+#define CH_FIELDS_DDI_CONFIG(F) \
+	F(FIX, device, 16) F(SPAN, controller, 128) F(U8, mode, 0) F(SPAN, rows, CH_IPC_ATTRS_MAX)
 /* Input of a device during which a verify died, told by the edge; only its digest is kept. */
 #define CH_FIELDS_FATAL_INPUT(F) F(FIX, device, 16) F(FIX, body_sha256, 32) F(U16, route, 0)
 /* Policy and reference values from now on (core/trust/generation.h). */
@@ -300,7 +318,9 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	X(FEEDBACK, feedback)                 \
 	X(REVOKE_EARLIER, revoke_earlier)     \
 	X(CRL_EARLIER, crl_earlier)           \
-	X(ARTIFACT, artifact)
+	X(ARTIFACT, artifact)                 \
+	X(DDI_FEEDBACK, ddi_feedback)         \
+	X(DDI_CONFIG, ddi_config)
 
 #define CH_MESSAGE_ENUM(name, lower) CH_MSG_##name,
 enum ch_msg { CH_MSG_NONE = 0, CH_MESSAGES(CH_MESSAGE_ENUM) CH_MSG_COUNT };

@@ -19,6 +19,11 @@ enum ch_route_number ch_route_est(unsigned route)
 	return CH_ROUTE_COUNT;
 }
 
+bool ch_route_ddi(unsigned route)
+{
+	return route >= CH_ROUTE_DDI_POLL && route <= CH_ROUTE_DDI_CONFIG;
+}
+
 /* Takes "/segment" off the front; false at the end. */
 static bool next_segment(struct ch_span *rest, struct ch_span *segment)
 {

@@ -3,6 +3,7 @@
 #define CH_IPC_ROUTES_H
 
 #include "core/base/err.h"
+#include "core/base/limits.h"
 #include "server/ipc/messages.h"
 
 /*
@@ -21,6 +22,19 @@
 	X(name, DEVICES, method, "/.well-known/est/" op, caller, body, VERIFY)           \
 	X(name##_LABEL, DEVICES, method, "/.well-known/est/*/" op, caller, body, VERIFY) \
 	X(name##_UNDER, DEVICES, method, "/*/.well-known/est/" op, caller, body, VERIFY)
+/* hawkBit's DDI: tenant and controllerId, then what it is about; the order of these rows is kept together (ch_route_ddi). */
+#define CH_DDI_BASE "/*/controller/v1/*"
+#define CH_ROUTES_DDI(X)                                                                                              \
+	X(DDI_POLL, DEVICES, "GET", CH_DDI_BASE, CH_CALLER_ATTEST, 0, READER)                                         \
+	X(DDI_DEPLOYMENT, DEVICES, "GET", CH_DDI_BASE "/deploymentBase/*", CH_CALLER_UPDATE, 0, READER)               \
+	X(DDI_INSTALLED, DEVICES, "GET", CH_DDI_BASE "/installedBase/*", CH_CALLER_ATTEST, 0, READER)                 \
+	X(DDI_CANCEL, DEVICES, "GET", CH_DDI_BASE "/cancelAction/*", CH_CALLER_ATTEST, 0, READER)                     \
+	X(DDI_ARTIFACT, DEVICES, "GET", CH_DDI_BASE "/softwaremodules/*/artifacts/***", CH_CALLER_UPDATE, 0, READER)  \
+	X(DDI_FEEDBACK, DEVICES, "POST", CH_DDI_BASE "/deploymentBase/*/feedback", CH_CALLER_ATTEST, CH_DDI_BODY_MAX, \
+	  VERIFY)                                                                                                     \
+	X(DDI_CANCEL_FEEDBACK, DEVICES, "POST", CH_DDI_BASE "/cancelAction/*/feedback", CH_CALLER_ATTEST,             \
+	  CH_DDI_BODY_MAX, VERIFY)                                                                                    \
+	X(DDI_CONFIG, DEVICES, "PUT", CH_DDI_BASE "/configData", CH_CALLER_ATTEST, CH_DDI_BODY_MAX, VERIFY)
 #define CH_ROUTES(X)                                                                                              \
 	/* devices */                                                                                             \
 	X(ENROL, DEVICES, "POST", "/v1/enrol", CH_CALLER_ANY, CH_ROUTE_JSON_MAX, VERIFY)                          \
@@ -37,6 +51,7 @@
 	X(RELEASE_PROOF, DEVICES, "GET", "/v1/releases/*/proof", CH_CALLER_UPDATE, 0, READER)                     \
 	X(FEEDBACK, DEVICES, "POST", "/v1/update/*/feedback", CH_CALLER_ATTEST, 8192, VERIFY)                     \
 	X(ARTIFACT, DEVICES, "GET", "/artifacts/*", CH_CALLER_UPDATE, 0, READER)                                  \
+	CH_ROUTES_DDI(X)                                                                                          \
 	CH_ROUTES_EST(X, EST_CACERTS, "GET", "cacerts", CH_CALLER_ANY, 0)                                         \
 	CH_ROUTES_EST(X, EST_CSRATTRS, "GET", "csrattrs", CH_CALLER_ANY, 0)                                       \
 	CH_ROUTES_EST(X, EST_ENROL, "POST", "simpleenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)                      \
@@ -110,6 +125,9 @@ struct ch_route {
 
 /* The operation of EST that a route is, in whatever way its path is written: CH_ROUTE_EST_CACERTS, …; CH_ROUTE_COUNT: none. */
 enum ch_route_number ch_route_est(unsigned route);
+
+/* It is one of hawkBit's DDI: its first parameter is a tenant, its second a controllerId, its third, if it has one, an action. */
+bool ch_route_ddi(unsigned route);
 
 /* CH_ROUTE_COUNT rows; the index is enum ch_route_number. */
 extern const struct ch_route ch_routes[];

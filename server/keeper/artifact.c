@@ -67,13 +67,14 @@ static bool hash_to(struct ch_keeper *k, struct ch_span sha256, uint64_t have)
 	CH_AUTO_FREE uint8_t *piece = ch_calloc(PIECE, 1);
 	*u = (struct ch_upload){ .open = false };
 	(void)ch_span_copy(u->sha256, sizeof(u->sha256), sha256);
-	if (ch_hash_init(&u->hash, CH_HASH_SHA256) != CH_OK)
+	if (ch_hash_init(&u->hash, CH_HASH_SHA256) != CH_OK || ch_hash_init(&u->sha1, CH_HASH_SHA1) != CH_OK)
 		return false;
 	while (u->have < have) {
 		size_t n = have - u->have < PIECE ? (size_t)(have - u->have) : PIECE;
 		if (!k->env.artifact_read(k->env.ctx, u->sha256, u->have, piece, n))
 			return false;
 		ch_hash_update(&u->hash, ch_span(piece, n));
+		ch_hash_update(&u->sha1, ch_span(piece, n));
 		u->have += n;
 	}
 	u->open = true;
@@ -86,6 +87,14 @@ static void save(struct ch_keeper *k, struct ch_span sha256, const struct known 
 	ch_sql_do(k->st, CH_SQL_ARTIFACT_SET,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(sha256), ch_int((int64_t)f->size),
 			  ch_int((int64_t)f->have), ch_int(f->complete), ch_int((int64_t)k->now)));
+}
+
+/* Clients of hawkBit's DDI compare no other. */
+static void save_sha1(struct ch_keeper *k, struct ch_span sha256, const struct ch_digest *sha1)
+{
+	ch_kp_write(k);
+	ch_sql_do(k->st, CH_SQL_ARTIFACT_SHA1,
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(sha256), ch_bytes(ch_digest_span(sha1))));
 }
 
 static void take(struct ch_keeper *k, const struct ch_who *who, struct ch_span sha256, struct known *f,
@@ -105,16 +114,20 @@ static void take(struct ch_keeper *k, const struct ch_who *who, struct ch_span s
 		return;
 	}
 	ch_hash_update(&u->hash, piece);
+	ch_hash_update(&u->sha1, piece);
 	u->have = f->have += piece.n;
+	struct ch_digest h, sha1;
 	if (f->have == f->size) {
-		struct ch_digest h;
 		ch_hash_final(&u->hash, &h);
+		ch_hash_final(&u->sha1, &sha1);
 		u->open = false;
 		f->complete = ch_span_eq(ch_digest_span(&h), sha256);
 		if (!f->complete)
 			f->have = 0;
 	}
 	save(k, sha256, f);
+	if (f->complete)
+		save_sha1(k, sha256, &sha1);
 	if (f->have == 0)
 		ch_kp_refuse(k, who, 409, "hash",
 			     "the artefact has another SHA-256 than its release says: send it from 0");
@@ -147,4 +160,48 @@ void ch_kp_artifact_put(struct ch_keeper *k, const struct ch_who *who, const str
 		ch_kp_refuse(k, who, 507, "disk", "90 % of the disk is used: artefacts are not kept");
 	else
 		take(k, who, sha256, &f, m->body);
+}
+
+/* Artefacts that were uploaded before their SHA-1 was kept. */
+
+#define DIGEST_PIECES 8 /* at a time: other work waits for it */
+
+/* The next one; false if there is none. */
+static bool digest_begin(struct ch_keeper *k, struct ch_upload *u)
+{
+	*u = (struct ch_upload){ .open = false };
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_ARTIFACT_UNDIGESTED, CH_ARGS(ch_int(CH_KEEPER_TENANT)));
+	if (ch_sql_next(&q)) {
+		u->open = ch_sql_copy(&q, 0, u->sha256, sizeof(u->sha256)) &&
+			  ch_hash_init(&u->sha1, CH_HASH_SHA1) == CH_OK;
+		u->size = (uint64_t)ch_sql_int(&q, 1);
+	}
+	return ch_sql_end(&q) == CH_OK && u->open;
+}
+
+bool ch_kp_artifact_digest(struct ch_keeper *k)
+{
+	struct ch_upload *u = &k->digest;
+	if (!u->open && !digest_begin(k, u))
+		return false;
+	CH_AUTO_FREE uint8_t *piece = ch_calloc(PIECE, 1);
+	for (size_t i = 0; i < DIGEST_PIECES && u->have < u->size; i++) {
+		size_t n = u->size - u->have < PIECE ? (size_t)(u->size - u->have) : PIECE;
+		/* It is not given out either; whoever looks for it finds it incomplete and sends it again. */
+		if (!k->env.artifact_read(k->env.ctx, u->sha256, u->have, piece, n)) {
+			const struct known lost = { .size = u->size };
+			save(k, CH_SPAN_OF(u->sha256), &lost);
+			u->open = false;
+			return true;
+		}
+		ch_hash_update(&u->sha1, ch_span(piece, n));
+		u->have += n;
+	}
+	if (u->have == u->size) {
+		struct ch_digest sha1;
+		ch_hash_final(&u->sha1, &sha1);
+		save_sha1(k, CH_SPAN_OF(u->sha256), &sha1);
+		u->open = false;
+	}
+	return true;
 }

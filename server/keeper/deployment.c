@@ -12,7 +12,6 @@
 #define NUMBER_FIRST  1001 /* hawkBit's clients take it for an action's number */
 #define NUMBER_NOT    1000 /* and a multiple of this for none */
 #define FEEDBACK_MAX  1024 /* of one deployment */
-#define PROGRESS_NONE 255
 #define RESET_UNKNOWN (-1)
 
 static bool deployment_take(struct ch_query *q, struct ch_deployment *u)
@@ -25,6 +24,7 @@ static bool deployment_take(struct ch_query *q, struct ch_deployment *u)
 	u->release = ch_sql_int(q, 2);
 	u->state = (enum ch_update_state)ch_sql_int(q, 3);
 	u->reset = ch_sql_int(q, 4);
+	u->stop = (enum ch_update_stop)ch_sql_int(q, 8);
 	u->measured = ch_sql_bytes(q, 6).n == sizeof(u->reference);
 	u->rollout = ch_sql_int(q, 7);
 	(void)ch_span_copy(u->sha256, sizeof(u->sha256), ch_sql_bytes(q, 5));
@@ -40,7 +40,7 @@ bool ch_kp_deployment_last(struct ch_keeper *k, int64_t device, struct ch_deploy
 	return ch_sql_end(&q) == CH_OK && found;
 }
 
-static bool deployment_get(struct ch_keeper *k, int64_t seq, struct ch_deployment *u)
+bool ch_kp_deployment_get(struct ch_keeper *k, int64_t seq, struct ch_deployment *u)
 {
 	struct ch_query q = ch_sql_query(k->st, CH_SQL_DEPLOYMENT_GET, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq)));
 	bool found = deployment_take(&q, u);
@@ -101,6 +101,13 @@ static void tell(struct ch_keeper *k, const struct ch_device *d, const struct ch
 	ch_kp_event(k, d->seq, "update", ch_wr_span(&w));
 }
 
+void ch_kp_deployment_stop(struct ch_keeper *k, struct ch_deployment *u, enum ch_update_stop stop)
+{
+	u->stop = stop;
+	ch_kp_write(k);
+	ch_sql_do(k->st, CH_SQL_DEPLOYMENT_STOP, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->seq), ch_int(stop)));
+}
+
 bool ch_kp_deployment_step(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
 			   enum ch_update_step step, struct ch_span reason, int64_t evidence)
 {
@@ -108,6 +115,8 @@ bool ch_kp_deployment_step(struct ch_keeper *k, const struct ch_device *d, struc
 	if (ch_update_next(u->state, step, &to) != CH_OK)
 		return false;
 	bool same = to == u->state;
+	if (to == CH_UPDATE_CANCELLED && ch_update_wanted(u->state))
+		ch_kp_deployment_stop(k, u, CH_UPDATE_STOP_ASKED);
 	u->state = to;
 	ch_kp_write(k);
 	ch_sql_do(k->st, CH_SQL_DEPLOYMENT_STATE,
@@ -136,7 +145,7 @@ int64_t ch_kp_deployment_add(struct ch_keeper *k, const struct ch_device *d, int
 	ch_sql_do(k->st, CH_SQL_DEPLOYMENT_ADD,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq), ch_int(d->seq), ch_int(release), ch_int(forced),
 			  ch_int(CH_UPDATE_OFFERED), ch_int((int64_t)k->now), ch_int(rollout), ch_int(action)));
-	if (deployment_get(k, seq, &u))
+	if (ch_kp_deployment_get(k, seq, &u))
 		tell(k, d, &u, CH_SPAN_EMPTY);
 	ch_kp_device_publish(k, d);
 	return seq;
@@ -150,7 +159,7 @@ static void cancel_some(struct ch_keeper *k, int64_t release, enum ch_update_sta
 	for (;;) {
 		int64_t seq = ch_sql_number(k->st, CH_SQL_DEPLOYMENT_OF_RELEASE,
 					    CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(release), ch_int(state)), 0);
-		if (seq == 0 || !deployment_get(k, seq, &u) || !ch_kp_device_by_seq(k, u.device, &d) ||
+		if (seq == 0 || !ch_kp_deployment_get(k, seq, &u) || !ch_kp_device_by_seq(k, u.device, &d) ||
 		    !ch_kp_deployment_step(k, &d, &u, CH_UPDATE_STEP_CANCEL, reason, 0))
 			return;
 	}
@@ -263,18 +272,26 @@ static int64_t reset_of(struct ch_keeper *k, const struct ch_device *d)
 	return reset;
 }
 
-static void feedback_keep(struct ch_keeper *k, const struct ch_device *d, const struct ch_deployment *u,
-			  const struct ch_msg_feedback *m)
+void ch_kp_feedback_keep(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
+			 enum ch_update_step step, const struct ch_said *said)
 {
-	int64_t progress = m->progress == PROGRESS_NONE ? -1 : m->progress;
+	int64_t progress = said->progress == CH_SAID_NO_PROGRESS ? -1 : said->progress;
+	if (step == CH_UPDATE_STEP_INSTALL && u->state != CH_UPDATE_INSTALLED)
+		u->reset = reset_of(k, d);
 	ch_kp_write(k);
 	ch_sql_do(k->st, CH_SQL_FEEDBACK_ADD,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.feedback++), ch_int(u->seq), ch_int(d->seq),
-			  ch_int((int64_t)k->now), ch_text(m->state), ch_int(progress), ch_text(m->reason),
-			  ch_text(m->slot)));
+			  ch_int((int64_t)k->now), ch_text(said->state), ch_int(progress), ch_text(said->text),
+			  ch_text(said->slot)));
 	ch_sql_do(k->st, CH_SQL_DEPLOYMENT_SAID,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->seq), ch_int(progress < 0 ? 0 : progress),
-			  ch_text(m->slot), ch_int(u->reset)));
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->seq), ch_int(progress), ch_text(said->slot),
+			  ch_int(u->reset)));
+}
+
+bool ch_kp_feedback_full(struct ch_keeper *k, const struct ch_deployment *u)
+{
+	return ch_sql_number(k->st, CH_SQL_FEEDBACK_COUNT, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->seq)),
+			     FEEDBACK_MAX) >= FEEDBACK_MAX;
 }
 
 static void feedback_answer(struct ch_keeper *k, const struct ch_who *who, const struct ch_deployment *u)
@@ -304,10 +321,7 @@ static const char *feedback_refused(struct ch_keeper *k, const struct ch_msg_fee
 	if (ch_update_next(u->state, *step, &to) != CH_OK)
 		return "this does not follow what was said before";
 	*status = 429;
-	return ch_sql_number(k->st, CH_SQL_FEEDBACK_COUNT, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->seq)), 0) <
-			       FEEDBACK_MAX
-		       ? NULL
-		       : "this device said as much about this deployment as is kept";
+	return ch_kp_feedback_full(k, u) ? "this device said as much about this deployment as is kept" : NULL;
 }
 
 void ch_kp_feedback(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_feedback *m)
@@ -321,7 +335,7 @@ void ch_kp_feedback(struct ch_keeper *k, const struct ch_who *who, const struct 
 		return;
 	}
 	/* Another device's is as one that does not exist: nothing is told about it. */
-	if (m->deployment > INT64_MAX || !deployment_get(k, (int64_t)m->deployment, &u) || u.device != d.seq) {
+	if (m->deployment > INT64_MAX || !ch_kp_deployment_get(k, (int64_t)m->deployment, &u) || u.device != d.seq) {
 		ch_kp_refuse(k, who, 404, "deployment", "this device has no such deployment");
 		return;
 	}
@@ -330,9 +344,8 @@ void ch_kp_feedback(struct ch_keeper *k, const struct ch_who *who, const struct 
 		ch_kp_refuse(k, who, status, "feedback", rule);
 		return;
 	}
-	if (step == CH_UPDATE_STEP_INSTALL && u.state != CH_UPDATE_INSTALLED)
-		u.reset = reset_of(k, &d);
-	feedback_keep(k, &d, &u, m);
+	const struct ch_said said = { m->state, m->reason, m->slot, m->progress };
+	ch_kp_feedback_keep(k, &d, &u, step, &said);
 	(void)ch_kp_deployment_step(k, &d, &u, step, m->reason, 0);
 	feedback_answer(k, who, &u);
 }

@@ -30,6 +30,8 @@ HANDLER(on_renew, renew, ch_kp_renew(k, who, m))
 HANDLER(on_est_enrol, est_enrol, ch_kp_est(k, who, m))
 HANDLER(on_action, action, ch_kp_action(k, who, m))
 HANDLER(on_feedback, feedback, ch_kp_feedback(k, who, m))
+HANDLER(on_ddi_feedback, ddi_feedback, ch_kp_ddi_feedback(k, who, m))
+HANDLER(on_ddi_config, ddi_config, ch_kp_ddi_config(k, who, m))
 HANDLER(on_fatal_input, fatal_input, (void)who; ch_kp_fatal_input(k, m))
 HANDLER(on_issued, issued, ch_kp_issued(k, who->id, m))
 HANDLER(on_checkpoint, checkpoint, ch_kp_checkpoint(k, who->id, m))
@@ -66,6 +68,8 @@ static const struct {
 	{ CH_MSG_EST_ENROL, on_est_enrol, true },
 	{ CH_MSG_ACTION, on_action, true },
 	{ CH_MSG_FEEDBACK, on_feedback, true },
+	{ CH_MSG_DDI_FEEDBACK, on_ddi_feedback, true },
+	{ CH_MSG_DDI_CONFIG, on_ddi_config, true },
 	{ CH_MSG_FATAL_INPUT, on_fatal_input, false },
 	{ CH_MSG_ISSUED, on_issued, false },
 	{ CH_MSG_CHECKPOINT, on_checkpoint, false },
@@ -227,14 +231,17 @@ uint64_t ch_keeper_tick(struct ch_keeper *k)
 	ch_kp_grants_expire(k);
 	stale_check(k);
 	ch_kp_ocsp_tick(k);
-	if (may_write(k))
+	if (may_write(k)) {
 		ch_kp_retain(k);
+		k->digested = k->digested || !ch_kp_artifact_digest(k);
+	}
 	return ch_keeper_due(k);
 }
 
 uint64_t ch_keeper_due(const struct ch_keeper *k)
 {
-	bool batch = k->log.next > k->log.signed_size || !k->log.known || (may_write(k) && k->stale_due <= k->mono);
+	bool batch = k->log.next > k->log.signed_size || !k->log.known || (may_write(k) && k->stale_due <= k->mono) ||
+		     (may_write(k) && !k->digested);
 	uint64_t due = batch ? CH_KEEPER_BATCH_MS : TICK_MAX_MS;
 	return ch_kp_ocsp_due(k, ch_kp_revocations_due(k, due));
 }

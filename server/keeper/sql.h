@@ -300,21 +300,22 @@
 	  "INSERT INTO deployment (tenant, seq, device, release, forced, state, time, changed, progress, "             \
 	  "slot, reason, reset, evidence, rollout, action) VALUES ($1, $2, $3, $4, $5, $6, $7, $7, 0, '', "            \
 	  "'', -1, 0, $8, $9)")                                                                                        \
-	X(DEPLOYMENT_GET,                                                                                              \
-	  "SELECT d.seq, d.device, d.release, d.state, d.reset, r.sha256, r.reference, d.rollout FROM deployment d "   \
-	  "JOIN release r ON r.tenant = d.tenant AND r.seq = d.release WHERE d.tenant = $1 AND d.seq = $2")            \
-	X(DEPLOYMENT_LAST,                                                                                             \
-	  "SELECT d.seq, d.device, d.release, d.state, d.reset, r.sha256, r.reference, d.rollout FROM deployment d "   \
-	  "JOIN release r ON r.tenant = d.tenant AND r.seq = d.release WHERE d.tenant = $1 AND d.device = "            \
-	  "$2 ORDER BY d.seq DESC LIMIT 1")                                                                            \
+	X(DEPLOYMENT_GET, "SELECT d.seq, d.device, d.release, d.state, d.reset, r.sha256, r.reference, d.rollout, "    \
+			  "d.stop FROM deployment d JOIN release r ON r.tenant = d.tenant AND r.seq = d.release "      \
+			  "WHERE d.tenant = $1 AND d.seq = $2")                                                        \
+	X(DEPLOYMENT_LAST, "SELECT d.seq, d.device, d.release, d.state, d.reset, r.sha256, r.reference, d.rollout, "   \
+			   "d.stop FROM deployment d JOIN release r ON r.tenant = d.tenant AND r.seq = d.release "     \
+			   "WHERE d.tenant = $1 AND d.device = "                                                       \
+			   "$2 ORDER BY d.seq DESC LIMIT 1")                                                           \
 	X(DEPLOYMENT_WANTED, "SELECT DISTINCT device FROM deployment WHERE tenant = $1 AND state IN ($2, $3)")         \
 	X(DEPLOYMENT_OF_RELEASE,                                                                                       \
 	  "SELECT seq FROM deployment WHERE tenant = $1 AND release = $2 AND state = $3 ORDER BY seq LIMIT 100")       \
 	X(DEPLOYMENT_STATE,                                                                                            \
 	  "UPDATE deployment SET state = $3, changed = $4, reason = $5, evidence = $6 WHERE tenant = $1 "              \
 	  "AND seq = $2")                                                                                              \
-	X(DEPLOYMENT_SAID,                                                                                             \
-	  "UPDATE deployment SET progress = $3, slot = $4, reset = $5 WHERE tenant = $1 AND seq = $2")                 \
+	X(DEPLOYMENT_SAID, "UPDATE deployment SET progress = CASE WHEN $3 < 0 THEN progress ELSE $3 END, slot = $4, "  \
+			   "reset = $5 WHERE tenant = $1 AND seq = $2")                                                \
+	X(DEPLOYMENT_STOP, "UPDATE deployment SET stop = $3 WHERE tenant = $1 AND seq = $2")                           \
 	X(DEPLOYMENT_RESET, "UPDATE deployment SET reset = $3 WHERE tenant = $1 AND seq = $2")                         \
 	X(FEEDBACK_ADD, "INSERT INTO feedback (tenant, seq, deployment, device, time, state, progress, reason, slot) " \
 			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")                                                 \
@@ -322,6 +323,19 @@
 	X(ARTIFACT_WANTED,                                                                                             \
 	  "SELECT max(r.size) FROM release_artifact r JOIN release p ON p.tenant = r.tenant AND p.seq = "              \
 	  "r.release WHERE r.tenant = $1 AND r.sha256 = $2 AND p.withdrawn = 0")                                       \
+	X(ARTIFACT_UNDIGESTED,                                                                                         \
+	  "SELECT sha256, size FROM artifact WHERE tenant = $1 AND complete <> 0 AND sha1 IS NULL "                    \
+	  "ORDER BY sha256 LIMIT 1")                                                                                   \
+	X(ARTIFACT_SHA1, "UPDATE artifact SET sha1 = $3 WHERE tenant = $1 AND sha256 = $2")                            \
+	X(DEVICE_CALLED, "SELECT count(*) FROM alias WHERE tenant = $1 AND device = $2 AND until = 0 AND "             \
+			 "((kind = $3 AND value = $4) OR (kind = $5 AND value = $6))")                                 \
+	X(ATTRIBUTE_SET,                                                                                               \
+	  "INSERT INTO attribute (tenant, device, name, value, time) VALUES ($1, $2, $3, $4, $5) "                     \
+	  "ON CONFLICT (tenant, device, name) DO UPDATE SET value = excluded.value, time = excluded.time")             \
+	X(ATTRIBUTE_HAS, "SELECT count(*) FROM attribute WHERE tenant = $1 AND device = $2 AND name = $3")             \
+	X(ATTRIBUTE_COUNT, "SELECT count(*) FROM attribute WHERE tenant = $1 AND device = $2")                         \
+	X(ATTRIBUTE_REMOVE, "DELETE FROM attribute WHERE tenant = $1 AND device = $2 AND name = $3")                   \
+	X(ATTRIBUTES_REMOVE, "DELETE FROM attribute WHERE tenant = $1 AND device = $2")                                \
 	X(ARTIFACT_GET, "SELECT have, complete FROM artifact WHERE tenant = $1 AND sha256 = $2")                       \
 	X(ARTIFACT_SET,                                                                                                \
 	  "INSERT INTO artifact (tenant, sha256, size, have, complete, time) VALUES ($1, $2, $3, $4, $5, "             \

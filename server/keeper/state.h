@@ -205,8 +205,8 @@ struct ch_retention {
 /* The artefact that is being uploaded, and the hash of what came: of one at a time, others are read again. */
 struct ch_upload {
 	uint8_t sha256[32];
-	uint64_t have; /* bytes in `hash` */
-	struct ch_hash hash;
+	uint64_t size, have; /* `have`: bytes in the hashes */
+	struct ch_hash hash, sha1;
 	bool open;
 };
 
@@ -247,7 +247,9 @@ struct ch_keeper {
 	struct ch_retention retention[CH_KEEPER_CLASSES_MAX];
 	size_t retention_count;
 	struct ch_upload upload;
-	bool tight; /* 90 % of the disk is used: bulk is not kept */
+	struct ch_upload digest; /* of one that is whole: only `sha1` of it is computed */
+	bool digested;           /* none lacks it */
+	bool tight;              /* 90 % of the disk is used: bulk is not kept */
 	uint64_t disk_due, retention_due, stale_due;
 	int64_t retention_device; /* where the sweep is */
 	uint64_t metric_commits, metric_requests, metric_cuts, metric_cut_ms, metric_quota, metric_erased;
@@ -503,8 +505,25 @@ struct ch_deployment {
 	uint8_t reference[32]; /* of its reference values */
 	bool measured;         /* it has some */
 	int64_t rollout;       /* that it is a part of; 0: an operator gave it to this device alone */
+	enum ch_update_stop stop;
 };
 
+/* What a device says of a deployment, for people: escaped. */
+#define CH_SAID_NO_PROGRESS 255
+struct ch_said {
+	struct ch_span state, text, slot;
+	uint8_t progress; /* 0 to 100 */
+};
+
+/* The one of this number. */
+bool ch_kp_deployment_get(struct ch_keeper *k, int64_t seq, struct ch_deployment *u);
+/* How its cancellation stands with the device. */
+void ch_kp_deployment_stop(struct ch_keeper *k, struct ch_deployment *u, enum ch_update_stop stop);
+/* Keeps what the device said as evidence; `step` is what it claims. The step itself is the caller's. */
+void ch_kp_feedback_keep(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
+			 enum ch_update_step step, const struct ch_said *said);
+/* As much was said as is kept. */
+bool ch_kp_feedback_full(struct ch_keeper *k, const struct ch_deployment *u);
 /* The newest of a device; false if it never had one. */
 bool ch_kp_deployment_last(struct ch_keeper *k, int64_t device, struct ch_deployment *u);
 /* A new one, in the place of the one before; its number. `rollout` 0: of an action alone. */
@@ -524,9 +543,16 @@ void ch_kp_deployments_publish(struct ch_keeper *k);
 /* What was offered of a release and is not installed yet is cancelled. */
 void ch_kp_deployments_cancel(struct ch_keeper *k, int64_t release, const char *reason);
 
+/* --- ddi.c --- */
+
+void ch_kp_ddi_feedback(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_ddi_feedback *m);
+void ch_kp_ddi_config(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_ddi_config *m);
+
 /* --- artifact.c --- */
 
 void ch_kp_artifact_put(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_request *m);
+/* Computes some of what an artefact lacks that is from before it was asked for. True if there is more to do. */
+bool ch_kp_artifact_digest(struct ch_keeper *k);
 
 /* --- disk.c --- */
 

@@ -65,6 +65,11 @@ static const struct ch_conf_key token_keys[] = {
 	{ "deadline", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(token_deadline), .min = 1, .max = 300 },
 };
 
+static const struct ch_conf_key ddi_keys[] = {
+	{ "tenant", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(ddi_tenant) },
+	{ "poll", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(ddi_poll), .min = 5, .max = 86399 },
+};
+
 #define MAP(table) .keys = (table), .key_count = CH_COUNT_OF(table)
 
 static const struct ch_conf_key keys[] = {
@@ -82,6 +87,7 @@ static const struct ch_conf_key keys[] = {
 	{ "processes", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(process_keys) },
 	{ "limits", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(limit_keys) },
 	{ "revocation", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(revocation_keys) },
+	{ "ddi", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(ddi_keys) },
 	{ "balancers", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(balancers) },
 	{ "retention", CH_CONF_TEXTS, CH_CONF_OPTIONAL, AT(retention) },
 	{ "signer", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(signer_keys) },
@@ -150,6 +156,8 @@ bool main_config_read(struct main_config *c, const char *path)
 				   .crl_lifetime = 86400,
 				   .ocsp_lifetime = 3600,
 				   .ocsp_answers = 16384,
+				   .ddi_tenant = "DEFAULT",
+				   .ddi_poll = 300,
 				   .token_deadline = 10 };
 	CH_AUTO_BUF struct ch_buf in = { 0 };
 	enum ch_err err = ch_file_read(&in, path);

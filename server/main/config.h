@@ -32,6 +32,8 @@ struct main_config {
 	const char *ca_key; /* PKCS #11 URI; NULL: a file in the signer's folder */
 	struct ch_conf_texts token_folders, token_environment;
 	uint32_t token_deadline; /* seconds */
+	const char *ddi_tenant;  /* hawkBit's DDI: the first segment of its paths */
+	uint32_t ddi_poll;       /* seconds */
 	struct ch_conf_texts balancers;
 	struct ch_conf_texts retention; /* "CLASS DAYS COUNT", read by the keeper */
 	const char *user_text[CH_ROLE_COUNT];

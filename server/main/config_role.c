@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/crypto/hash.h"
 #include "core/platform/x509_write.h"
+#include "core/update/ddi.h"
 #include "core/wire/base64.h"
 #include "host/base/file.h"
 #include "host/pkcs11/pin.h"
@@ -131,6 +132,16 @@ static bool put_earlier_cas(const struct main_config *c, struct ch_buf *out)
 	return c->earlier_cas == NULL || each_file(c, c->earlier_cas, take_earlier_ca, out);
 }
 
+static bool put_ddi(const struct main_config *c, struct ch_buf *out)
+{
+	if (!ch_ddi_name_valid(ch_span_str(c->ddi_tenant))) {
+		ch_log(CH_LOG_ERROR, "%s: ddi.tenant: 1 to %d of A-Z a-z 0-9 - . _ ~", c->path, CH_DDI_NAME_MAX);
+		return false;
+	}
+	put_text(out, "ddi_tenant", c->ddi_tenant);
+	return true;
+}
+
 static bool config_edge(const struct main_config *c, struct ch_buf *out)
 {
 	const struct {
@@ -151,7 +162,7 @@ static bool config_edge(const struct main_config *c, struct ch_buf *out)
 	}
 	for (size_t i = 0; i < c->balancers.count; i++)
 		put_text(out, "balancer", c->balancers.text[i]);
-	return put_earlier_cas(c, out) &&
+	return put_ddi(c, out) && put_earlier_cas(c, out) &&
 	       (c->idevid_roots == NULL || each_file(c, c->idevid_roots, take_idevid_root, out));
 }
 
@@ -356,6 +367,7 @@ static bool config_reader(const struct main_config *c, struct ch_buf *out)
 {
 	put_text(out, "store", "chainhold.db");
 	put_text(out, "origin", c->origin);
+	put_number(out, "ddi_poll", c->ddi_poll);
 	return true;
 }
 

@@ -48,6 +48,8 @@ void ch_ask_signer(struct ch_ask *a, enum ch_msg type, struct ch_span claims);
 /* The answer is this artefact. */
 void ch_ask_artifact(struct ch_ask *a, const uint8_t sha256[static 32], uint64_t size);
 struct ch_span ch_ask_origin(const struct ch_ask *a);
+/* Seconds until a client of DDI is to ask again. */
+uint32_t ch_ask_ddi_sleep(const struct ch_ask *a);
 
 /* --- query.c --- */
 
@@ -122,5 +124,7 @@ ch_page ch_page_checkpoint, ch_page_tile, ch_page_origin; /* log_pages.c */
 ch_page ch_page_fleet_root;                               /* fleet_root.c */
 ch_page ch_page_update, ch_page_release, ch_page_release_proof, ch_page_releases, ch_page_deployments,
 	ch_page_deployment, ch_page_artifact, ch_page_artifact_state; /* update.c */
+ch_page ch_page_ddi_poll, ch_page_ddi_deployment, ch_page_ddi_installed, ch_page_ddi_cancel,
+	ch_page_ddi_artifact; /* ddi.c */
 
 #endif

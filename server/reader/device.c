@@ -310,6 +310,24 @@ static void put_aliases(struct ch_ask *a, const struct ch_device_row *d)
 	ch_json_array_end(j);
 }
 
+/* What it told of itself by DDI: untrusted, escaped. */
+static void put_attributes(struct ch_ask *a, const struct ch_device_row *d)
+{
+	struct ch_json_wr *j = &a->j;
+	ch_json_name(j, "attributes");
+	ch_json_array_begin(j);
+	struct ch_query q = ch_sql_query(a->st, CH_READ_ATTRIBUTES, CH_ARGS(TENANT, ch_int(d->seq)));
+	while (ch_sql_next(&q)) {
+		ch_json_object_begin(j);
+		ch_json_named_span(j, "name", ch_sql_bytes(&q, 0));
+		ch_json_named_span(j, "value", ch_sql_bytes(&q, 1));
+		ch_json_named_time(j, "told", ch_seconds(ch_sql_int(&q, 2)));
+		ch_json_object_end(j);
+	}
+	(void)ch_sql_end(&q);
+	ch_json_array_end(j);
+}
+
 static void put_cuts(struct ch_ask *a, const struct ch_device_row *d)
 {
 	struct ch_json_wr *j = &a->j;
@@ -432,6 +450,7 @@ void ch_page_device(struct ch_ask *a)
 	put_cuts(a, &d);
 	put_certificates(a, &d);
 	put_aliases(a, &d);
+	put_attributes(a, &d);
 	put_history(a, &d);
 	ch_json_named_u64(&a->j, "time", a->now);
 	ch_json_object_end(&a->j);

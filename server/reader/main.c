@@ -142,6 +142,9 @@ int main(void)
 	ch_child_confine(&m.child, CH_ALLOW_FILES_READ | CH_ALLOW_SEND_FD);
 	const struct ch_reader_env env = { send_out, ch_hub_wall_ms, ch_hub_mono_ms, &m, artifact };
 	m.reader = ch_reader_new(&env, ch_config_get(m.child.start.config, "origin", 0));
+	uint64_t sleep = ch_config_number(m.child.start.config, "ddi_poll", 0);
+	if (sleep > 0 && sleep <= UINT32_MAX)
+		ch_reader_polling(m.reader, (uint32_t)sleep);
 	m.tick = (struct ch_loop_timer){ .due = tick, .ctx = &m };
 	enum ch_err err = ch_hub_run(&m.hub);
 	ch_reader_free(m.reader);

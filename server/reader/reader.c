@@ -10,6 +10,7 @@ const size_t ch_reader_sql_count = CH_COUNT_OF(ch_reader_sql);
 #define WAITING_MAX 256  /* requests that wait for the signer */
 #define SIGNER_MS   5000 /* how long one does at most */
 #define ORIGIN_MAX  256
+#define DDI_SLEEP_S 300  /* between two polls, where the configuration says nothing */
 #define DEADLINE_MS 5000 /* of a request at most, however long its client would wait */
 #define LATE_RULE   "the answer takes too long: ask for less"
 #define SIGNER_RULE "the signer does not answer: ask again"
@@ -25,6 +26,7 @@ struct ch_reader {
 	struct ch_store *st;
 	struct ch_reader_env env;
 	char origin[ORIGIN_MAX];
+	uint32_t ddi_sleep; /* seconds */
 	struct waiting waiting[WAITING_MAX];
 	uint64_t ids;
 	uint64_t deadline; /* of the request that is being answered, monotonic ms */
@@ -61,6 +63,11 @@ static ch_page *const page[CH_ROUTE_COUNT] = {
 	[CH_ROUTE_RELEASE] = ch_page_release,
 	[CH_ROUTE_RELEASE_PROOF] = ch_page_release_proof,
 	[CH_ROUTE_ARTIFACT] = ch_page_artifact,
+	[CH_ROUTE_DDI_POLL] = ch_page_ddi_poll,
+	[CH_ROUTE_DDI_DEPLOYMENT] = ch_page_ddi_deployment,
+	[CH_ROUTE_DDI_INSTALLED] = ch_page_ddi_installed,
+	[CH_ROUTE_DDI_CANCEL] = ch_page_ddi_cancel,
+	[CH_ROUTE_DDI_ARTIFACT] = ch_page_ddi_artifact,
 	[CH_ROUTE_ARTIFACT_STATE] = ch_page_artifact_state,
 	[CH_ROUTE_RELEASES] = ch_page_releases,
 	[CH_ROUTE_RELEASE_DOCUMENT] = ch_page_release,
@@ -75,7 +82,18 @@ struct ch_reader *ch_reader_new(const struct ch_reader_env *env, struct ch_span 
 	struct ch_reader *r = ch_calloc(1, sizeof(*r));
 	r->env = *env;
 	(void)ch_span_copy(r->origin, sizeof(r->origin) - 1, origin);
+	r->ddi_sleep = DDI_SLEEP_S;
 	return r;
+}
+
+void ch_reader_polling(struct ch_reader *r, uint32_t seconds)
+{
+	r->ddi_sleep = seconds;
+}
+
+uint32_t ch_ask_ddi_sleep(const struct ch_ask *a)
+{
+	return a->r->ddi_sleep;
 }
 
 void ch_reader_store(struct ch_reader *r, struct ch_store *store)

@@ -31,6 +31,8 @@ extern const size_t ch_reader_sql_count;
 
 /* `origin` is the name of the log; it and `env` are copied. Until there is a store every request is answered with 503. */
 struct ch_reader *ch_reader_new(const struct ch_reader_env *env, struct ch_span origin);
+/* How often clients of hawkBit's DDI are told to ask; it has a default. */
+void ch_reader_polling(struct ch_reader *r, uint32_t seconds);
 /* The store, opened with CH_STORE_READ and checked; borrowed. */
 void ch_reader_store(struct ch_reader *r, struct ch_store *store);
 void ch_reader_free(struct ch_reader *r);

@@ -100,13 +100,13 @@
 	  "WHERE d.tenant = $1 AND d.device = $2 AND r.sha256 = $3")                                                   \
 	X(DEPLOYMENTS,                                                                                                 \
 	  "SELECT d.seq, v.id, v.hostname, r.sha256, r.name, r.version, d.forced, d.state, d.time, "                   \
-	  "d.changed, d.progress, d.slot, d.reason, d.evidence, d.rollout, d.action FROM deployment d JOIN "           \
+	  "d.changed, d.progress, d.slot, d.reason, d.evidence, d.rollout, d.action, d.stop FROM deployment d JOIN "   \
 	  "device v ON v.tenant = d.tenant AND v.seq = d.device JOIN release r ON r.tenant = d.tenant AND "            \
 	  "r.seq = d.release WHERE d.tenant = $1 AND d.seq < $2 AND ($3 < 0 OR d.state = $3) AND ($4 < 0 "             \
 	  "OR d.device = $4) ORDER BY d.seq DESC LIMIT $5")                                                            \
 	X(DEPLOYMENT,                                                                                                  \
 	  "SELECT d.seq, v.id, v.hostname, r.sha256, r.name, r.version, d.forced, d.state, d.time, "                   \
-	  "d.changed, d.progress, d.slot, d.reason, d.evidence, d.rollout, d.action FROM deployment d JOIN "           \
+	  "d.changed, d.progress, d.slot, d.reason, d.evidence, d.rollout, d.action, d.stop FROM deployment d JOIN "   \
 	  "device v ON v.tenant = d.tenant AND v.seq = d.device JOIN release r ON r.tenant = d.tenant AND "            \
 	  "r.seq = d.release WHERE d.tenant = $1 AND d.seq = $2")                                                      \
 	X(FEEDBACK, "SELECT time, state, progress, reason, slot FROM feedback WHERE tenant = $1 AND deployment = $2 "  \
@@ -116,6 +116,25 @@
 	  "d.release JOIN artifact a ON a.tenant = r.tenant AND a.sha256 = r.sha256 WHERE d.tenant = $1 "              \
 	  "AND d.seq = (SELECT max(seq) FROM deployment WHERE tenant = $1 AND device = $2) AND d.state IN "            \
 	  "($3, $4, $5) AND r.sha256 = $6 AND a.complete <> 0")                                                        \
+	X(DDI_STOP, "SELECT min(seq) FROM deployment WHERE tenant = $1 AND device = $2 AND stop = $3")                 \
+	X(DDI_INSTALLED, "SELECT max(seq), max(changed) FROM deployment WHERE tenant = $1 AND device = $2 AND "        \
+			 "state IN ($3, $4, $5)")                                                                      \
+	X(DDI_ACTION, "SELECT d.state, d.stop, d.forced, d.release, r.name, r.version FROM deployment d JOIN "         \
+		      "release r ON r.tenant = d.tenant AND r.seq = d.release WHERE d.tenant = $1 AND d.device = $2 "  \
+		      "AND d.seq = $3")                                                                                \
+	X(DDI_ARTIFACTS, "SELECT r.name, r.size, r.sha256, a.sha1 FROM release_artifact r JOIN artifact a ON "         \
+			 "a.tenant = r.tenant AND a.sha256 = r.sha256 WHERE r.tenant = $1 AND r.release = $2 AND "     \
+			 "a.complete <> 0 ORDER BY r.name LIMIT 16")                                                   \
+	X(DDI_ARTIFACT,                                                                                                \
+	  "SELECT r.sha256, a.size FROM deployment d JOIN release_artifact r ON r.tenant = d.tenant "                  \
+	  "AND r.release = d.release JOIN artifact a ON a.tenant = r.tenant AND a.sha256 = r.sha256 "                  \
+	  "WHERE d.tenant = $1 AND d.device = $2 AND d.seq = $3 AND d.state IN ($4, $5) AND r.name = $6 "              \
+	  "AND a.complete <> 0")                                                                                       \
+	X(DEVICE_CALLED, "SELECT count(*) FROM alias WHERE tenant = $1 AND device = $2 AND until = 0 AND "             \
+			 "((kind = $3 AND value = $4) OR (kind = $5 AND value = $6))")                                 \
+	X(ATTRIBUTES_TIME, "SELECT max(time) FROM attribute WHERE tenant = $1 AND device = $2")                        \
+	X(ATTRIBUTES,                                                                                                  \
+	  "SELECT name, value, time FROM attribute WHERE tenant = $1 AND device = $2 ORDER BY name LIMIT 64")          \
 	X(ARTIFACT_STATE,                                                                                              \
 	  "SELECT r.size, a.have, a.complete FROM release_artifact r LEFT JOIN artifact a ON a.tenant = "              \
 	  "r.tenant AND a.sha256 = r.sha256 WHERE r.tenant = $1 AND r.sha256 = $2 ORDER BY r.release LIMIT "           \

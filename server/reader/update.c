@@ -314,6 +314,7 @@ static uint64_t put_deployment(struct ch_ask *a, const struct ch_query *q)
 	ch_json_named_time(j, "evidence", (uint64_t)ch_sql_int(q, 13));
 	ch_json_named_time(j, "rollout", (uint64_t)ch_sql_int(q, 14));
 	ch_json_named_time(j, "action", (uint64_t)ch_sql_int(q, 15));
+	ch_json_named_str(j, "cancellation", ch_update_stop_str((enum ch_update_stop)ch_sql_int(q, 16)));
 	return (uint64_t)seq;
 }
 

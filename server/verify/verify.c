@@ -21,6 +21,9 @@ static const struct {
 	{ CH_ROUTE_RENEW, ch_vf_renew },
 	{ CH_ROUTE_ACT, ch_vf_action },
 	{ CH_ROUTE_FEEDBACK, ch_vf_feedback },
+	{ CH_ROUTE_DDI_FEEDBACK, ch_vf_ddi_feedback },
+	{ CH_ROUTE_DDI_CANCEL_FEEDBACK, ch_vf_ddi_feedback },
+	{ CH_ROUTE_DDI_CONFIG, ch_vf_ddi_config },
 };
 
 void ch_vf_init(struct ch_verify *v, const struct ch_vf_out *out)
@@ -172,7 +175,11 @@ static uint64_t number_of(struct ch_span s)
 static void copy_request(struct ch_vf_request *r, const struct ch_msg_request *m)
 {
 	r->route = m->route;
-	r->number = number_of(ch_route_param((enum ch_route_number)m->route, m->path, 0));
+	bool ddi = ch_route_ddi(m->route);
+	r->number = number_of(ch_route_param((enum ch_route_number)m->route, m->path, ddi ? 2 : 0));
+	struct ch_span controller = ddi ? ch_route_param((enum ch_route_number)m->route, m->path, 1) : CH_SPAN_EMPTY;
+	if (controller.n <= sizeof(r->controller))
+		r->controller_size = ch_span_copy(r->controller, sizeof(r->controller), controller);
 	(void)ch_span_copy(r->device, sizeof(r->device), CH_SPAN_OF(m->device));
 	(void)ch_span_copy(r->cert_sha256, sizeof(r->cert_sha256), CH_SPAN_OF(m->cert_sha256));
 	(void)ch_span_copy(r->operator_key, sizeof(r->operator_key), CH_SPAN_OF(m->operator_key));

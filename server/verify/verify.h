@@ -41,7 +41,9 @@ struct ch_vf_request {
 	uint64_t edge_id;
 	unsigned edge;
 	uint16_t route;
-	uint64_t number; /* in the path, where the route has one */
+	uint64_t number;        /* in the path, where the route has one */
+	size_t controller_size; /* of DDI's paths */
+	uint8_t controller[CH_DDI_NAME_MAX];
 	uint8_t device[16], cert_sha256[32], operator_key[32];
 	size_t key_size;
 	uint8_t idempotency_key[64];
@@ -122,6 +124,8 @@ void ch_vf_work_free(struct ch_vf_work *work);
 void ch_vf_evidence(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 void ch_vf_renew(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 void ch_vf_feedback(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
+void ch_vf_ddi_feedback(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
+void ch_vf_ddi_config(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 void ch_vf_action(struct ch_verify *v, struct ch_vf_request *r, struct ch_span body);
 
 #endif

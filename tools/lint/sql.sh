@@ -45,7 +45,7 @@ function check(t,    n, i, used, rest, k, columns, count) {
 	} else if (toupper(t) ~ /^CREATE (UNIQUE )?INDEX/) {
 		if (t !~ /\(tenant, /) bad("an index starts with the tenant")
 	} else if (toupper(t) ~ /^ALTER TABLE/) {
-		if (t !~ /^ALTER TABLE [a-z_]+ ADD COLUMN [a-z_]+ (BIGINT NOT NULL DEFAULT 0|BYTEA|TEXT)$/) bad("a column is added with a default that costs nothing")
+		if (t !~ /^ALTER TABLE [a-z_]+ ADD COLUMN [a-z0-9_]+ (BIGINT NOT NULL DEFAULT 0|BYTEA|TEXT)$/) bad("a column is added with a default that costs nothing")
 	} else if (toupper(t) ~ /^INSERT INTO/) {
 		if (t !~ /^INSERT INTO [a-z_]+ \(tenant, /) bad("an INSERT names its columns, the tenant first")
 		if (t ~ /ON CONFLICT/ && t !~ /ON CONFLICT \(tenant, /) bad("ON CONFLICT names a key with the tenant")

@@ -4,7 +4,7 @@
 #include "core/base/text.h"
 #include "tests/unit.h"
 
-/* Bodies are those of the real clients, as docs/protocol/ddi.md has them. */
+/* Bodies in the form that the clients give them (docs/protocol/ddi.md), written by hand: none is a recording. */
 
 static const char zephyr_feedback[] = "{\"status\":{\"execution\":\"closed\",\"result\":{\"finished\":\"success\"}}}";
 static const char rauc_feedback[] =
@@ -288,9 +288,10 @@ static void assert_text(const struct ch_wr *w, const char *want)
 	assert_span_equal(ch_wr_span(w), want, strlen(want));
 }
 
+#define BASE "https://updates.example.com:8443/DEFAULT/controller/v1/gw-7/"
+
 static void polls_are_written(void **state)
 {
-#define BASE "https://updates.example.com:8443/DEFAULT/controller/v1/gw-7/"
 	uint8_t text[1000];
 	struct ch_wr w = ch_wr(text, sizeof(text));
 	struct ch_ddi_poll p = { .sleep = 300 };
@@ -313,7 +314,6 @@ static void polls_are_written(void **state)
 	w = ch_wr(text, sizeof(text));
 	assert_int_equal(ch_ddi_cancel_put(&w, 1007), CH_OK);
 	assert_text(&w, "{\"id\":\"1007\",\"cancelAction\":{\"stopId\":\"1007\"}}");
-#undef BASE
 }
 
 static void a_deployment_has_what_each_client_needs(void **state)
@@ -333,10 +333,8 @@ static void a_deployment_has_what_each_client_needs(void **state)
 		"\"part\":\"bApp\",\"version\":\"1.4.0\",\"name\":\"gateway-os\",\"artifacts\":[{"
 		"\"filename\":\"gateway-1.4.0.swu\",\"hashes\":{\"sha1\":\"0100000000000000000000000000000000000000\","
 		"\"sha256\":\"0200000000000000000000000000000000000000000000000000000000000000\"},\"size\":4096,"
-		"\"_links\":{\"download\":{\"href\":\"https://updates.example.com:8443/artifacts/"
-		"0200000000000000000000000000000000000000000000000000000000000000\"},\"download-http\":{\"href\":"
-		"\"https://updates.example.com:8443/artifacts/"
-		"0200000000000000000000000000000000000000000000000000000000000000\"}}}]}]}}");
+		"\"_links\":{\"download\":{\"href\":\"" BASE "softwaremodules/1007/artifacts/gateway-1.4.0.swu\"},"
+		"\"download-http\":{\"href\":\"" BASE "softwaremodules/1007/artifacts/gateway-1.4.0.swu\"}}}]}]}}");
 }
 
 /* 100 bytes for origin, tenant and controllerId, names as long as they are in practice, twice. */

@@ -18,6 +18,13 @@ static void paths(void **state)
 		{ CH_LISTENER_DEVICES, "HEAD", "/v1/enrol", CH_ERR_MISMATCH, CH_ROUTE_COUNT },
 		{ CH_LISTENER_DEVICES, "HEAD", "/v1/status", CH_OK, CH_ROUTE_DEVICE_STATUS },
 		{ CH_LISTENER_DEVICES, "GET", "/api/v1/status", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_DEVICES, "GET", "/DEFAULT/controller/v1/gw-7", CH_OK, CH_ROUTE_DDI_POLL },
+		{ CH_LISTENER_DEVICES, "GET", "/DEFAULT/controller/v1/", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
+		{ CH_LISTENER_DEVICES, "POST", "/T/controller/v1/g/deploymentBase/1/feedback", CH_OK,
+		  CH_ROUTE_DDI_FEEDBACK },
+		{ CH_LISTENER_DEVICES, "GET", "/T/controller/v1/g/softwaremodules/1/artifacts/a+b", CH_OK,
+		  CH_ROUTE_DDI_ARTIFACT },
+		{ CH_LISTENER_OPERATORS, "GET", "/T/controller/v1/g", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
 		{ CH_LISTENER_OPERATORS, "GET", "/api/v1/devices/a/explain", CH_OK, CH_ROUTE_DEVICE_EXPLAIN },
 		{ CH_LISTENER_OPERATORS, "GET", "/api/v1/devices//explain", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
 		{ CH_LISTENER_OPERATORS, "GET", "/api/v1/devices/%41/explain", CH_ERR_NOTFOUND, CH_ROUTE_COUNT },
@@ -50,10 +57,20 @@ static void parameters(void **state)
 	assert_int_equal(ch_route_param(CH_ROUTE_COUNT, path, 0).n, 0);
 	assert_true(ch_span_eq(ch_route_param(CH_ROUTE_OCSP_GET, CH_SPAN_LIT("/ocsp//a%2Fb+c=/d"), 0),
 			       CH_SPAN_LIT("/a%2Fb+c=/d")));
-	assert_true(ch_route_opaque(CH_ROUTE_OCSP_GET));
+	assert_true(ch_route_opaque(CH_ROUTE_OCSP_GET) && ch_route_opaque(CH_ROUTE_DDI_ARTIFACT));
 	assert_false(ch_route_opaque(CH_ROUTE_TILE) || ch_route_opaque(CH_ROUTE_COUNT));
 	assert_true(ch_span_eq(ch_route_param(CH_ROUTE_TILE, CH_SPAN_LIT("/log/tile/entries/x001/002.p/3"), 0),
 			       CH_SPAN_LIT("entries/x001/002.p/3")));
+}
+
+/* Tenant and controllerId come first in each of them, and no other route is taken for one. */
+static void paths_of_ddi_say_who_it_is(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CH_ROUTE_COUNT; i++)
+		assert_int_equal(ch_route_ddi(i),
+				 ch_span_starts(ch_span_str(ch_routes[i].pattern), CH_SPAN_LIT(CH_DDI_BASE)));
+	assert_false(ch_route_ddi(CH_ROUTE_COUNT));
 }
 
 static void an_operation_of_est_is_one_however_its_path_is_written(void **state)
@@ -104,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(paths),
 		cmocka_unit_test(parameters),
+		cmocka_unit_test(paths_of_ddi_say_who_it_is),
 		cmocka_unit_test(an_operation_of_est_is_one_however_its_path_is_written),
 		cmocka_unit_test(the_table_keeps_its_rules),
 	};
