@@ -38,9 +38,14 @@ enum ch_err ch_verb_by_name(struct ch_span name, enum ch_verb *verb)
 
 bool ch_verb_of_class(enum ch_verb verb)
 {
-	return (size_t)verb < CH_VERB_COUNT && verb_row[verb].subject != SUBJECT_DIGEST &&
-	       verb != CH_VERB_CLOCK_ACCEPT && verb != CH_VERB_OPERATOR_ADD && verb != CH_VERB_OPERATOR_REMOVE &&
-	       verb != CH_VERB_FLEET_ROOT_PUBLISH;
+	static const uint8_t named[] = { CH_VERB_CLOCK_ACCEPT,       CH_VERB_OPERATOR_ADD,   CH_VERB_OPERATOR_REMOVE,
+					 CH_VERB_FLEET_ROOT_PUBLISH, CH_VERB_ROLLOUT_CREATE, CH_VERB_ROLLOUT_PAUSE,
+					 CH_VERB_ROLLOUT_RESUME,     CH_VERB_ROLLOUT_ABORT };
+	for (size_t i = 0; i < CH_COUNT_OF(named); i++) {
+		if (verb == named[i])
+			return false;
+	}
+	return (size_t)verb < CH_VERB_COUNT && verb_row[verb].subject != SUBJECT_DIGEST;
 }
 
 static const char *const role_name[CH_OPERATOR_COUNT] = {

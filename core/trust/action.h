@@ -37,7 +37,11 @@
 	X(UPDATE_ASSIGN, "update.assign", DEVICE, NEEDED, CH_OPERATOR_BIT_OPERATOR)           \
 	X(UPDATE_CANCEL, "update.cancel", DEVICE, NONE, CH_OPERATOR_BIT_OPERATOR)             \
 	X(CERTIFICATE_IMPORT, "certificate.import", NAME, NEEDED, 0)                          \
-	X(REVOCATION_IMPORT, "revocation.import", DIGEST, NEEDED, 0)
+	X(REVOCATION_IMPORT, "revocation.import", DIGEST, NEEDED, 0)                          \
+	X(ROLLOUT_CREATE, "rollout.create", NAME, NEEDED, CH_OPERATOR_BIT_OPERATOR)           \
+	X(ROLLOUT_PAUSE, "rollout.pause", NAME, NONE, CH_OPERATOR_BIT_OPERATOR)               \
+	X(ROLLOUT_RESUME, "rollout.resume", NAME, NONE, CH_OPERATOR_BIT_OPERATOR)             \
+	X(ROLLOUT_ABORT, "rollout.abort", NAME, NONE, CH_OPERATOR_BIT_OPERATOR)
 
 #define CH_VERB_ENUM(name, text, subject, payload, roles) CH_VERB_##name,
 enum ch_verb { CH_VERBS(CH_VERB_ENUM) CH_VERB_COUNT };

@@ -191,15 +191,9 @@ static enum ch_err filter_devices(const struct ch_json_doc *t, size_t i, void *t
 	return take_ids(t, i, CH_ROLLOUT_DEVICES_MAX, &f->devices);
 }
 
-static enum ch_err filter_quarantined(const struct ch_json_doc *t, size_t i, void *to)
-{
-	struct ch_rollout_filter *f = to;
-	return take_bool(t, i, &f->quarantined);
-}
-
 static const struct ch_json_doc_member filter_members[] = {
 	{ "class", filter_class },       { "running", filter_running }, { "tier", filter_tier },
-	{ "hostname", filter_hostname }, { "devices", filter_devices }, { "quarantined", filter_quarantined },
+	{ "hostname", filter_hostname }, { "devices", filter_devices },
 };
 
 /* --- members: phases --- */

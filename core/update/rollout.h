@@ -35,7 +35,6 @@ struct ch_rollout_filter {
 	enum ch_tier tier;                       /* AFFIRMING; WARNING: that or affirming; NONE: any */
 	struct ch_span hostname;                 /* a "*" at its end stands for anything */
 	bool has_devices;
-	bool quarantined; /* those in quarantine, too */
 	struct ch_rollout_ids devices;
 };
 
@@ -83,7 +82,6 @@ struct ch_rollout_device {
 	struct ch_span class, hostname;
 	struct ch_span running, running_version; /* empty: not known */
 	enum ch_tier tier;
-	bool quarantined;
 };
 bool ch_rollout_matches(const struct ch_rollout *r, const struct ch_rollout_device *d);
 /* It is in the list of the first phase. */
@@ -144,8 +142,9 @@ enum ch_rollout_member {
 	CH_MEMBER_QUARANTINED = 3,
 	CH_MEMBER_GONE = 4,  /* revoked, decommissioned */
 	CH_MEMBER_FLOOR = 5, /* it would refuse: older than what it may go back to */
-	CH_MEMBER_BUSY = 6,  /* another release was on its way to it */
-	CH_MEMBER_COUNT = 7,
+	CH_MEMBER_BUSY = 6,  /* another offer was on its way to it */
+	CH_MEMBER_HELD = 7,  /* its policy holds updates back */
+	CH_MEMBER_COUNT = 8,
 };
 /* "waits", "offered", "runs it already", …; else "unknown". Static. */
 const char *ch_rollout_member_str(enum ch_rollout_member member);

@@ -42,7 +42,7 @@ bool ch_rollout_matches(const struct ch_rollout *r, const struct ch_rollout_devi
 	       (f->running.n == 0 || ch_span_eq(f->running, d->running)) &&
 	       (f->running_version.n == 0 || ch_span_eq(f->running_version, d->running_version)) &&
 	       tier_fits(f->tier, d->tier) && hostname_fits(f->hostname, d->hostname) &&
-	       (!f->has_devices || listed(&f->devices, d->id)) && (f->quarantined || !d->quarantined);
+	       (!f->has_devices || listed(&f->devices, d->id));
 }
 
 bool ch_rollout_is_canary(const struct ch_rollout *r, const uint8_t device[static 16])
@@ -181,7 +181,8 @@ const char *ch_rollout_member_str(enum ch_rollout_member member)
 		[CH_MEMBER_QUARANTINED] = "quarantined",
 		[CH_MEMBER_GONE] = "revoked or decommissioned",
 		[CH_MEMBER_FLOOR] = "older than what it may go back to",
-		[CH_MEMBER_BUSY] = "another release was on its way to it",
+		[CH_MEMBER_BUSY] = "another offer was on its way to it",
+		[CH_MEMBER_HELD] = "its policy holds updates back",
 	};
 	return (size_t)member < CH_MEMBER_COUNT ? name[member] : "unknown";
 }

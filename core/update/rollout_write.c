@@ -53,7 +53,6 @@ static void put_filter(struct ch_json_wr *j, const struct ch_rollout_filter *f)
 		put_ids(j, &f->devices);
 	else
 		put_null(j, "devices");
-	ch_json_named_bool(j, "quarantined", f->quarantined);
 	ch_json_object_end(j);
 }
 

@@ -287,6 +287,33 @@ static const struct step ddi[] = {
 	  STEP_CLUSTERED },
 };
 
+/*
+ * Rollouts and their devices. `chosen_to`: the last device that was asked whether it is in it; `reached`: when enough of the phase had proven
+ * it; `begun`: when the last device was offered it; `accepted`: the phase, counted from 1, of which an operator said that it may be empty;
+ * `settled`: nothing is left to be done. Of a member, `deployment` is its last. Of a deployment, `taken`: when the device took it
+ * up; `excused`: its failure was forgiven.
+ */
+static const struct step rollout[] = {
+	{ "CREATE TABLE rollout (tenant BIGINT NOT NULL, seq BIGINT NOT NULL, name TEXT NOT NULL, release BIGINT NOT NULL, "
+	  "sha256 BYTEA NOT NULL, document BYTEA NOT NULL, state BIGINT NOT NULL, phase BIGINT NOT NULL, "
+	  "reason TEXT NOT NULL, time BIGINT NOT NULL, changed BIGINT NOT NULL, chosen_to BIGINT NOT NULL, "
+	  "members BIGINT NOT NULL, canaries BIGINT NOT NULL, reached BIGINT NOT NULL, begun BIGINT NOT NULL, "
+	  "accepted BIGINT NOT NULL, settled BIGINT NOT NULL, action BIGINT NOT NULL, PRIMARY KEY (tenant, seq))",
+	  STEP_PLAIN },
+	{ "CREATE UNIQUE INDEX rollout_name ON rollout (tenant, name)", STEP_PLAIN },
+	{ "CREATE INDEX rollout_settled ON rollout (tenant, settled, seq)", STEP_PLAIN },
+	{ "CREATE TABLE rollout_member (tenant BIGINT NOT NULL, rollout BIGINT NOT NULL, device BIGINT NOT NULL, "
+	  "place BIGINT NOT NULL, status BIGINT NOT NULL, deployment BIGINT NOT NULL, "
+	  "PRIMARY KEY (tenant, rollout, device))",
+	  STEP_CLUSTERED },
+	{ "CREATE INDEX rollout_member_status ON rollout_member (tenant, rollout, status, place)", STEP_PLAIN },
+	{ "CREATE INDEX rollout_member_device ON rollout_member (tenant, device, rollout)", STEP_PLAIN },
+	{ "ALTER TABLE deployment ADD COLUMN phase BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "ALTER TABLE deployment ADD COLUMN taken BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "ALTER TABLE deployment ADD COLUMN excused BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "CREATE INDEX deployment_phase ON deployment (tenant, rollout, phase, state)", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -301,6 +328,7 @@ static const struct migration migrations[] = {
 	{ 11, "releases and deployments", update, CH_COUNT_OF(update) },
 	{ 12, "certificates of earlier CAs", earlier, CH_COUNT_OF(earlier) },
 	{ 14, "clients of hawkBit's DDI", ddi, CH_COUNT_OF(ddi) },
+	{ 15, "rollouts", rollout, CH_COUNT_OF(rollout) },
 };
 
 int64_t ch_schema_newest(void)

@@ -85,6 +85,15 @@ static bool wants_two(const struct ch_policy *p)
 	return p->two_signatures != 0 || p->release == CH_RELEASE_TWO_OPERATORS;
 }
 
+/* A rollout assigns updates: it needs what one of them does. */
+static unsigned policy_signatures(const struct ch_policy *p, enum ch_verb verb)
+{
+	unsigned n = ch_policy_signatures(p, verb);
+	unsigned assign = ch_policy_signatures(p, CH_VERB_UPDATE_ASSIGN);
+	bool assigns = verb == CH_VERB_ROLLOUT_CREATE || verb == CH_VERB_ROLLOUT_RESUME;
+	return assigns && assign > n ? assign : n;
+}
+
 static unsigned signatures_needed(struct ch_keeper *k, const struct ch_act *a)
 {
 	unsigned needed = 1;
@@ -94,7 +103,7 @@ static unsigned signatures_needed(struct ch_keeper *k, const struct ch_act *a)
 					CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(CH_OPERATOR_ADMIN)), 2) >= 2;
 	for (size_t i = 0; i < k->class_count; i++) {
 		const struct ch_policy *p = &k->class[i].policy;
-		unsigned n = ch_policy_signatures(p, a->action.verb);
+		unsigned n = policy_signatures(p, a->action.verb);
 		if (two_admins && makes_rules(a->action.verb) && wants_two(p))
 			n = 2;
 		if ((!of_class || ch_span_eq(p->class, a->class_name)) && n > needed)

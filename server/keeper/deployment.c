@@ -122,6 +122,9 @@ bool ch_kp_deployment_step(struct ch_keeper *k, const struct ch_device *d, struc
 	ch_sql_do(k->st, CH_SQL_DEPLOYMENT_STATE,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->seq), ch_int(to), ch_int((int64_t)k->now),
 			  ch_text(reason), ch_int(evidence)));
+	if (step == CH_UPDATE_STEP_DOWNLOAD || step == CH_UPDATE_STEP_INSTALL)
+		ch_sql_do(k->st, CH_SQL_DEPLOYMENT_TAKEN,
+			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->seq), ch_int((int64_t)k->now)));
 	if (!same) {
 		tell(k, d, u, reason);
 		ch_kp_device_publish(k, d);
@@ -195,8 +198,7 @@ static bool wanted_find(struct ch_keeper *k, const struct ch_act *a, struct want
 	return ch_sql_end(&q) == CH_OK && r->seq != 0;
 }
 
-/* Which sequence the device may not go below, of releases that have the name of this one. */
-static int64_t floor_of(struct ch_keeper *k, const struct ch_device *d, int64_t release)
+int64_t ch_kp_deployment_floor(struct ch_keeper *k, const struct ch_device *d, int64_t release)
 {
 	return ch_sql_number(
 		k->st, CH_SQL_RELEASE_FLOOR,
@@ -222,7 +224,7 @@ const char *ch_kp_assign_refused(struct ch_keeper *k, struct ch_act *a, unsigned
 	if (ch_sql_number(k->st, CH_SQL_RELEASE_HAS_CLASS,
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(r.seq), ch_text_str(d->class)), 0) == 0)
 		return "this release is for devices of other classes";
-	if (r.sequence < floor_of(k, d, r.seq))
+	if (r.sequence < ch_kp_deployment_floor(k, d, r.seq))
 		return "this release is older than what the device may go back to";
 	if (ch_kp_deployment_last(k, d->seq, &u) && ch_update_wanted(u.state) && u.release == r.seq)
 		return "this release is offered to the device already";
@@ -406,7 +408,7 @@ static enum ch_tier running_tier(struct ch_keeper *k, const struct ch_device *d,
 			ch_sql_query(k->st, CH_SQL_RELEASE_BY_REFERENCE,
 				     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(ch_span_sub(m->releases, 32 * i, 32))));
 		if (ch_sql_next(&q)) {
-			bool below = ch_sql_int(&q, 1) < floor_of(k, d, ch_sql_int(&q, 0));
+			bool below = ch_sql_int(&q, 1) < ch_kp_deployment_floor(k, d, ch_sql_int(&q, 0));
 			enum ch_tier one = below                    ? CH_TIER_CONTRAINDICATED
 					   : ch_sql_int(&q, 2) != 0 ? CH_TIER_WARNING
 								    : CH_TIER_AFFIRMING;

@@ -232,6 +232,7 @@ uint64_t ch_keeper_tick(struct ch_keeper *k)
 	stale_check(k);
 	ch_kp_ocsp_tick(k);
 	if (may_write(k)) {
+		ch_kp_rollouts_turn(k);
 		ch_kp_retain(k);
 		k->digested = k->digested || !ch_kp_artifact_digest(k);
 	}

@@ -341,6 +341,65 @@
 	  "INSERT INTO artifact (tenant, sha256, size, have, complete, time) VALUES ($1, $2, $3, $4, $5, "             \
 	  "$6) ON CONFLICT (tenant, sha256) DO UPDATE SET size = excluded.size, have = excluded.have, "                \
 	  "complete = excluded.complete, time = excluded.time")                                                        \
+	/* rollouts */                                                                                                 \
+	X(MAX_ROLLOUT, "SELECT max(seq) FROM rollout WHERE tenant = $1")                                               \
+	X(ROLLOUT_ADD, "INSERT INTO rollout (tenant, seq, name, release, sha256, document, state, phase, reason, "     \
+		       "time, changed, chosen_to, members, canaries, reached, begun, accepted, settled, action) "      \
+		       "VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '', $8, $8, 0, 0, 0, 0, 0, 0, 0, $9)")                  \
+	X(ROLLOUT_NAMED, "SELECT seq, state FROM rollout WHERE tenant = $1 AND name = $2")                             \
+	X(ROLLOUT_GET, "SELECT r.seq, r.name, r.release, r.sha256, r.document, r.state, r.phase, r.chosen_to, "        \
+		       "r.members, r.canaries, r.reached, r.begun, r.accepted, r.action, p.sequence, p.expires, "      \
+		       "p.withdrawn, length(p.reference) FROM rollout r JOIN release p ON p.tenant = r.tenant AND "    \
+		       "p.seq = r.release WHERE r.tenant = $1 AND r.seq = $2")                                         \
+	X(ROLLOUT_LIVE, "SELECT seq FROM rollout WHERE tenant = $1 AND settled = 0 AND seq > $2 ORDER BY seq LIMIT 1") \
+	X(ROLLOUT_STATE, "UPDATE rollout SET state = $3, changed = $4, reason = $5, settled = $6 WHERE tenant = $1 "   \
+			 "AND seq = $2")                                                                               \
+	X(ROLLOUT_CHOSEN,                                                                                              \
+	  "UPDATE rollout SET chosen_to = $3, members = $4, canaries = $5 WHERE tenant = $1 AND seq = "                \
+	  "$2")                                                                                                        \
+	X(ROLLOUT_PHASE, "UPDATE rollout SET phase = $3, reached = $4, accepted = $5, changed = $6 WHERE tenant = $1 " \
+			 "AND seq = $2")                                                                               \
+	X(ROLLOUT_BEGUN, "UPDATE rollout SET begun = $3 WHERE tenant = $1 AND seq = $2")                               \
+	X(ROLLOUT_SETTLED, "UPDATE rollout SET settled = 1 WHERE tenant = $1 AND seq = $2")                            \
+	X(ROLLOUT_CHOOSE,                                                                                              \
+	  "SELECT d.seq, d.id, d.class, d.hostname, d.state, d.chain FROM device d WHERE d.tenant = $1 "               \
+	  "AND d.seq > $2 ORDER BY d.seq LIMIT 1000")                                                                  \
+	X(ROLLOUT_PROVEN_MAX,                                                                                          \
+	  "SELECT max(r.floor), max(r.sequence) FROM deployment d JOIN release r ON r.tenant = "                       \
+	  "d.tenant AND r.seq = d.release JOIN device v ON v.tenant = d.tenant AND v.seq = d.device "                  \
+	  "WHERE d.tenant = $1 AND d.state = $2 AND r.name = (SELECT name FROM release WHERE tenant = "                \
+	  "$1 AND seq = $3) AND ($4 = '' OR v.class = $4) AND EXISTS (SELECT 1 FROM release_class c "                  \
+	  "WHERE c.tenant = d.tenant AND c.release = $3 AND c.class = v.class)")                                       \
+	X(ROLLOUT_PROVEN_ONE,                                                                                          \
+	  "SELECT max(r.floor), max(r.sequence) FROM deployment d JOIN release r ON r.tenant = "                       \
+	  "d.tenant AND r.seq = d.release WHERE d.tenant = $1 AND d.state = $2 AND r.name = (SELECT "                  \
+	  "name FROM release WHERE tenant = $1 AND seq = $3) AND d.device = $4")                                       \
+	X(RELEASE_RUNS, "SELECT r.name, r.version FROM deployment d JOIN release r ON r.tenant = d.tenant AND r.seq "  \
+			"= d.release WHERE d.tenant = $1 AND d.device = $2 AND d.state = $3 ORDER BY d.seq DESC "      \
+			"LIMIT 1")                                                                                     \
+	X(MEMBER_ADD, "INSERT INTO rollout_member (tenant, rollout, device, place, status, deployment) VALUES ($1, "   \
+		      "$2, $3, $4, 0, 0)")                                                                             \
+	X(MEMBER_SET, "UPDATE rollout_member SET status = $4, deployment = $5 WHERE tenant = $1 AND rollout = $2 "     \
+		      "AND device = $3")                                                                               \
+	X(MEMBER_NEXT, "SELECT device FROM rollout_member WHERE tenant = $1 AND rollout = $2 AND status = 0 ORDER "    \
+		       "BY place LIMIT $3")                                                                            \
+	X(MEMBER_WAITING, "SELECT count(*) FROM rollout_member WHERE tenant = $1 AND rollout = $2 AND status = 0")     \
+	X(DEPLOYMENT_PHASE, "UPDATE deployment SET phase = $3 WHERE tenant = $1 AND seq = $2")                         \
+	X(DEPLOYMENT_TAKEN, "UPDATE deployment SET taken = $3 WHERE tenant = $1 AND seq = $2 AND taken = 0")           \
+	X(PHASE_STATES, "SELECT state, count(*) FROM deployment WHERE tenant = $1 AND rollout = $2 AND phase = $3 "    \
+			"GROUP BY state")                                                                              \
+	X(PHASE_CLAIMED, "SELECT count(*) FROM deployment d WHERE d.tenant = $1 AND d.rollout = $2 AND d.phase = $3 "  \
+			 "AND d.state = $4 AND ($5 <> 0 OR NOT EXISTS (SELECT 1 FROM ak a WHERE a.tenant = d.tenant "  \
+			 "AND a.device = d.device AND a.until = 0))")                                                  \
+	X(ROLLOUT_FAILED,                                                                                              \
+	  "SELECT d.seq, d.state, v.id, v.hostname, d.reason FROM deployment d JOIN device v ON "                      \
+	  "v.tenant = d.tenant AND v.seq = d.device WHERE d.tenant = $1 AND d.rollout = $2 AND "                       \
+	  "d.excused = 0 AND (d.state IN ($3, $4, $5) OR (d.state IN ($6, $7) AND d.taken > 0 AND "                    \
+	  "d.taken <= $8 AND ($9 = 0 OR d.state = $6 OR ($10 = 0 AND EXISTS (SELECT 1 FROM ak a WHERE "                \
+	  "a.tenant = d.tenant AND a.device = d.device AND a.until = 0))))) ORDER BY d.seq LIMIT $11")                 \
+	X(DEPLOYMENT_EXCUSE, "UPDATE deployment SET excused = 1 WHERE tenant = $1 AND seq = $2")                       \
+	X(ROLLOUT_OFFERS, "SELECT seq FROM deployment WHERE tenant = $1 AND rollout = $2 AND state = $3 ORDER BY seq " \
+			  "LIMIT 500")                                                                                 \
 	/* generations */                                                                                              \
 	X(CLASS_SET, "INSERT INTO class (tenant, name, policy, time, action) VALUES ($1, $2, $3, $4, $5) "             \
 		     "ON CONFLICT (tenant, name) DO UPDATE SET policy = excluded.policy, time = excluded.time, "       \

@@ -40,6 +40,7 @@ static void counters_load(struct ch_keeper *k)
 			      { CH_SQL_MAX_RELEASE, &k->n.release },
 			      { CH_SQL_MAX_DEPLOYMENT, &k->n.deployment },
 			      { CH_SQL_MAX_FEEDBACK, &k->n.feedback },
+			      { CH_SQL_MAX_ROLLOUT, &k->n.rollout },
 	};
 	/* Numbers begin at 1: 0 in a column means that there is none. */
 	for (size_t i = 0; i < CH_COUNT_OF(table); i++)

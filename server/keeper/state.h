@@ -3,6 +3,7 @@
 #define CH_KEEPER_STATE_H
 
 #include "core/platform/crl.h"
+#include "core/trust/action.h"
 #include "core/trust/chain.h"
 #include "core/trust/generation.h"
 #include "core/trust/leaf.h"
@@ -10,6 +11,7 @@
 #include "core/trust/merkle.h"
 #include "core/trust/policy.h"
 #include "core/trust/tile.h"
+#include "core/update/rollout.h"
 #include "core/update/state.h"
 #include "core/wire/json.h"
 #include "host/store/schema.h"
@@ -43,7 +45,8 @@ struct ch_who {
 /* Next numbers of the tables. */
 struct ch_counters {
 	int64_t device, ek, alias, ak, certificate, evidence, blob, chunk, intent, checkpoint, action, operator, token,
-		request, event, reference, pinned, revocation, issued, est, alarm, release, deployment, feedback;
+		request, event, reference, pinned, revocation, issued, est, alarm, release, deployment, feedback,
+		rollout;
 };
 
 /* A row of table device. */
@@ -250,7 +253,7 @@ struct ch_keeper {
 	struct ch_upload digest; /* of one that is whole: only `sha1` of it is computed */
 	bool digested;           /* none lacks it */
 	bool tight;              /* 90 % of the disk is used: bulk is not kept */
-	uint64_t disk_due, retention_due, stale_due;
+	uint64_t disk_due, retention_due, stale_due, rollout_due;
 	int64_t retention_device; /* where the sweep is */
 	uint64_t metric_commits, metric_requests, metric_cuts, metric_cut_ms, metric_quota, metric_erased;
 	uint64_t turn_writes;
@@ -524,6 +527,8 @@ void ch_kp_feedback_keep(struct ch_keeper *k, const struct ch_device *d, struct 
 			 enum ch_update_step step, const struct ch_said *said);
 /* As much was said as is kept. */
 bool ch_kp_feedback_full(struct ch_keeper *k, const struct ch_deployment *u);
+/* Which sequence the device may not go below, of releases that have the name of this one. */
+int64_t ch_kp_deployment_floor(struct ch_keeper *k, const struct ch_device *d, int64_t release);
 /* The newest of a device; false if it never had one. */
 bool ch_kp_deployment_last(struct ch_keeper *k, int64_t device, struct ch_deployment *u);
 /* A new one, in the place of the one before; its number. `rollout` 0: of an action alone. */
@@ -547,6 +552,43 @@ void ch_kp_deployments_cancel(struct ch_keeper *k, int64_t release, const char *
 
 void ch_kp_ddi_feedback(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_ddi_feedback *m);
 void ch_kp_ddi_config(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_ddi_config *m);
+
+/* --- rollout.c, rollout_turn.c --- */
+
+/* A row of table rollout, with its release's. Cleared by its user. */
+struct ch_rollout_row {
+	int64_t seq, release, chosen_to, members, canaries, action;
+	uint64_t reached, begun; /* ms */
+	enum ch_rollout_state state;
+	size_t phase;
+	size_t accepted; /* phases up to this number, from 1, may be empty */
+	uint8_t sha256[32];
+	char name[CH_NAME_MAX + 1];
+	struct ch_buf document;
+	int64_t sequence, expires; /* of the release */
+	bool withdrawn, measured;
+	struct ch_rollout *doc; /* borrows from `document` */
+};
+/* False if there is none. A document that cannot be read any more ends the process: it was judged before it was stored. */
+bool ch_kp_rollout_get(struct ch_keeper *k, int64_t seq, struct ch_rollout_row *r);
+void ch_kp_rollout_clear(struct ch_rollout_row *r);
+/* Moves it, with an event. `devices`: ids of those that it is about, 16 bytes each. False, and nothing happened, if the table has no such step. */
+bool ch_kp_rollout_step(struct ch_keeper *k, struct ch_rollout_row *r, enum ch_rollout_step step, struct ch_span reason,
+			struct ch_span devices);
+/* What happened in it, for those who listen. */
+void ch_kp_rollout_tell(struct ch_keeper *k, const struct ch_rollout_row *r, struct ch_span reason,
+			struct ch_span devices);
+/* Why nobody may be offered its release any more; NULL if they may. Static text. */
+const char *ch_kp_rollout_unfit(const struct ch_keeper *k, const struct ch_rollout_row *r);
+/* What is counted of the phase that it is in, without failures. */
+struct ch_rollout_tally ch_kp_rollout_tally(struct ch_keeper *k, const struct ch_rollout_row *r);
+/* Those that failed and are not excused: how many, at most `max`; with `why` and `ids` (16 bytes each) about the first of them. NULL: not wanted. */
+uint64_t ch_kp_rollout_failed(struct ch_keeper *k, const struct ch_rollout_row *r, uint64_t max, struct ch_wr *why,
+			      struct ch_wr *ids);
+/* They are forgiven. */
+void ch_kp_rollout_excuse(struct ch_keeper *k, const struct ch_rollout_row *r);
+/* What is due in every rollout, once a second. */
+void ch_kp_rollouts_turn(struct ch_keeper *k);
 
 /* --- artifact.c --- */
 

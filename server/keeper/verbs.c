@@ -422,6 +422,10 @@ static const struct verb verbs[CH_VERB_COUNT] = {
 	[CH_VERB_UPDATE_ASSIGN] = { assign_refused, ch_kp_assign_run, CH_LIFE_COUNT, false },
 	[CH_VERB_UPDATE_CANCEL] = { cancel_refused, ch_kp_cancel_run, CH_LIFE_COUNT, false },
 	[CH_VERB_CERTIFICATE_IMPORT] = { ch_cert_import_refused, ch_cert_import_run, CH_LIFE_COUNT, false },
+	[CH_VERB_ROLLOUT_CREATE] = { ch_rollout_create_refused, ch_rollout_create_run, CH_LIFE_COUNT, false },
+	[CH_VERB_ROLLOUT_PAUSE] = { ch_rollout_act_refused, ch_rollout_act_run, CH_LIFE_COUNT, false },
+	[CH_VERB_ROLLOUT_RESUME] = { ch_rollout_act_refused, ch_rollout_act_run, CH_LIFE_COUNT, false },
+	[CH_VERB_ROLLOUT_ABORT] = { ch_rollout_act_refused, ch_rollout_act_run, CH_LIFE_COUNT, false },
 	[CH_VERB_REVOCATION_IMPORT] = { ch_revocation_import_refused, ch_revocation_import_run, CH_LIFE_COUNT, false },
 };
 

@@ -60,4 +60,10 @@ void ch_kp_assign_run(struct ch_keeper *k, struct ch_act *a);
 const char *ch_kp_cancel_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
 void ch_kp_cancel_run(struct ch_keeper *k, struct ch_act *a);
 
+/* rollout.c: one release for many devices (verbs rollout.create; rollout.pause, rollout.resume, rollout.abort). */
+const char *ch_rollout_create_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_rollout_create_run(struct ch_keeper *k, struct ch_act *a);
+const char *ch_rollout_act_refused(struct ch_keeper *k, struct ch_act *a, unsigned *status);
+void ch_rollout_act_run(struct ch_keeper *k, struct ch_act *a);
+
 #endif

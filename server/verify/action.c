@@ -5,6 +5,7 @@
 #include "core/trust/fleet_root.h"
 #include "core/trust/policy.h"
 #include "core/update/release.h"
+#include "core/update/rollout.h"
 
 /*
  * What an operator signed (core/trust/action.h). The keeper verifies the signatures; here the canonical text and what it is about are
@@ -147,6 +148,18 @@ static enum ch_err assign_check(const struct ch_action *a, struct ch_span payloa
 				 "two lines name the release by its SHA-256, and soft or forced");
 }
 
+static enum ch_err rollout_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)
+{
+	CH_AUTO_FREE struct ch_json_node *node = ch_calloc(CH_ROLLOUT_NODES_MAX, sizeof(*node));
+	CH_AUTO_FREE struct ch_rollout *r = ch_calloc(1, sizeof(*r));
+	enum ch_err err = ch_rollout_parse(r, payload, node, CH_ROLLOUT_NODES_MAX, d);
+	if (err == CH_OK && !ch_rollout_canonical(r, payload))
+		err = ch_fail(d, CH_ERR_MISMATCH, 0, "a rollout is signed as its one text: chainhold rollout create");
+	if (err == CH_OK && !ch_span_eq(r->name, a->subject))
+		err = ch_fail(d, CH_ERR_MISMATCH, 0, "the rollout has another name than the action's subject");
+	return err;
+}
+
 static const struct {
 	enum ch_verb verb;
 	enum ch_err (*check)(const struct ch_action *a, struct ch_span payload, struct ch_diag *d);
@@ -154,7 +167,7 @@ static const struct {
 	{ CH_VERB_POLICY_APPLY, policy_check },           { CH_VERB_BASELINE_APPROVE, baseline_check },
 	{ CH_VERB_DEVICE_PIN, baseline_check },           { CH_VERB_EK_ALLOW, ek_check },
 	{ CH_VERB_FLEET_ROOT_PUBLISH, fleet_root_check }, { CH_VERB_RELEASE_PUBLISH, release_check },
-	{ CH_VERB_UPDATE_ASSIGN, assign_check },
+	{ CH_VERB_UPDATE_ASSIGN, assign_check },          { CH_VERB_ROLLOUT_CREATE, rollout_check },
 };
 
 static enum ch_err payload_check(const struct ch_action *a, struct ch_span payload, struct ch_diag *d)

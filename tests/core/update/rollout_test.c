@@ -18,7 +18,7 @@ static const char small[] = HEAD ",\"phases\":[{\"percent\":100}],\"halt\":{\"fa
 				 "\"advance\":{\"proven\":90}}";
 static const char whole[] = HEAD
 	",\"mode\":\"forced\",\"rollback\":true,\"filter\":{\"class\":\"gateway\",\"running\":{\"name\":\"os\",\"version\":"
-	"\"1.3\"},\"tier\":\"warning\",\"hostname\":\"edge-*\",\"devices\":[" ONE "," TWO "],\"quarantined\":false},"
+	"\"1.3\"},\"tier\":\"warning\",\"hostname\":\"edge-*\",\"devices\":[" ONE "," TWO "]},"
 	"\"phases\":[{\"devices\":[" ONE "]},{\"percent\":10},{\"count\":100},{\"percent\":100}],"
 	"\"start\":\"2026-11-26T16:00:00Z\",\"window\":{\"days\":[\"mon\",\"thu\"],\"from\":\"22:00\",\"to\":\"04:30\"},"
 	"\"halt\":{\"failures\":{\"percent\":5},\"proof_minutes\":45},\"advance\":{\"proven\":90,\"wait_minutes\":30},"
@@ -37,7 +37,7 @@ static void every_member_is_read(void **state)
 	struct ch_diag d;
 	assert_int_equal(parse(whole, &d), CH_OK);
 	assert_true(ch_span_eq(r.name, CH_SPAN_LIT("os-14")));
-	assert_true(r.forced && r.rollback && !r.filter.quarantined && r.filter.has_devices);
+	assert_true(r.forced && r.rollback && r.filter.has_devices);
 	assert_int_equal(r.filter.devices.count, 2);
 	assert_int_equal(r.canary.count, 1);
 	assert_int_equal(r.phase_count, 4);
@@ -60,7 +60,7 @@ static void what_is_missing_has_a_default(void **state)
 	static uint8_t text[2048];
 	struct ch_wr w = ch_wr(text, sizeof(text));
 	assert_int_equal(parse(small, NULL), CH_OK);
-	assert_false(r.forced || r.rollback || r.filter.quarantined || r.filter.has_devices);
+	assert_false(r.forced || r.rollback || r.filter.has_devices);
 	assert_int_equal(r.claimed, CH_CLAIMED_WAIT);
 	assert_int_equal(r.proof_minutes, 60);
 	assert_int_equal(r.spread, 600);
@@ -195,13 +195,7 @@ static void a_device_matches_all_that_is_asked(void **state)
 	d = good;
 	d.id[15] = 3;
 	assert_false(ch_rollout_matches(&r, &d));
-	d = good;
-	d.quarantined = true;
-	assert_false(ch_rollout_matches(&r, &d));
 	assert_int_equal(parse(small, NULL), CH_OK);
-	assert_false(ch_rollout_matches(&r, &d));
-	d.quarantined = false;
-	d.id[15] = 3;
 	assert_true(ch_rollout_matches(&r, &d));
 }
 

@@ -402,7 +402,7 @@ void unit_init(struct unit *u, uint8_t number)
 {
 	uint8_t point[65];
 	size_t n;
-	*u = (struct unit){ .class = "gateway", .clock = 1000 };
+	*u = (struct unit){ .class = "gateway", .clock = 1000, .resets = 1 };
 	u->ak = EVP_EC_gen("P-256");
 	NEED(u->ak != NULL);
 	NEED(EVP_PKEY_get_octet_string_param(u->ak, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY, point, sizeof(point), &n) ==
@@ -534,7 +534,7 @@ static size_t quote_make(struct unit *u, const uint8_t *nonce, uint8_t *to, size
 	ch_wr_be16(&w, 32);
 	ch_wr_put(&w, ch_span(nonce, 32));
 	ch_wr_be64(&w, u->clock += 1000);
-	ch_wr_be32(&w, 1);
+	ch_wr_be32(&w, u->resets);
 	ch_wr_be32(&w, 0);
 	ch_wr_u8(&w, 1);
 	ch_wr_be64(&w, 1);
@@ -600,6 +600,8 @@ uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e)
 		.log_from = e->log_from,
 		.ima = ch_span_sub(e->ima, (size_t)e->ima_from, e->ima.n - (size_t)e->ima_from),
 		.ima_from = e->ima_from,
+		.releases = e->releases,
+		.unexplained = e->unexplained != NULL ? ch_span_str(e->unexplained) : CH_SPAN_EMPTY,
 	};
 	(void)ch_span_copy(m.ima_sha256, 32, ch_digest_span(&list));
 	m.links[CH_LINK_BOOT] = (uint8_t)e->boot;

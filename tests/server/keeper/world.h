@@ -109,6 +109,7 @@ struct unit {
 	uint8_t id[16];
 	uint8_t cert[32];
 	uint64_t clock;
+	uint32_t resets; /* of its TPM: a device that was started anew has one more */
 };
 
 void unit_init(struct unit *u, uint8_t number);
@@ -132,6 +133,8 @@ struct evidence {
 	uint64_t pinned;                    /* values of the device that judged it */
 	uint64_t generation;                /* that judged it; 0: the one in force */
 	const char *reasons;
+	struct ch_span releases; /* SHA-256 of the reference values of releases that explain the boot */
+	const char *unexplained;
 };
 /* Sends it to the keeper; the id of the message. */
 uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e);
