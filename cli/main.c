@@ -41,6 +41,7 @@ static int cmd_release_here(int argc, char **argv)
 {
 	static const struct cli_cmd row[] = {
 		{ "create", "make a release of artefacts", cmd_release_create },
+		{ "ostree", "make an artefact of a commit of OSTree", cmd_release_ostree },
 		{ "sign", "add your signature", cli_elsewhere },
 		{ "verify", "check a release as a device does, offline", cmd_release_verify },
 		{ "diff", "what changed from one release to another", cmd_release_diff },

@@ -20,6 +20,7 @@ int cli_release_parse(struct cli_release *c);
 void cli_release_show(struct ch_wr *w, const struct cli_release *c);
 
 int cmd_release_create(int argc, char **argv);
+int cmd_release_ostree(int argc, char **argv);
 int cmd_release_verify(int argc, char **argv);
 int cmd_release_diff(int argc, char **argv);
 int cmd_release_show(int argc, char **argv);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/artifact.h"
+#include "cli/ostree_content.h"
 #include "cli/rauc_content.h"
 #include "cli/reference.h"
 #include "cli/release.h"
 
 #include "core/update/measure.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -35,21 +37,31 @@ struct work {
 	struct cli_reference reference;
 	struct ch_buf reference_text, image[CH_RELEASE_ARTIFACTS_MAX];
 	struct cli_rauc rauc[CH_RELEASE_ARTIFACTS_MAX]; /* of the artefacts that are bundles */
+	struct ch_map map[CH_RELEASE_ARTIFACTS_MAX];    /* of those that are OSTree packs */
+	struct cli_ostree ostree[CH_RELEASE_ARTIFACTS_MAX];
 	struct ch_measure measured;
 	struct ch_json_node *node;
 };
 
 /* --- before confinement: files are opened, small ones read --- */
 
-/* KIND:FILE, or FILE. */
+/* KIND:FILE, or FILE. An OSTree pack may be larger than what is read into memory. */
 static int open_artifact(struct work *k, const char *text)
 {
-	struct ch_artifact *a = &k->r.artifact[k->r.artifact_count];
+	const size_t i = k->r.artifact_count++;
+	struct ch_artifact *a = &k->r.artifact[i];
 	const char *colon = strchr(text, ':');
+	uint8_t commit[32];
 	a->kind = CH_ARTIFACT_KIND_COUNT;
 	if (colon != NULL && ch_artifact_kind_by_name(ch_span(text, (size_t)(colon - text)), &a->kind) == CH_OK)
 		text = colon + 1;
-	return cli_artifact_open(&k->artifact[k->r.artifact_count++], text);
+	int code = cli_artifact_open(&k->artifact[i], text);
+	if (code < 0 && ch_ostree_name_parse(k->artifact[i].name, commit) == CH_OK &&
+	    ch_map_fd(&k->map[i], k->artifact[i].fd) != CH_OK) {
+		cli_say("%s: %s", text, strerror(errno));
+		code = CLI_IO;
+	}
+	return code;
 }
 
 static int open_files(struct work *k, const struct ask *a)
@@ -245,11 +257,51 @@ static int measure_bundle(struct work *k, size_t i, struct ch_span file)
 	return -1;
 }
 
+/* A commit is looked into in any case: its name in the release is what a device that booted it will say. */
+static int read_commit(struct work *k, size_t i)
+{
+	const struct cli_artifact *a = &k->artifact[i];
+	uint8_t commit[32] = { 0 };
+	struct ch_diag d;
+	struct ch_digest sha256;
+	struct ch_span file = ch_map_span(&k->map[i]);
+	if (ch_ostree_name_parse(a->name, commit) != CH_OK) {
+		cli_say("%s: a file of 'chainhold release ostree' is called after its commit: COMMIT.ostree", a->path);
+		return CLI_USAGE;
+	}
+	enum ch_err err = cli_ostree_read(&k->ostree[i], &k->measured, file, &d);
+	if (err != CH_OK)
+		return cli_refused(a->path, NULL, err, &d);
+	if (!ch_span_eq(CH_SPAN_OF(commit), CH_SPAN_OF(k->ostree[i].pack.commit))) {
+		cli_say("%s: another commit is in it than its name says", a->path);
+		return CLI_FAILS;
+	}
+	if (ch_hash_once(CH_HASH_SHA256, file, &sha256) == CH_OK &&
+	    ch_span_eq(ch_digest_span(&sha256), CH_SPAN_OF(a->sha256)))
+		return -1;
+	cli_say("%s: it changed meanwhile", a->path);
+	return CLI_IO;
+}
+
+static int read_commits(struct work *k)
+{
+	int code = -1;
+	for (size_t i = 0; code < 0 && i < k->r.artifact_count; i++) {
+		if (k->r.artifact[i].kind == CH_ARTIFACT_OSTREE)
+			code = read_commit(k, i);
+	}
+	return code;
+}
+
 /* *known: this kind can be measured. A plain file is none of what boots. */
 static int measure_one(struct work *k, size_t i, bool *known)
 {
 	enum ch_artifact_kind kind = k->r.artifact[i].kind;
 	struct ch_diag d;
+	if (kind == CH_ARTIFACT_OSTREE) {
+		*known = k->ostree[i].kernel.n > 0;
+		return -1;
+	}
 	*known = kind == CH_ARTIFACT_UKI || kind == CH_ARTIFACT_KERNEL || kind == CH_ARTIFACT_INITRD ||
 		 kind == CH_ARTIFACT_RAUC;
 	if (!*known)
@@ -271,7 +323,6 @@ static int measure_all(struct work *k)
 {
 	static uint8_t title[CH_NAME_MAX + 1 + CH_RELEASE_VERSION_MAX];
 	struct ch_wr t = ch_wr(title, sizeof(title));
-	ch_measure_init(&k->measured);
 	for (size_t i = 0; i < k->r.artifact_count; i++) {
 		bool known = false;
 		int code = measure_one(k, i, &known);
@@ -297,6 +348,10 @@ static int measure_all(struct work *k)
 
 static int measure(struct work *k, const struct ask *a)
 {
+	ch_measure_init(&k->measured);
+	int code = read_commits(k);
+	if (code >= 0)
+		return code;
 	if (a->reference != NULL)
 		return take_reference(k);
 	return a->without ? -1 : measure_all(k);
@@ -392,6 +447,8 @@ int cmd_release_create(int argc, char **argv)
 	for (size_t i = 0; i < CH_RELEASE_ARTIFACTS_MAX; i++) {
 		ch_buf_free(&k.image[i]);
 		cli_rauc_clear(&k.rauc[i]);
+		cli_ostree_clear(&k.ostree[i]);
+		ch_map_clear(&k.map[i]);
 	}
 	cli_reference_clear(&k.reference);
 	ch_free(k.node);

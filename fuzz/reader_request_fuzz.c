@@ -128,6 +128,18 @@ static bool artifact(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_
 	return false; /* there is none */
 }
 
+static enum ch_err packed(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *pack,
+			  const uint8_t commit[static 32], struct ch_span path)
+{
+	(void)ctx;
+	(void)edge;
+	(void)id;
+	(void)pack;
+	(void)commit;
+	(void)path;
+	return CH_ERR_NOTFOUND;
+}
+
 static void take(void *ctx, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id, const void *msg)
 {
 	static struct ch_json_node node[NODES];
@@ -170,7 +182,7 @@ static void signer_answers(void)
 
 static void start(void)
 {
-	static const struct ch_reader_env env = { take, clock_ms, clock_ms, NULL, artifact };
+	static const struct ch_reader_env env = { take, clock_ms, clock_ms, NULL, artifact, packed };
 	CHECK(ch_crypto_openssl_init() == CH_OK);
 	make_store();
 	reader = ch_reader_new(&env, CH_SPAN_LIT("log"));

@@ -140,8 +140,12 @@
 #define CH_FAT_LONG_MAX       260      /* characters of a long name: 20 parts of 13 */
 #define CH_FAT_ENTRIES_MAX    65536    /* of all folders of a volume */
 #define CH_UKI_CMDLINE_MAX    65536
-#define CH_VERITY_SALT_MAX    256 /* bytes of one salt: the superblock has room for no more */
-#define CH_VERITY_LEVELS_MAX  16  /* of hash blocks over data: 2^63 blocks with hash blocks of 512 bytes */
+#define CH_OSTREE_FILES_MAX   0x100000 /* of one commit */
+#define CH_OSTREE_REF_MAX     88       /* bytes of a ref: refs/heads/ and it are a name of a ustar header */
+#define CH_OSTREE_KERNEL_MAX  64       /* bytes of a kernel release, the name of a folder in usr/lib/modules */
+#define CH_OSTREE_TEXT_MAX    1024     /* bytes of a subject that are shown */
+#define CH_VERITY_SALT_MAX    256      /* bytes of one salt: the superblock has room for no more */
+#define CH_VERITY_LEVELS_MAX  16       /* of hash blocks over data: 2^63 blocks with hash blocks of 512 bytes */
 
 /* host/net */
 #define CH_HTTP_HEAD_MAX    8192 /* request or status line and header fields, with the empty line */

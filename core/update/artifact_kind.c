@@ -43,6 +43,9 @@ enum ch_artifact_kind ch_artifact_kind_of(struct ch_span head)
 			return CH_ARTIFACT_KERNEL;
 		return CH_ARTIFACT_FILE;
 	}
+	/* POSIX ustar whose first file is an index of an OSTree pack */
+	if (has(head, 0, CH_SPAN_LIT("index\0")) && has(head, 512, CH_SPAN_LIT("chainhold-ostree/v1\0")))
+		return CH_ARTIFACT_OSTREE;
 	/* cpio, "newc" with and without checksums: SWUpdate's begins with its description */
 	if (has(head, 0, CH_SPAN_LIT("070701")) || has(head, 0, CH_SPAN_LIT("070702")))
 		return has(head, 110, CH_SPAN_LIT("sw-description")) ? CH_ARTIFACT_SWU : CH_ARTIFACT_INITRD;

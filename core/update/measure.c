@@ -68,7 +68,7 @@ static enum ch_err add(struct ch_measure *m, const struct ch_measure_event *e, s
 	return CH_OK;
 }
 
-static void note(struct ch_measure *m, const char *text)
+void ch_measure_note(struct ch_measure *m, const char *text)
 {
 	for (size_t i = 0; i < m->note_count; i++) {
 		if (m->note[i] == text)
@@ -221,9 +221,9 @@ static enum ch_err add_kernel(struct ch_measure *m, const struct ch_uki *u, stru
 	if (err != CH_OK)
 		return err;
 	if (u->part[CH_UKI_CMDLINE].n == 0)
-		note(m, "no .cmdline: the boot entry gives the command line, which goes into PCR 9 and 12");
+		ch_measure_note(m, "no .cmdline: the boot entry gives the command line, which goes into PCR 9 and 12");
 	if (u->part[CH_UKI_PCRSIG].n > 0 || u->part[CH_UKI_PCRPKEY].n > 0)
-		note(m, ".pcrsig or .pcrpkey: the initrd of PCR 9 is put together at boot");
+		ch_measure_note(m, ".pcrsig or .pcrpkey: the initrd of PCR 9 is put together at boot");
 	else if (u->part[CH_UKI_INITRD].n > 0)
 		return ch_measure_initrd(m, u->part[CH_UKI_INITRD], in, d);
 	return CH_OK;

@@ -37,6 +37,8 @@ struct ch_measure {
 };
 
 void ch_measure_init(struct ch_measure *m);
+/* Static text, once. Above CH_MEASURE_NOTES_MAX it is dropped. */
+void ch_measure_note(struct ch_measure *m, const char *text);
 
 /*
  * Each adds to `m`, and on failure adds nothing; an event that is there already is not added again. `in` is kept as it is (see above).

@@ -3,6 +3,7 @@
 
 #include "core/base/text.h"
 #include "core/trust/action.h"
+#include "core/update/ostree_pack.h"
 #include "core/wire/json_doc.h"
 
 #include <string.h>
@@ -156,11 +157,18 @@ static const struct ch_json_doc_member artifact_members[] = {
 static enum ch_err artifact_element(const struct ch_json_doc *t, size_t i, size_t nth, void *list)
 {
 	struct ch_artifact *a = list;
+	uint8_t commit[32];
 	enum ch_err err = ch_json_doc_object(t, i, artifact_members, CH_COUNT_OF(artifact_members), &a[nth]);
 	if (err == CH_OK && a[nth].kind == CH_ARTIFACT_RAUC && a[nth].compatible.n == 0)
 		err = ch_json_doc_refuse(t, i, CH_ERR_MISSING, "a RAUC bundle says what it is compatible with");
+	if (err == CH_OK && a[nth].kind == CH_ARTIFACT_OSTREE &&
+	    ch_ostree_name_parse(a[nth].file.name, commit) != CH_OK)
+		err = ch_json_doc_refuse(t, i, CH_ERR_MALFORMED,
+					 "an artefact of the kind ostree is called after its commit: COMMIT.ostree");
 	for (size_t k = 0; err == CH_OK && k < nth; k++) {
-		if (ch_span_eq(a[k].file.name, a[nth].file.name))
+		if (a[k].kind == CH_ARTIFACT_OSTREE && a[nth].kind == CH_ARTIFACT_OSTREE)
+			err = ch_json_doc_refuse(t, i, CH_ERR_DUPLICATE, "two commits of OSTree in one release");
+		else if (ch_span_eq(a[k].file.name, a[nth].file.name))
 			err = ch_json_doc_refuse(t, i, CH_ERR_DUPLICATE, "two artefacts have the same name");
 		else if (ch_span_eq(CH_SPAN_OF(a[k].file.sha256), CH_SPAN_OF(a[nth].file.sha256)))
 			err = ch_json_doc_refuse(t, i, CH_ERR_DUPLICATE, "two artefacts are the same");

@@ -13,13 +13,13 @@
 #define CH_RELEASE_TYPE "chainhold-release/v1"
 
 /* What an artefact is: row, text. */
-#define CH_ARTIFACT_KINDS(X)                                                                  \
-	X(RAUC, "rauc")     /* a RAUC bundle */                                               \
-	X(SWU, "swu")       /* an image of SWUpdate */                                        \
-	X(OSTREE, "ostree") /* a commit object of OSTree: its SHA-256 is the commit's name */ \
-	X(UKI, "uki")       /* a unified kernel image */                                      \
-	X(KERNEL, "kernel") /* a kernel with its EFI stub */                                  \
-	X(INITRD, "initrd")                                                                   \
+#define CH_ARTIFACT_KINDS(X)                                                                                     \
+	X(RAUC, "rauc")     /* a RAUC bundle */                                                                  \
+	X(SWU, "swu")       /* an image of SWUpdate */                                                           \
+	X(OSTREE, "ostree") /* a commit of OSTree with its objects (ostree_pack.h): COMMIT.ostree is its name */ \
+	X(UKI, "uki")       /* a unified kernel image */                                                         \
+	X(KERNEL, "kernel") /* a kernel with its EFI stub */                                                     \
+	X(INITRD, "initrd")                                                                                      \
 	X(FILE, "file") /* nothing that this program knows how to measure */
 
 #define CH_ARTIFACT_ENUM(name, text) CH_ARTIFACT_##name,

@@ -80,16 +80,18 @@ static struct refusal in_budget(struct conn *c, uint16_t caller)
 	struct edge *e = c->edge;
 	uint64_t now = ch_loop_now(e->loop);
 	size_t at = budget_address(c->address);
+	/* A repository has thousands of small files. */
+	uint32_t cost = c->route == CH_ROUTE_OSTREE ? BUDGET_REQUEST / 50 : BUDGET_REQUEST;
 	bool may = true;
 	if (c->spent)
 		may = false;
 	else if ((caller & CH_CALLER_ANY) == 0)
 		may = c->who.kind != CH_VIEW_DEVICE ||
-		      bucket_take(budget_device(&e->budgets, c->slot), &e->conf.device, now, 1);
+		      bucket_take(budget_device(&e->budgets, c->slot), &e->conf.device, now, cost);
 	else if (c->listener == CH_LISTENER_PUBLIC)
-		may = bucket_take(&e->budgets.reader[at], &e->conf.reader, now, 1);
+		may = bucket_take(&e->budgets.reader[at], &e->conf.reader, now, BUDGET_REQUEST);
 	else
-		may = bucket_take(&e->budgets.stranger[at], &e->conf.stranger, now, 1);
+		may = bucket_take(&e->budgets.stranger[at], &e->conf.stranger, now, BUDGET_REQUEST);
 	if (may)
 		return ADMITTED;
 	e->count.over_budget++;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define PIECE     65536
-#define TAG_MAX   67 /* 64 digits and quotes */
+#define TAG_MAX   90 /* 64 digits and quotes; of a part also where it begins */
 #define HEAD_ROOM 1024
 
 void artifact_end(struct conn *c)
@@ -99,6 +99,8 @@ void artifact_send(struct conn *c, const struct ch_msg_artifact *m, int fd)
 	c->file = fd;
 	ch_wr_str(&t, "\"");
 	ch_wr_hex(&t, CH_SPAN_OF(m->tag));
+	if (m->offset != 0)
+		put_number(&t, "-", m->offset);
 	ch_wr_str(&t, "\"");
 	tag[t.len] = '\0';
 	if (ch_http_request_parse(&r, ch_span(c->in.p, c->head_n), NULL) != CH_OK) {
@@ -107,7 +109,7 @@ void artifact_send(struct conn *c, const struct ch_msg_artifact *m, int fd)
 	}
 	unsigned status = judge(c, &r, m, tag);
 	bool body = (status == 200 || status == 206) && !c->head_only;
-	if (body && (!conn_charge(c, PIECE) || lseek(fd, (off_t)c->file_off, SEEK_SET) < 0)) {
+	if (body && (!conn_charge(c, PIECE) || lseek(fd, (off_t)(m->offset + c->file_off), SEEK_SET) < 0)) {
 		artifact_end(c);
 		request_refuse(c, 503, "busy", "too much is under way; try again later");
 		return;

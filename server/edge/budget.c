@@ -9,9 +9,9 @@ bool bucket_take(struct bucket *b, const struct budget_rate *r, uint64_t now_ms,
 	uint64_t used = b->milli > gained ? b->milli - gained : 0;
 	b->last = (uint32_t)now_ms;
 	b->milli = (uint32_t)used;
-	if (used + (uint64_t)cost * 1000 > (uint64_t)r->burst * 1000)
+	if (used + cost > (uint64_t)r->burst * 1000)
 		return false;
-	b->milli += cost * 1000;
+	b->milli += cost;
 	return true;
 }
 

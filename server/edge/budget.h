@@ -29,7 +29,8 @@ struct budgets {
 	struct bucket askers;
 };
 
-/* Takes `cost` tokens; false, and none is taken, if they are not there. A rate of 0 has no limit. */
+/* Takes `cost` thousandths of a token; false, and none is taken, if they are not there. A rate of 0 has no limit. */
+#define BUDGET_REQUEST 1000
 bool bucket_take(struct bucket *b, const struct budget_rate *r, uint64_t now_ms, uint32_t cost);
 struct bucket *budget_device(struct budgets *b, uint32_t slot);
 /* IPv6 by its first 64 bits, which one site has; IPv4 by address. */

@@ -70,7 +70,7 @@ struct conn {
 	struct ch_buf out;
 	size_t out_off;
 	bool has_file,
-		file_broken; /* the rest of the answer is bytes [file_off, file_end) of `file`, which stands at file_off */
+		file_broken; /* the rest of the answer is bytes [file_off, file_end) of what is given out of `file`, which stands there */
 	int file;
 	uint64_t file_off, file_end;
 	size_t charged; /* bytes of the process's budget */

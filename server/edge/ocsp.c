@@ -100,8 +100,8 @@ static bool may_ask(struct conn *c)
 	struct edge *e = c->edge;
 	uint64_t now = ch_loop_now(e->loop);
 	size_t at = budget_address(c->address);
-	return bucket_take(&e->budgets.asker[at], &e->conf.ocsp, now, 1) &&
-	       bucket_take(&e->budgets.askers, &e->conf.ocsp_all, now, 1);
+	return bucket_take(&e->budgets.asker[at], &e->conf.ocsp, now, BUDGET_REQUEST) &&
+	       bucket_take(&e->budgets.askers, &e->conf.ocsp_all, now, BUDGET_REQUEST);
 }
 
 static bool ask(struct conn *c, const struct ch_ocsp_request *q)

@@ -62,7 +62,8 @@ static bool on_artifact(struct edge *e, struct ch_peer *p, const struct ch_frame
 {
 	struct ch_msg_artifact m;
 	int fd = ch_chan_take_fd(&p->chan);
-	if (fd < 0 || ch_msg_parse(CH_MSG_ARTIFACT, &m, f->payload, NULL) != CH_OK || m.size > INT64_MAX) {
+	if (fd < 0 || ch_msg_parse(CH_MSG_ARTIFACT, &m, f->payload, NULL) != CH_OK || m.size > INT64_MAX ||
+	    m.offset > INT64_MAX - m.size) {
 		if (fd >= 0)
 			(void)close(fd);
 		return false;

@@ -88,7 +88,8 @@ const char *ch_role_str(enum ch_role role);
 	F(U16, status, 0) F(U32, retry_after, 0) F(SPAN, type, 128) F(SPAN, body, CH_IPC_BODY_MAX)
 
 /* Instead of an ANSWER: the file that comes with this message is what was asked for, whole. `tag` names its bytes. */
-#define CH_FIELDS_ARTIFACT(F) F(U64, size, 0) F(FIX, tag, 32)
+/* All of a file, or (offset not 0) a part of one. */
+#define CH_FIELDS_ARTIFACT(F) F(U64, size, 0) F(FIX, tag, 32) F(U64, offset, 0)
 /*
  * One request of EST (RFC 7030). `peer`: enum ch_est_peer; `certificate` (DER) is an IDevID's; `binding`: what links a request to this
  * connection (tls-unique, or tls-exporter), empty where there is nothing that does; `authorization`: the header field's value;

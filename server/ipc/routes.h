@@ -52,6 +52,7 @@
 	X(FEEDBACK, DEVICES, "POST", "/v1/update/*/feedback", CH_CALLER_ATTEST, 8192, VERIFY)                     \
 	X(ARTIFACT, DEVICES, "GET", "/artifacts/*", CH_CALLER_UPDATE, 0, READER)                                  \
 	CH_ROUTES_DDI(X)                                                                                          \
+	X(OSTREE, DEVICES, "GET", "/ostree/*/**", CH_CALLER_UPDATE, 0, READER)                                    \
 	CH_ROUTES_EST(X, EST_CACERTS, "GET", "cacerts", CH_CALLER_ANY, 0)                                         \
 	CH_ROUTES_EST(X, EST_CSRATTRS, "GET", "csrattrs", CH_CALLER_ANY, 0)                                       \
 	CH_ROUTES_EST(X, EST_ENROL, "POST", "simpleenroll", CH_CALLER_EST, CH_ROUTE_EST_MAX)                      \

@@ -47,6 +47,9 @@ enum ch_err ch_ask_tile(void *ctx, const struct ch_tile *t, uint8_t to[static CH
 void ch_ask_signer(struct ch_ask *a, enum ch_msg type, struct ch_span claims);
 /* The answer is this artefact. */
 void ch_ask_artifact(struct ch_ask *a, const uint8_t sha256[static 32], uint64_t size);
+/* The answer is the file of this path in an OSTree pack, which the artefact is. */
+void ch_ask_packed(struct ch_ask *a, const struct ch_msg_artifact *pack, const uint8_t commit[static 32],
+		   struct ch_span path);
 struct ch_span ch_ask_origin(const struct ch_ask *a);
 /* Seconds until a client of DDI is to ask again. */
 uint32_t ch_ask_ddi_sleep(const struct ch_ask *a);
@@ -126,5 +129,6 @@ ch_page ch_page_update, ch_page_release, ch_page_release_proof, ch_page_releases
 	ch_page_deployment, ch_page_artifact, ch_page_artifact_state; /* update.c */
 ch_page ch_page_ddi_poll, ch_page_ddi_deployment, ch_page_ddi_installed, ch_page_ddi_cancel,
 	ch_page_ddi_artifact; /* ddi.c */
+ch_page ch_page_ostree;       /* ostree.c */
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/update/ostree_pack.h"
 #include "host/crypto_openssl/backend.h"
 #include "host/sys/log.h"
 #include "server/ipc/artifact.h"
@@ -41,21 +42,54 @@ static void send_out(void *ctx, enum ch_role to, unsigned index, enum ch_msg typ
  * An artefact is a file of this root, named by 64 hexadecimal digits: there is no path that could lead elsewhere. By openat and not
  * openat2, whose flags a filter cannot see (decision 0023).
  */
-static bool artifact(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *a)
+static int artifact_open(const struct ch_msg_artifact *a)
 {
-	struct reader_main *m = ctx;
-	struct ch_peer *p = ch_hub_peer(&m->hub, CH_ROLE_EDGE, edge);
 	char name[CH_ARTIFACT_FILE];
 	struct stat st;
 	ch_artifact_file(name, a->tag);
 	int fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	bool whole = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == a->size;
-	if (whole && p != NULL && ch_peer_send_fd(p, CH_MSG_ARTIFACT, id, a, fd) != CH_OK)
+	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == a->size))
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+static void artifact_send(struct reader_main *m, unsigned edge, uint64_t id, const struct ch_msg_artifact *a, int fd)
+{
+	struct ch_peer *p = ch_hub_peer(&m->hub, CH_ROLE_EDGE, edge);
+	if (p != NULL && ch_peer_send_fd(p, CH_MSG_ARTIFACT, id, a, fd) != CH_OK)
 		ch_log(CH_LOG_WARNING, "edge %u does not take the file that it asked for", edge);
 	(void)close(fd);
-	return whole;
+}
+
+static bool artifact(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *a)
+{
+	int fd = artifact_open(a);
+	if (fd >= 0)
+		artifact_send(ctx, edge, id, a, fd);
+	return fd >= 0;
+}
+
+static bool record_get(void *ctx, uint64_t off, uint8_t to[static CH_OSTREE_RECORD])
+{
+	const int *fd = ctx;
+	return pread(*fd, to, CH_OSTREE_RECORD, (off_t)off) == CH_OSTREE_RECORD;
+}
+
+static enum ch_err packed(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *pack,
+			  const uint8_t commit[static 32], struct ch_span path)
+{
+	int fd = artifact_open(pack);
+	struct ch_msg_artifact part = *pack;
+	if (fd < 0)
+		return CH_ERR_IO;
+	const struct ch_ostree_source source = { record_get, &fd, pack->size };
+	enum ch_err err = ch_ostree_find(&source, commit, path, &part.offset, &part.size);
+	if (err == CH_OK)
+		artifact_send(ctx, edge, id, &part, fd);
+	else
+		(void)close(fd);
+	return err;
 }
 
 /* The keeper makes the store, maybe after this process was started. */
@@ -140,7 +174,7 @@ int main(void)
 	(void)ch_span_copy(m.store_name, sizeof(m.store_name) - 1, name.n > 0 ? name : CH_SPAN_LIT(STORE_NAME));
 	ch_hub_init(&m.hub, &m.child, &work, &m);
 	ch_child_confine(&m.child, CH_ALLOW_FILES_READ | CH_ALLOW_SEND_FD);
-	const struct ch_reader_env env = { send_out, ch_hub_wall_ms, ch_hub_mono_ms, &m, artifact };
+	const struct ch_reader_env env = { send_out, ch_hub_wall_ms, ch_hub_mono_ms, &m, artifact, packed };
 	m.reader = ch_reader_new(&env, ch_config_get(m.child.start.config, "origin", 0));
 	uint64_t sleep = ch_config_number(m.child.start.config, "ddi_poll", 0);
 	if (sleep > 0 && sleep <= UINT32_MAX)

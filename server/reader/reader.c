@@ -68,6 +68,7 @@ static ch_page *const page[CH_ROUTE_COUNT] = {
 	[CH_ROUTE_DDI_INSTALLED] = ch_page_ddi_installed,
 	[CH_ROUTE_DDI_CANCEL] = ch_page_ddi_cancel,
 	[CH_ROUTE_DDI_ARTIFACT] = ch_page_ddi_artifact,
+	[CH_ROUTE_OSTREE] = ch_page_ostree,
 	[CH_ROUTE_ARTIFACT_STATE] = ch_page_artifact_state,
 	[CH_ROUTE_RELEASES] = ch_page_releases,
 	[CH_ROUTE_RELEASE_DOCUMENT] = ch_page_release,
@@ -234,6 +235,22 @@ void ch_ask_artifact(struct ch_ask *a, const uint8_t sha256[static 32], uint64_t
 		a->later = true;
 	else
 		ch_ask_refuse(a, 503, "artifact", "the file of this artefact cannot be read");
+}
+
+void ch_ask_packed(struct ch_ask *a, const struct ch_msg_artifact *pack, const uint8_t commit[static 32],
+		   struct ch_span path)
+{
+	struct ch_reader *r = a->r;
+	switch (r->env.packed(r->env.ctx, a->edge, a->id, pack, commit, path)) {
+	case CH_OK:
+		a->later = true;
+		return;
+	case CH_ERR_NOTFOUND:
+		ch_ask_refuse(a, 404, "ostree", "the repository has no such file");
+		return;
+	default:
+		ch_ask_refuse(a, 503, "artifact", "the file of this artefact cannot be read");
+	}
 }
 
 /* --- the signer --- */

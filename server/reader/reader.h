@@ -23,6 +23,12 @@ struct ch_reader_env {
 	 * is gone.
 	 */
 	bool (*artifact)(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *m);
+	/*
+	 * The same for the file of a path in an OSTree pack: a part of the artefact. CH_ERR_NOTFOUND if the pack has none of this path, another
+	 * error if the artefact is not there whole or is not the pack of this commit.
+	 */
+	enum ch_err (*packed)(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *pack,
+			      const uint8_t commit[static 32], struct ch_span path);
 };
 
 /* The statements that the store must have been opened with. */

@@ -135,6 +135,12 @@
 	X(ATTRIBUTES_TIME, "SELECT max(time) FROM attribute WHERE tenant = $1 AND device = $2")                        \
 	X(ATTRIBUTES,                                                                                                  \
 	  "SELECT name, value, time FROM attribute WHERE tenant = $1 AND device = $2 ORDER BY name LIMIT 64")          \
+	X(OSTREE_OFFERED,                                                                                              \
+	  "SELECT p.sha256, a.sha256, a.size, r.name FROM deployment d JOIN release p ON p.tenant = d.tenant AND "     \
+	  "p.seq = d.release JOIN release_artifact r ON r.tenant = d.tenant AND r.release = d.release JOIN "           \
+	  "artifact a ON a.tenant = r.tenant AND a.sha256 = r.sha256 WHERE d.tenant = $1 "                             \
+	  "AND d.seq = (SELECT max(seq) FROM deployment WHERE tenant = $1 AND device = $2) AND d.state IN "            \
+	  "($3, $4, $5) AND r.kind = $6 AND a.complete <> 0")                                                          \
 	X(ARTIFACT_STATE,                                                                                              \
 	  "SELECT r.size, a.have, a.complete FROM release_artifact r LEFT JOIN artifact a ON a.tenant = "              \
 	  "r.tenant AND a.sha256 = r.sha256 WHERE r.tenant = $1 AND r.sha256 = $2 ORDER BY r.release LIMIT "           \

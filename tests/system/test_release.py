@@ -180,8 +180,8 @@ def test_kinds_are_found_by_content(world):
     for row in json.loads(release("show", "--json", path))["artifacts"]:
         assert row["kind"] == made[row["name"]][1], row
     # what a person says goes before it
-    text = release("create", *options(world), "--without-measurements", f"ostree:{world / 'c'}")
-    assert note_file.document_of(text.encode())["artifacts"][0]["kind"] == "ostree"
+    text = release("create", *options(world), "--without-measurements", f"swu:{world / 'c'}")
+    assert note_file.document_of(text.encode())["artifacts"][0]["kind"] == "swu"
 
 
 STUB = pathlib.Path("/usr/lib/systemd/boot/efi/linuxx64.efi.stub")

@@ -8,19 +8,19 @@ static void a_bucket_runs_dry_and_fills_again(void **state)
 	struct bucket b = { 0 };
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		assert_true(bucket_take(&b, &r, 1000, 1));
-	assert_false(bucket_take(&b, &r, 1000, 1));
-	assert_false(bucket_take(&b, &r, 1499, 1));
-	assert_true(bucket_take(&b, &r, 1500, 1));
-	assert_false(bucket_take(&b, &r, 1501, 1));
+		assert_true(bucket_take(&b, &r, 1000, BUDGET_REQUEST));
+	assert_false(bucket_take(&b, &r, 1000, BUDGET_REQUEST));
+	assert_false(bucket_take(&b, &r, 1499, BUDGET_REQUEST));
+	assert_true(bucket_take(&b, &r, 1500, BUDGET_REQUEST));
+	assert_false(bucket_take(&b, &r, 1501, BUDGET_REQUEST));
 	/* Never more than the burst, however long it was quiet. */
 	for (int i = 0; i < 5; i++)
-		assert_true(bucket_take(&b, &r, 900000, 1));
-	assert_false(bucket_take(&b, &r, 900000, 1));
+		assert_true(bucket_take(&b, &r, 900000, BUDGET_REQUEST));
+	assert_false(bucket_take(&b, &r, 900000, BUDGET_REQUEST));
 	/* What is refused costs nothing. */
-	assert_false(bucket_take(&b, &r, 901000, 3));
-	assert_true(bucket_take(&b, &r, 901000, 2));
-	assert_false(bucket_take(&b, &r, 901000, 6));
+	assert_false(bucket_take(&b, &r, 901000, 3 * BUDGET_REQUEST));
+	assert_true(bucket_take(&b, &r, 901000, 2 * BUDGET_REQUEST));
+	assert_false(bucket_take(&b, &r, 901000, 6 * BUDGET_REQUEST));
 }
 
 static void the_clock_may_wrap(void **state)
@@ -28,9 +28,9 @@ static void the_clock_may_wrap(void **state)
 	const struct budget_rate r = { .rate = 1, .burst = 1 };
 	struct bucket b = { 0 };
 	(void)state;
-	assert_true(bucket_take(&b, &r, 0xfffffff0u, 1));
-	assert_false(bucket_take(&b, &r, 0x100000010u, 1));
-	assert_true(bucket_take(&b, &r, 0x1000003f0u, 1));
+	assert_true(bucket_take(&b, &r, 0xfffffff0u, BUDGET_REQUEST));
+	assert_false(bucket_take(&b, &r, 0x100000010u, BUDGET_REQUEST));
+	assert_true(bucket_take(&b, &r, 0x1000003f0u, BUDGET_REQUEST));
 }
 
 static void no_rate_is_no_limit(void **state)
@@ -39,7 +39,7 @@ static void no_rate_is_no_limit(void **state)
 	struct bucket b = { 0 };
 	(void)state;
 	for (int i = 0; i < 1000; i++)
-		assert_true(bucket_take(&b, &r, 1, 1000));
+		assert_true(bucket_take(&b, &r, 1, 1000 * BUDGET_REQUEST));
 }
 
 static void every_device_has_its_own(void **state)
@@ -47,11 +47,11 @@ static void every_device_has_its_own(void **state)
 	const struct budget_rate r = { .rate = 1, .burst = 1 };
 	struct budgets *b = ch_calloc(1, sizeof(*b));
 	(void)state;
-	assert_true(bucket_take(budget_device(b, 0), &r, 5000, 1));
-	assert_true(bucket_take(budget_device(b, 100000), &r, 5000, 1));
-	assert_false(bucket_take(budget_device(b, 0), &r, 5000, 1));
-	assert_false(bucket_take(budget_device(b, 100000), &r, 5000, 1));
-	assert_true(bucket_take(budget_device(b, 99999), &r, 5000, 1));
+	assert_true(bucket_take(budget_device(b, 0), &r, 5000, BUDGET_REQUEST));
+	assert_true(bucket_take(budget_device(b, 100000), &r, 5000, BUDGET_REQUEST));
+	assert_false(bucket_take(budget_device(b, 0), &r, 5000, BUDGET_REQUEST));
+	assert_false(bucket_take(budget_device(b, 100000), &r, 5000, BUDGET_REQUEST));
+	assert_true(bucket_take(budget_device(b, 99999), &r, 5000, BUDGET_REQUEST));
 	ch_free(b->device);
 	ch_free(b);
 }

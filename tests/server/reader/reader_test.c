@@ -47,6 +47,18 @@ static bool artifact(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_
 	return false; /* there is none */
 }
 
+static enum ch_err packed(void *ctx, unsigned edge, uint64_t id, const struct ch_msg_artifact *pack,
+			  const uint8_t commit[static 32], struct ch_span path)
+{
+	(void)ctx;
+	(void)edge;
+	(void)id;
+	(void)pack;
+	(void)commit;
+	(void)path;
+	return CH_ERR_NOTFOUND;
+}
+
 static void take(void *ctx, enum ch_role to, unsigned index, enum ch_msg type, uint64_t id, const void *msg)
 {
 	(void)ctx;
@@ -95,7 +107,7 @@ static int setup(void **state)
 	};
 	assert_int_equal(ch_store_open(&store, &config, why), CH_OK);
 	assert_int_equal(ch_store_check(store), CH_OK);
-	const struct ch_reader_env env = { take, wall_ms, mono_ms, NULL, artifact };
+	const struct ch_reader_env env = { take, wall_ms, mono_ms, NULL, artifact, packed };
 	reader = ch_reader_new(&env, CH_SPAN_LIT("test/log"));
 	ch_reader_store(reader, store);
 	answers = 0;
