@@ -74,6 +74,7 @@ static const struct cli_cmd command[] = {
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root_here },
 	{ "release", "what devices are to run, signed offline", cmd_release_here },
 	{ "update", "which device is offered which release", cli_elsewhere },
+	{ "rollout", "one release for many devices, in phases", cli_elsewhere },
 	{ "export", "one signed archive for the other side of an air gap", cli_elsewhere },
 	{ "import", "verify an archive, and put its files in place", cmd_import },
 	{ "clock", "accept the server's clock after it jumped", cli_elsewhere },

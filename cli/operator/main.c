@@ -23,6 +23,7 @@ static const struct cli_cmd command[] = {
 	{ "fleet-root", "the document that says whom a fleet trusts", cmd_fleet_root },
 	{ "release", "what devices are to run, signed offline", cmd_release },
 	{ "update", "which device is offered which release", cmd_update },
+	{ "rollout", "one release for many devices, in phases", cmd_rollout },
 	{ "ca", "certification authorities: ceremonies, rollover, taking one over", cmd_ca },
 	{ "export", "one signed archive for the other side of an air gap", cmd_export },
 	{ "import", "put the files of an archive in place", cmd_import },

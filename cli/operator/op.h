@@ -27,6 +27,7 @@ int cmd_release_upload(int argc, char **argv);
 int cmd_release_list(int argc, char **argv);
 int cmd_release_withdraw(int argc, char **argv);
 int cmd_update(int argc, char **argv);
+int cmd_rollout(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_backup(int argc, char **argv);

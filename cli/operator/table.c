@@ -38,6 +38,8 @@ enum cli_mark op_mark(const char *word)
 		{ "contraindicated", CLI_BAD }, { "quarantined", CLI_BAD },    { "revoked", CLI_BAD },
 		{ "decommissioned", CLI_DIM },  { "none", CLI_DIM },           { "enrolled", CLI_WARN },
 		{ "waiting", CLI_WARN },        { "pre-authorised", CLI_DIM }, { "deny", CLI_BAD },
+		{ "running", CLI_GOOD },        { "finished", CLI_GOOD },      { "paused", CLI_WARN },
+		{ "halted", CLI_BAD },          { "aborted", CLI_DIM },        { "planned", CLI_DIM },
 	};
 	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
 		if (strcmp(row[i].word, word) == 0)

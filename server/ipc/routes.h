@@ -81,6 +81,9 @@
 	X(ARTIFACT_PUT, OPERATORS, "PUT", "/api/v1/artifacts/*", CH_CALLER_RELEASING, CH_ROUTE_PIECE_MAX, KEEPER) \
 	X(DEPLOYMENTS, OPERATORS, "GET", "/api/v1/deployments", CH_CALLER_OPERATORS, 0, READER)                   \
 	X(DEPLOYMENT, OPERATORS, "GET", "/api/v1/deployments/*", CH_CALLER_OPERATORS, 0, READER)                  \
+	X(ROLLOUTS, OPERATORS, "GET", "/api/v1/rollouts", CH_CALLER_OPERATORS, 0, READER)                         \
+	X(ROLLOUT, OPERATORS, "GET", "/api/v1/rollouts/*", CH_CALLER_OPERATORS, 0, READER)                        \
+	X(ROLLOUT_DEVICES, OPERATORS, "GET", "/api/v1/rollouts/*/devices", CH_CALLER_OPERATORS, 0, READER)        \
 	X(EVENTS, OPERATORS, "GET", "/api/v1/events", CH_CALLER_OPERATORS, 0, EDGE)                               \
 	X(METRICS, OPERATORS, "GET", "/metrics", CH_CALLER_OPERATORS, 0, EDGE)                                    \
 	X(JWKS, OPERATORS, "GET", "/.well-known/jwks.json", CH_CALLER_OPERATORS, 0, READER)                       \

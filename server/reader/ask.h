@@ -127,6 +127,7 @@ ch_page ch_page_checkpoint, ch_page_tile, ch_page_origin; /* log_pages.c */
 ch_page ch_page_fleet_root;                               /* fleet_root.c */
 ch_page ch_page_update, ch_page_release, ch_page_release_proof, ch_page_releases, ch_page_deployments,
 	ch_page_deployment, ch_page_artifact, ch_page_artifact_state; /* update.c */
+ch_page ch_page_rollouts, ch_page_rollout, ch_page_rollout_devices;   /* rollout.c */
 ch_page ch_page_ddi_poll, ch_page_ddi_deployment, ch_page_ddi_installed, ch_page_ddi_cancel,
 	ch_page_ddi_artifact; /* ddi.c */
 ch_page ch_page_ostree;       /* ostree.c */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "server/reader/ask.h"
+#include "server/reader/explain.h"
 
 #include "core/base/text.h"
 
@@ -9,24 +9,11 @@
  */
 
 #define TENANT   ch_int(CH_READER_TENANT)
-#define SAY_MAX  2048
 #define TEXT_MAX 1024
-
-struct explain {
-	struct ch_ask *a;
-	struct ch_json_wr *j;
-	struct ch_device_row d;
-	struct ch_link_row link[CH_LINK_COUNT];
-	struct ch_policy policy;
-	bool known; /* the class has a policy */
-	struct ch_chain chain;
-	uint8_t text[SAY_MAX];
-	struct ch_wr w; /* the sentence that is being written */
-};
 
 /* --- sentences --- */
 
-static struct ch_wr *say(struct explain *e)
+struct ch_wr *ch_say(struct ch_explain *e)
 {
 	e->w = ch_wr(e->text, sizeof(e->text));
 	return &e->w;
@@ -40,7 +27,7 @@ static void quoted(struct ch_wr *w, struct ch_span s)
 	ch_wr_str(w, s.n > 400 ? "…\"" : "\"");
 }
 
-static void put(struct explain *e, const char *kind, const char *link, const char *code, const char *todo)
+void ch_say_end(struct ch_explain *e, const char *kind, const char *link, const char *code, const char *todo)
 {
 	struct ch_json_wr *j = e->j;
 	ch_json_object_begin(j);
@@ -53,7 +40,7 @@ static void put(struct explain *e, const char *kind, const char *link, const cha
 	ch_json_object_end(j);
 }
 
-static void age_put(struct ch_wr *w, uint64_t seconds)
+void ch_say_age(struct ch_wr *w, uint64_t seconds)
 {
 	static const struct {
 		uint64_t seconds;
@@ -89,10 +76,10 @@ static const struct {
 			       "It comes back by enrolling again: credential activation with its TPM, or a new token." },
 };
 
-static void put_state(struct explain *e)
+static void put_state(struct ch_explain *e)
 {
 	const struct ch_device_row *d = &e->d;
-	struct ch_wr *w = say(e);
+	struct ch_wr *w = ch_say(e);
 	ch_text_escape(w, ch_span_str(d->hostname[0] != '\0' ? d->hostname : "The device"));
 	ch_wr_str(w, " ");
 	ch_wr_str(w, state_row[(size_t)d->state < CH_STATE_COUNT ? d->state : 0].is);
@@ -100,16 +87,17 @@ static void put_state(struct explain *e)
 	ch_wr_str(w, ch_tier_str(d->chain));
 	ch_wr_str(w, d->chain_time != 0 ? " since " : "");
 	if (d->chain_time != 0)
-		age_put(w, e->a->now > d->chain_time ? e->a->now - d->chain_time : 0);
+		ch_say_age(w, e->a->now > d->chain_time ? e->a->now - d->chain_time : 0);
 	ch_wr_str(w, ".");
-	put(e, "state", NULL, ch_state_str(d->state), state_row[(size_t)d->state < CH_STATE_COUNT ? d->state : 0].todo);
+	ch_say_end(e, "state", NULL, ch_state_str(d->state),
+		   state_row[(size_t)d->state < CH_STATE_COUNT ? d->state : 0].todo);
 	if (e->known)
 		return;
-	w = say(e);
+	w = ch_say(e);
 	ch_wr_str(w, "Its class ");
 	ch_text_escape(w, ch_span_str(d->class));
 	ch_wr_str(w, " has no policy: nothing can be said of its chain.");
-	put(e, "policy", NULL, "no-policy", "Apply a policy for the class: chainhold policy apply FILE.");
+	ch_say_end(e, "policy", NULL, "no-policy", "Apply a policy for the class: chainhold policy apply FILE.");
 }
 
 /* --- reasons --- */
@@ -191,14 +179,14 @@ static void text_fact(struct ch_wr *w, const struct ch_json *doc, size_t object,
 }
 
 /* "Nobody endorsed this event: event 14, PCR 9, EV_IPL, "grub_cmd: linux …", where "…" was expected, by baseline "gateway"." */
-static void put_reason(struct explain *e, const struct ch_json *doc, size_t object, enum ch_link link)
+static void put_reason(struct ch_explain *e, const struct ch_json *doc, size_t object, enum ch_link link)
 {
 	uint8_t code_text[TEXT_MAX], text[TEXT_MAX];
 	struct ch_span code = member(doc, object, "code", code_text);
 	struct ch_span sentence = member(doc, object, "text", text);
 	char code_word[64] = "";
 	code_word[ch_span_copy(code_word, sizeof(code_word) - 1, code)] = '\0';
-	struct ch_wr *w = say(e);
+	struct ch_wr *w = ch_say(e);
 	ch_wr_str(w, ch_link_str(link));
 	ch_wr_str(w, ": ");
 	ch_text_escape(w, sentence.n > 0 ? sentence : code);
@@ -212,13 +200,13 @@ static void put_reason(struct explain *e, const struct ch_json *doc, size_t obje
 	text_fact(w, doc, object, "expected", ", expected ");
 	text_fact(w, doc, object, "from_name", "; by ");
 	ch_wr_str(w, ".");
-	put(e, "reason", ch_link_str(link), code_word, advice_of(code));
+	ch_say_end(e, "reason", ch_link_str(link), code_word, advice_of(code));
 }
 
 #define REASONS_SHOWN 12
 
 /* The reasons of one link in the device's last evidence. */
-static void put_reasons(struct explain *e, const struct ch_json *doc, enum ch_link link)
+static void put_reasons(struct ch_explain *e, const struct ch_json *doc, enum ch_link link)
 {
 	uint8_t text[TEXT_MAX];
 	size_t shown = 0, hidden = 0;
@@ -236,47 +224,48 @@ static void put_reasons(struct explain *e, const struct ch_json *doc, enum ch_li
 	}
 	if (hidden == 0)
 		return;
-	struct ch_wr *w = say(e);
+	struct ch_wr *w = ch_say(e);
 	ch_wr_str(w, ch_link_str(link));
 	ch_wr_str(w, ": ");
 	ch_wr_dec(w, hidden);
 	ch_wr_str(w, " more reasons; device show has all.");
-	put(e, "reason", ch_link_str(link), NULL, NULL);
+	ch_say_end(e, "reason", ch_link_str(link), NULL, NULL);
 }
 
 /* --- links --- */
 
-static void put_missing(struct explain *e, enum ch_link link)
+static void put_missing(struct ch_explain *e, enum ch_link link)
 {
-	struct ch_wr *w = say(e);
+	struct ch_wr *w = ch_say(e);
 	ch_wr_str(w, "The class ");
 	ch_text_escape(w, ch_span_str(e->d.class));
 	ch_wr_str(w, " requires the link ");
 	ch_wr_str(w, ch_link_str(link));
 	ch_wr_str(w, ", and nothing that counts was ever shown for it.");
-	put(e, "link", ch_link_str(link), "missing",
-	    link == CH_LINK_BOOT || link == CH_LINK_OS
-		    ? "See that the agent runs and attests; a class without a baseline needs one first: chainhold baseline "
-		      "capture, approve."
-		    : "See that the agent runs and has enrolled with its TPM.");
+	ch_say_end(
+		e, "link", ch_link_str(link), "missing",
+		link == CH_LINK_BOOT || link == CH_LINK_OS
+			? "See that the agent runs and attests; a class without a baseline needs one first: chainhold baseline "
+			  "capture, approve."
+			: "See that the agent runs and has enrolled with its TPM.");
 }
 
-static void put_stale(struct explain *e, enum ch_link link)
+static void put_stale(struct ch_explain *e, enum ch_link link)
 {
-	struct ch_wr *w = say(e);
+	struct ch_wr *w = ch_say(e);
 	uint64_t at = e->link[link].fresh_time;
 	ch_wr_str(w, "The evidence for ");
 	ch_wr_str(w, ch_link_str(link));
 	ch_wr_str(w, " is ");
-	age_put(w, e->a->now > at ? e->a->now - at : 0);
+	ch_say_age(w, e->a->now > at ? e->a->now - at : 0);
 	ch_wr_str(w, " old; the class allows ");
-	age_put(w, e->policy.max_age[link]);
+	ch_say_age(w, e->policy.max_age[link]);
 	ch_wr_str(w, ".");
-	put(e, "link", ch_link_str(link), "stale",
-	    "See that the device is on and reaches the server; it attests by itself.");
+	ch_say_end(e, "link", ch_link_str(link), "stale",
+		   "See that the device is on and reaches the server; it attests by itself.");
 }
 
-static void put_link(struct explain *e, const struct ch_json *doc, enum ch_link link)
+static void put_link(struct ch_explain *e, const struct ch_json *doc, enum ch_link link)
 {
 	uint8_t bit = (uint8_t)(1u << link);
 	enum ch_tier tier = e->link[link].tier;
@@ -291,17 +280,17 @@ static void put_link(struct explain *e, const struct ch_json *doc, enum ch_link 
 			put_reasons(e, doc, link);
 		return;
 	}
-	struct ch_wr *w = say(e);
+	struct ch_wr *w = ch_say(e);
 	ch_wr_str(w, "The link ");
 	ch_wr_str(w, ch_link_str(link));
 	ch_wr_str(w, " is ");
 	ch_wr_str(w, tier == CH_TIER_WARNING ? "a warning" : ch_tier_str(tier));
 	ch_wr_str(w, required ? "; the class requires it." : "; the class does not require it: it is shown only.");
-	put(e, "link", ch_link_str(link), ch_tier_str(tier), NULL);
+	ch_say_end(e, "link", ch_link_str(link), ch_tier_str(tier), NULL);
 	put_reasons(e, doc, link);
 }
 
-static void put_links(struct explain *e)
+static void put_links(struct ch_explain *e)
 {
 	struct ch_query q = ch_sql_query(e->a->st, CH_READ_REASONS, CH_ARGS(TENANT, ch_int(e->d.seq)));
 	CH_AUTO_BUF struct ch_buf text = { 0 };
@@ -317,29 +306,29 @@ static void put_links(struct explain *e)
 }
 
 /* Nobody is judged while the generation in force is refused: what is known grows old. */
-static void put_refused(struct explain *e)
+static void put_refused(struct ch_explain *e)
 {
 	struct ch_query q = ch_sql_query(e->a->st, CH_READ_GENERATION_LAST, CH_ARGS(TENANT));
 	if (ch_sql_next(&q) && ch_sql_int(&q, 2) != 0) {
-		struct ch_wr *w = say(e);
+		struct ch_wr *w = ch_say(e);
 		ch_wr_str(w,
 			  "No evidence is judged: the generation of policy and reference values in force is refused (");
 		ch_text_escape(w, ch_sql_bytes(&q, 3));
 		ch_wr_str(w, ").");
-		put(e, "policy", NULL, "generation-refused",
-		    "Take back what was changed last: a file in ek_roots, a policy, reference values.");
+		ch_say_end(e, "policy", NULL, "generation-refused",
+			   "Take back what was changed last: a file in ek_roots, a policy, reference values.");
 	}
 	(void)ch_sql_end(&q);
 }
 
 /* --- what was done, and what comes next --- */
 
-static void put_cuts(struct explain *e)
+static void put_cuts(struct ch_explain *e)
 {
 	struct ch_query q = ch_sql_query(e->a->st, CH_READ_INTENTS, CH_ARGS(TENANT, ch_int(e->d.seq)));
 	if (ch_sql_next(&q)) {
 		int64_t decided = ch_sql_int(&q, 2), done = ch_sql_int(&q, 3);
-		struct ch_wr *w = say(e);
+		struct ch_wr *w = ch_say(e);
 		ch_wr_str(w, done != 0 ? "It was cut off: " : "Cutting…: ");
 		ch_wr_dec(w, (uint64_t)ch_sql_int(&q, 5));
 		ch_wr_str(w, " sessions closed");
@@ -352,14 +341,14 @@ static void put_cuts(struct explain *e)
 		}
 		ch_text_escape(w, ch_sql_bytes(&q, 1));
 		ch_wr_str(w, ").");
-		put(e, "response", NULL, done != 0 ? "cut" : "cutting", NULL);
+		ch_say_end(e, "response", NULL, done != 0 ? "cut" : "cutting", NULL);
 	}
 	(void)ch_sql_end(&q);
 }
 
-static void put_next(struct explain *e)
+static void put_next(struct ch_explain *e)
 {
-	struct ch_wr *w = say(e);
+	struct ch_wr *w = ch_say(e);
 	if (e->d.state == CH_STATE_QUARANTINED) {
 		bool automatic = e->known && e->policy.release == CH_RELEASE_AUTOMATIC;
 		ch_wr_str(
@@ -369,20 +358,22 @@ static void put_next(struct explain *e)
 				  "gets a certificate for a new key, and the old one is void. "
 				: "The quarantine ends when two operators release the device. ");
 		ch_wr_str(w, "Nobody has to be at the device.");
-		put(e, "next", NULL, automatic ? "automatic" : "two-operators",
-		    automatic ? "Mend what is named above; or release it with two operators: chainhold device release."
-			      : "Mend what is named above, then: chainhold device release.");
+		ch_say_end(
+			e, "next", NULL, automatic ? "automatic" : "two-operators",
+			automatic
+				? "Mend what is named above; or release it with two operators: chainhold device release."
+				: "Mend what is named above, then: chainhold device release.");
 	} else if (e->d.state == CH_STATE_ENROLLED || e->d.state == CH_STATE_TRUSTED) {
 		bool good = e->d.chain == CH_TIER_AFFIRMING || e->d.chain == CH_TIER_WARNING;
 		ch_wr_str(w, good ? "Nothing has to be done."
 				  : "It is not cut off: its policy asks for less than quarantine.");
-		put(e, "next", NULL, good ? "nothing" : "watch", NULL);
+		ch_say_end(e, "next", NULL, good ? "nothing" : "watch", NULL);
 	}
 }
 
 void ch_page_explain(struct ch_ask *a)
 {
-	struct explain e = { .a = a, .j = &a->j };
+	struct ch_explain e = { .a = a, .j = &a->j };
 	CH_AUTO_BUF struct ch_buf image = { 0 };
 	if (!ch_ask_params(a, NULL, 0) || !ch_ask_device(a, &e.d))
 		return;
@@ -404,6 +395,7 @@ void ch_page_explain(struct ch_ask *a)
 		put_refused(&e);
 		put_links(&e);
 		put_cuts(&e);
+		ch_explain_update(&e);
 		put_next(&e);
 	}
 	ch_json_array_end(e.j);

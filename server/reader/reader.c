@@ -75,6 +75,9 @@ static ch_page *const page[CH_ROUTE_COUNT] = {
 	[CH_ROUTE_RELEASE_EVIDENCE] = ch_page_release_proof,
 	[CH_ROUTE_DEPLOYMENTS] = ch_page_deployments,
 	[CH_ROUTE_DEPLOYMENT] = ch_page_deployment,
+	[CH_ROUTE_ROLLOUTS] = ch_page_rollouts,
+	[CH_ROUTE_ROLLOUT] = ch_page_rollout,
+	[CH_ROUTE_ROLLOUT_DEVICES] = ch_page_rollout_devices,
 	[CH_ROUTE_PUBLIC_FLEET_ROOT] = ch_page_fleet_root,
 };
 

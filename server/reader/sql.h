@@ -10,6 +10,11 @@
 	"SELECT seq, id, hostname, class, state, chain, chain_time, platform, enrolled, evidence, fresh_time, " \
 	"reattest, stale_at FROM device WHERE tenant = $1 "
 
+#define CH_READER_ROLLOUT_COLUMNS                                                                                \
+	"SELECT r.seq, r.name, r.sha256, r.state, r.phase, r.reason, r.time, r.changed, r.members, r.canaries, " \
+	"r.reached, r.action, p.sha256, p.name, p.version, r.document FROM rollout r JOIN release p ON "         \
+	"p.tenant = r.tenant AND p.seq = r.release WHERE r.tenant = $1 "
+
 #define CH_READER_SQL(X)                                                                                               \
 	/* the fleet */                                                                                                \
 	X(SCHEMA, "SELECT max(number) FROM schema_version WHERE tenant = $1")                                          \
@@ -145,6 +150,27 @@
 	  "SELECT r.size, a.have, a.complete FROM release_artifact r LEFT JOIN artifact a ON a.tenant = "              \
 	  "r.tenant AND a.sha256 = r.sha256 WHERE r.tenant = $1 AND r.sha256 = $2 ORDER BY r.release LIMIT "           \
 	  "1")                                                                                                         \
+	/* rollouts */                                                                                                 \
+	X(ROLLOUTS, CH_READER_ROLLOUT_COLUMNS "AND r.seq < $2 AND ($3 < 0 OR r.state = $3) ORDER BY r.seq DESC "       \
+					      "LIMIT $4")                                                              \
+	X(ROLLOUT, CH_READER_ROLLOUT_COLUMNS "AND r.name = $2")                                                        \
+	X(ROLLOUT_STATES, "SELECT phase, state, count(*) FROM deployment WHERE tenant = $1 AND rollout = $2 GROUP BY " \
+			  "phase, state")                                                                              \
+	X(ROLLOUT_MEMBERS, "SELECT status, count(*) FROM rollout_member WHERE tenant = $1 AND rollout = $2 GROUP BY "  \
+			   "status")                                                                                   \
+	X(ROLLOUT_DEVICES,                                                                                             \
+	  "SELECT m.device, v.id, v.hostname, m.place, m.status, d.seq, d.state, d.phase, d.changed, "                 \
+	  "d.reason FROM rollout_member m JOIN device v ON v.tenant = m.tenant AND v.seq = m.device "                  \
+	  "LEFT JOIN deployment d ON d.tenant = m.tenant AND d.seq = m.deployment WHERE m.tenant = "                   \
+	  "$1 AND m.rollout = $2 AND m.device > $3 ORDER BY m.device LIMIT $4")                                        \
+	X(MEMBER_OF, "SELECT m.rollout, m.status, m.place, r.name FROM rollout_member m JOIN rollout r ON "            \
+		     "r.tenant = m.tenant AND r.seq = m.rollout WHERE m.tenant = $1 AND m.device = $2 ORDER BY "       \
+		     "m.rollout DESC LIMIT 1")                                                                         \
+	X(MEMBER_RANK, "SELECT count(*) FROM rollout_member WHERE tenant = $1 AND rollout = $2 AND place < $3")        \
+	X(EXPLAIN_UPDATE, "SELECT d.seq, d.state, d.changed, d.progress, d.reason, d.evidence, p.name, p.version, "    \
+			  "length(p.reference) FROM deployment d JOIN release p ON p.tenant = d.tenant AND p.seq = "   \
+			  "d.release WHERE d.tenant = $1 AND d.device = $2 ORDER BY d.seq DESC LIMIT 1")               \
+	X(AK_COUNT, "SELECT count(*) FROM ak WHERE tenant = $1 AND device = $2 AND until = 0")                         \
 	/* the log */                                                                                                  \
 	X(CHECKPOINT, "SELECT size, note FROM checkpoint WHERE tenant = $1 ORDER BY seq DESC LIMIT 1")                 \
 	X(ORIGIN, "SELECT record FROM leaf WHERE tenant = $1 AND seq = 0 AND type = $2")                               \

@@ -490,6 +490,21 @@ static void going_back_is_said_and_ends_at_the_floor(void **state)
 	assert_has(body, "floor");
 }
 
+static void a_rollout_needs_what_an_assignment_needs(void **state)
+{
+	(void)state;
+	uint8_t image[CH_POLICY_IMAGE_MAX];
+	struct ch_wr t = ch_wr(image, sizeof(image));
+	struct ch_policy p = world_policy("gateway");
+	p.two_signatures = 1u << CH_VERB_UPDATE_ASSIGN;
+	assert_int_equal(ch_policy_put(&t, &p), CH_OK);
+	uint64_t id = boss_say(&w, CH_VERB_POLICY_APPLY, "gateway", ch_wr_span(&t), by, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+	assert_int_equal(create("r1", TWO_PHASES, NULL), 202);
+	assert_int_equal(number("SELECT count(*) FROM rollout"), 0);
+}
+
 /* --- who is left out --- */
 
 static void who_cannot_have_it_is_left_out_with_the_reason(void **state)
@@ -684,6 +699,7 @@ int main(void)
 		TEST(aborted_all_that_is_not_installed_is_taken_back),
 		TEST(what_cannot_be_is_refused),
 		TEST(going_back_is_said_and_ends_at_the_floor),
+		TEST(a_rollout_needs_what_an_assignment_needs),
 		TEST(who_cannot_have_it_is_left_out_with_the_reason),
 		TEST(what_a_policy_holds_back_is_left_out),
 		TEST(a_phase_of_nobody_halts_it),
