@@ -92,6 +92,27 @@ CH_MUST_USE enum ch_err ch_ddi_action_parse(uint64_t *action, struct ch_span dig
 /* A tenant or a controllerId: 1 to CH_DDI_NAME_MAX of A-Z a-z 0-9 - . _ ~, not one or two dots. It stands in paths as it is. */
 bool ch_ddi_name_valid(struct ch_span name);
 
+/* --- tokens, of clients without a certificate --- */
+
+enum ch_ddi_token_kind { CH_DDI_TARGET, CH_DDI_GATEWAY, CH_DDI_TOKEN_KINDS };
+
+/*
+ * The value of Authorization: "TargetToken " or "GatewayToken " as it is, then the token, which borrows. False for anything else, and nothing
+ * is written then.
+ */
+bool ch_ddi_authorization(struct ch_span value, enum ch_ddi_token_kind *kind, struct ch_span *token);
+
+/* A token that speaks for one device, as it is kept: the SHA-256 of its text. */
+struct ch_ddi_token {
+	struct ch_span controller; /* ch_ddi_name_valid; borrows */
+	uint8_t sha256[32];
+};
+/*
+ * The next of a file, which has a line each: controllerId, space, 64 hexadecimal digits. Empty lines and those that begin with # are skipped.
+ * `*off` is 0 at first. CH_ERR_NOTFOUND at the end; CH_ERR_MALFORMED with the offset of the line.
+ */
+CH_MUST_USE enum ch_err ch_ddi_token_next(struct ch_ddi_token *t, struct ch_span in, size_t *off, struct ch_diag *d);
+
 /* --- out: what a device is told --- */
 
 /* Where the device finds us; spans are borrowed for the call. */

@@ -16,7 +16,7 @@ bool edge_identify(struct conn *c)
 	struct edge *e = c->edge;
 	if (c->known)
 		return true;
-	if (!c->has_cert || ch_view_find(e->view, c->cert, &c->who, &c->slot) != CH_OK)
+	if ((!c->has_cert && !c->has_token) || ch_view_find(e->view, c->cert, &c->who, &c->slot) != CH_OK)
 		return false;
 	struct conn **head = &e->bucket[bucket_of(c->who.id)];
 	c->known = true;
@@ -135,11 +135,16 @@ struct refusal edge_admit(struct conn *c, const struct ch_route *route)
 		return admit_est(c);
 	if ((route->caller & CH_CALLER_ANY) != 0)
 		return in_budget(c, route->caller);
-	if (!c->has_cert)
-		return REFUSE(401, "no-certificate", "this request needs a client certificate", true);
+	if (!c->has_cert && !c->has_token) {
+		/* Whoever guesses is slowed down like any stranger. */
+		struct refusal busy = c->tried_token ? in_budget(c, CH_CALLER_ANY) : ADMITTED;
+		return busy.status != 0 ? busy : token_refused(c);
+	}
 	/* A keeper that has just begun has told of nobody yet: that is no verdict about anybody. */
 	if (!edge_identify(c) && ch_view_generation(c->edge->view) == 0)
 		return REFUSE(503, "starting", "the server is starting; try again later", false);
+	if (!c->known && c->has_token)
+		return REFUSE(403, "unknown-device", "nobody knows this device", true);
 	if (!c->known)
 		return REFUSE(403, "unknown-certificate", "nobody knows this certificate", true);
 	/* A record that is being written right now is read a moment later: the writer does not sleep. */

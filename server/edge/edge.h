@@ -50,9 +50,11 @@ struct conn {
 	bool unread;               /* the request was not read to its end */
 	bool head_only;
 	bool has_cert;
-	bool spent;     /* its device had no tokens for a connection: the first request hears of it */
-	bool known;     /* `slot` and `id` are of the certificate */
-	bool peer_shut; /* the client sends no more */
+	bool has_token;   /* of this request: `cert` is the key in the view of the device that a token speaks for */
+	bool tried_token; /* it came with one */
+	bool spent;       /* its device had no tokens for a connection: the first request hears of it */
+	bool known;       /* `slot` and `id` are of the certificate */
+	bool peer_shut;   /* the client sends no more */
 	uint16_t route;
 	uint8_t address[16];
 	uint16_t port;
@@ -117,7 +119,17 @@ struct event {
 
 #define EDGE_OTHERS_MAX 8 /* processes of one role whose numbers are shown */
 
+/* Tokens of clients without a certificate (token.c); none is taken unless the configuration says so. */
+struct token;
+struct tokens {
+	struct token *row; /* by the key of the view */
+	size_t count;
+	bool target, gateway;
+	uint8_t gateway_sha256[32];
+};
+
 struct edge {
+	struct tokens tokens;
 	struct ch_child child;
 	struct ch_hub hub;
 	struct ch_loop *loop; /* the hub's */
@@ -199,6 +211,14 @@ bool edge_identify(struct conn *c);
 void edge_forget(struct conn *c);
 /* Closes the sessions that CUT names; how many. */
 uint32_t edge_cut(struct edge *e, const struct ch_msg_cut *cut);
+
+/* token.c: clients without a certificate */
+bool tokens_load(struct tokens *t, struct ch_span config);
+void tokens_clear(struct tokens *t);
+/* What of the request's Authorization holds; before every admission of a request. */
+void token_take(struct conn *c, const struct ch_http_request *r);
+/* Why a connection without a certificate is not admitted. */
+struct refusal token_refused(struct conn *c);
 
 /* peers.c: the processes that answer */
 bool peer_message(void *ctx, struct ch_peer *p, const struct ch_frame *f);

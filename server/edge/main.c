@@ -185,10 +185,14 @@ static void reload(void *ctx, struct ch_span config)
 {
 	struct edge *e = ctx;
 	struct edge_conf conf;
-	if (!configure(&conf, config) || !make_tls(e, config)) {
+	struct tokens tokens = { 0 };
+	if (!configure(&conf, config) || !tokens_load(&tokens, config) || !make_tls(e, config)) {
+		tokens_clear(&tokens);
 		ch_log(CH_LOG_ERROR, "the new configuration is not taken; the old one holds");
 		return;
 	}
+	tokens_clear(&e->tokens);
+	e->tokens = tokens;
 	/* The table of connections has its size for good. */
 	conf.connections_max = e->conf.connections_max;
 	e->conf = conf;
@@ -215,7 +219,7 @@ static bool start(struct edge *e)
 {
 	if (ch_child_begin(&e->child, CH_ROLE_EDGE) != CH_OK || ch_crypto_openssl_init() != CH_OK ||
 	    !configure(&e->conf, e->child.start.config) || !make_tls(e, e->child.start.config) ||
-	    !make_revocation(e, e->child.start.config))
+	    !make_revocation(e, e->child.start.config) || !tokens_load(&e->tokens, e->child.start.config))
 		return false;
 	e->view = ch_view_map(ch_child_fd(&e->child, CH_FD_VIEW, 0), false);
 	if (e->view == NULL) {
@@ -237,6 +241,7 @@ static void finish(struct edge *e)
 			conn_free(e->conn[i]);
 	events_clear(e);
 	revocation_clear(&e->revocation);
+	tokens_clear(&e->tokens);
 	metrics_clear(e);
 	for (size_t i = 0; i < CH_LISTENER_COUNT; i++)
 		ch_tls_server_free(e->tls[i]);

@@ -300,6 +300,7 @@ void request_head(struct conn *c)
 	c->close = r.fields.close;
 	c->head_only = r.method == CH_HTTP_HEAD;
 	find_route(c, &r, &no);
+	token_take(c, &r);
 	ch_http_body_init(&c->framing, &r.fields);
 	if (no.status == 0 && !c->framing.done) {
 		/* Before its body is read: it may be large, and it may be nobody's. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/update/ddi.h"
+#include "server/ipc/ddi.h"
 #include "server/keeper/state.h"
 
 #define MS 1000
@@ -125,6 +127,27 @@ static void publish(struct ch_keeper *k, const struct ch_device *d, struct ch_sp
 		k->env.fatal(k->env.ctx, "the fleet view is full: raise `devices` in the configuration");
 }
 
+static void name_publish(struct ch_keeper *k, const struct ch_device *d, struct ch_span name)
+{
+	uint8_t key[32];
+	if (ch_ddi_name_valid(name) && ch_ddi_view_key(key, name))
+		publish(k, d, CH_SPAN_OF(key), 0, false);
+}
+
+/* What clients of DDI call it that come with a token: its id, and the name in its certificates, which no other device has. */
+static void names_publish(struct ch_keeper *k, const struct ch_device *d)
+{
+	uint8_t hex[32];
+	struct ch_wr w = ch_wr(hex, sizeof(hex));
+	ch_wr_hex(&w, CH_SPAN_OF(d->id));
+	name_publish(k, d, ch_wr_span(&w));
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_ALIAS_LIVE,
+					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_ALIAS_NAME)));
+	while (ch_sql_next(&q))
+		name_publish(k, d, ch_sql_bytes(&q, 0));
+	(void)ch_sql_end(&q);
+}
+
 /*
  * Before the commit: an edge that acts on it a moment too early refuses what will be refused, or admits to this same keeper what
  * will be admitted. A commit that fails ends the process, and the next one writes the view again from the store.
@@ -136,6 +159,8 @@ void ch_kp_device_publish(struct ch_keeper *k, const struct ch_device *d)
 	while (ch_sql_next(&q))
 		publish(k, d, ch_sql_bytes(&q, 1), ch_sql_int(&q, 2), false);
 	(void)ch_sql_end(&q);
+	if (k->names)
+		names_publish(k, d);
 }
 
 /* --- certificates --- */

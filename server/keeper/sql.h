@@ -329,6 +329,8 @@
 	X(ARTIFACT_SHA1, "UPDATE artifact SET sha1 = $3 WHERE tenant = $1 AND sha256 = $2")                            \
 	X(DEVICE_CALLED, "SELECT count(*) FROM alias WHERE tenant = $1 AND device = $2 AND until = 0 AND "             \
 			 "((kind = $3 AND value = $4) OR (kind = $5 AND value = $6))")                                 \
+	X(ALIAS_LIVE, "SELECT value FROM alias WHERE tenant = $1 AND device = $2 AND kind = $3 AND until = 0")         \
+	X(DEVICE_WITH_CERTIFICATE, "SELECT DISTINCT device FROM certificate WHERE tenant = $1 AND state = 0")          \
 	X(ATTRIBUTE_SET,                                                                                               \
 	  "INSERT INTO attribute (tenant, device, name, value, time) VALUES ($1, $2, $3, $4, $5) "                     \
 	  "ON CONFLICT (tenant, device, name) DO UPDATE SET value = excluded.value, time = excluded.time")             \

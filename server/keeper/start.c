@@ -284,6 +284,29 @@ static void devices_publish(struct ch_keeper *k)
 	(void)ch_sql_end(&q);
 }
 
+/* Where tokens of DDI are taken, edges look a device up by its name. */
+static void names_load(struct ch_keeper *k, struct ch_span config)
+{
+	CH_AUTO_BUF struct ch_buf devices = { 0 };
+	bool had = k->names;
+	k->names = ch_config_number(config, "ddi_names", 0) != 0;
+	if (had || !k->names)
+		return;
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_DEVICE_WITH_CERTIFICATE, CH_ARGS(ch_int(CH_KEEPER_TENANT)));
+	while (ch_sql_next(&q)) {
+		int64_t seq = ch_sql_int(&q, 0);
+		ch_buf_append(&devices, ch_span(&seq, sizeof(seq)));
+	}
+	(void)ch_sql_end(&q);
+	for (size_t at = 0; at + sizeof(int64_t) <= devices.n; at += sizeof(int64_t)) {
+		int64_t seq = 0;
+		struct ch_device d;
+		(void)ch_span_copy(&seq, sizeof(seq), ch_span_sub(ch_buf_span(&devices), at, sizeof(seq)));
+		if (ch_kp_device_by_seq(k, seq, &d))
+			ch_kp_device_publish(k, &d);
+	}
+}
+
 static void operators_publish(struct ch_keeper *k)
 {
 	struct ch_query q = ch_sql_query(k->st, CH_SQL_OPERATOR_ALL, CH_ARGS(ch_int(CH_KEEPER_TENANT)));
@@ -333,6 +356,8 @@ enum ch_err ch_kp_reseed(struct ch_keeper *k, struct ch_span config)
 		err = ch_kp_classes_load(k);
 	if (err == CH_OK && k->log.known)
 		ch_kp_generation_compose(k);
+	if (err == CH_OK && k->published)
+		names_load(k, config);
 	return err;
 }
 
@@ -384,6 +409,7 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 	devices_publish(k);
 	ch_kp_deployments_publish(k);
 	operators_publish(k);
+	names_load(k, config);
 	k->published = true;
 	ch_view_set_generation(k->view, k->generation);
 	ch_kp_cuts_load(k);

@@ -240,6 +240,7 @@ struct ch_keeper {
 	struct ch_crl_state crl[1 + CH_KEEPER_EARLIER_MAX]; /* of the CA that issues, then of earlier ones */
 	size_t crl_count;
 	struct ch_ocsp_state ocsp;
+	bool names;     /* the view has devices by what they are called, too */
 	bool published; /* the view holds every certificate */
 	bool edge[CH_KEEPER_EDGES_MAX], verify[CH_KEEPER_EDGES_MAX], signer;
 	bool refuses[CH_KEEPER_EDGES_MAX]; /* a verify that does not take the generation in force */

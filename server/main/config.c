@@ -68,6 +68,8 @@ static const struct ch_conf_key token_keys[] = {
 static const struct ch_conf_key ddi_keys[] = {
 	{ "tenant", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(ddi_tenant) },
 	{ "poll", CH_CONF_NUMBER, CH_CONF_OPTIONAL, AT(ddi_poll), .min = 5, .max = 86399 },
+	{ "target_tokens", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(ddi_target_tokens) },
+	{ "gateway_token", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(ddi_gateway_token) },
 };
 
 #define MAP(table) .keys = (table), .key_count = CH_COUNT_OF(table)

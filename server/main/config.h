@@ -31,9 +31,11 @@ struct main_config {
 	uint32_t ocsp_rate; /* MAIN_RATE_DEFAULT: the edge's own */
 	const char *ca_key; /* PKCS #11 URI; NULL: a file in the signer's folder */
 	struct ch_conf_texts token_folders, token_environment;
-	uint32_t token_deadline; /* seconds */
-	const char *ddi_tenant;  /* hawkBit's DDI: the first segment of its paths */
-	uint32_t ddi_poll;       /* seconds */
+	uint32_t token_deadline;       /* seconds */
+	const char *ddi_tenant;        /* hawkBit's DDI: the first segment of its paths */
+	uint32_t ddi_poll;             /* seconds */
+	const char *ddi_target_tokens; /* file; NULL: none is taken */
+	const char *ddi_gateway_token; /* SHA-256 of it, in hexadecimal; NULL: none is taken */
 	struct ch_conf_texts balancers;
 	struct ch_conf_texts retention; /* "CLASS DAYS COUNT", read by the keeper */
 	const char *user_text[CH_ROLE_COUNT];

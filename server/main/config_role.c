@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/base/text.h"
 #include "core/crypto/hash.h"
 #include "core/platform/x509_write.h"
 #include "core/update/ddi.h"
@@ -132,6 +133,44 @@ static bool put_earlier_cas(const struct main_config *c, struct ch_buf *out)
 	return c->earlier_cas == NULL || each_file(c, c->earlier_cas, take_earlier_ca, out);
 }
 
+/* The file is read as a whole here, so that a line that is none is told with its place before anything is served. */
+static bool put_target_tokens(const struct main_config *c, struct ch_buf *out)
+{
+	CH_AUTO_FREE char *path = c->ddi_target_tokens != NULL ? main_config_path(c, c->ddi_target_tokens) : NULL;
+	CH_AUTO_BUF struct ch_buf in = { 0 };
+	struct ch_ddi_token one;
+	struct ch_diag d;
+	size_t off = 0;
+	enum ch_err err;
+	if (path == NULL)
+		return true;
+	if (!read_file(path, &in))
+		return false;
+	do
+		err = ch_ddi_token_next(&one, ch_buf_span(&in), &off, &d);
+	while (err == CH_OK);
+	if (err == CH_ERR_NOTFOUND) {
+		put_bytes(out, "target_tokens", ch_buf_span(&in));
+		return true;
+	}
+	ch_log(CH_LOG_ERROR, "%s: byte %zu: %s", path, d.off, d.rule);
+	return false;
+}
+
+static bool put_gateway_token(const struct main_config *c, struct ch_buf *out)
+{
+	uint8_t sha256[32];
+	if (c->ddi_gateway_token == NULL)
+		return true;
+	if (strlen(c->ddi_gateway_token) != 64 ||
+	    ch_hex_decode(sha256, sizeof(sha256), ch_span_str(c->ddi_gateway_token)) != CH_OK) {
+		ch_log(CH_LOG_ERROR, "%s: ddi.gateway_token: the SHA-256 of the token, 64 hexadecimal digits", c->path);
+		return false;
+	}
+	put_text(out, "gateway_token", c->ddi_gateway_token);
+	return true;
+}
+
 static bool put_ddi(const struct main_config *c, struct ch_buf *out)
 {
 	if (!ch_ddi_name_valid(ch_span_str(c->ddi_tenant))) {
@@ -139,7 +178,7 @@ static bool put_ddi(const struct main_config *c, struct ch_buf *out)
 		return false;
 	}
 	put_text(out, "ddi_tenant", c->ddi_tenant);
-	return true;
+	return put_target_tokens(c, out) && put_gateway_token(c, out);
 }
 
 static bool config_edge(const struct main_config *c, struct ch_buf *out)
@@ -352,6 +391,8 @@ static bool config_keeper(const struct main_config *c, struct ch_buf *out)
 	for (size_t i = 0; i < c->retention.count; i++)
 		put_text(out, "retention", c->retention.text[i]);
 	put_number(out, "ocsp_lifetime", c->ocsp_lifetime);
+	if (c->ddi_target_tokens != NULL || c->ddi_gateway_token != NULL)
+		put_number(out, "ddi_names", 1);
 	/* Where nobody is told to ask, nothing is signed ahead. */
 	if (c->revocation_url != NULL)
 		put_number(out, "ocsp_answers", c->ocsp_answers);

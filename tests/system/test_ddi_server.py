@@ -50,6 +50,14 @@ def test_a_device_that_is_new_is_asked_for_its_attributes(world):
     assert "serial = 0816" in world.server.cli("device", "show", world.id)
 
 
+def test_tokens_are_off(world):
+    for token in ("TargetToken x", "GatewayToken x"):
+        answer = world.ask(None, "GET", world.base(world.id), Authorization=token)
+        assert (answer.status, answer.json()["error"]["code"]) == (401, "tokens-off")
+    # whoever has a certificate may send what it likes beside it: SWUpdate sends both
+    assert world.ask(world.files, "GET", world.base(world.id), Authorization="TargetToken x").status == 200
+
+
 def test_attributes_have_limits(world):
     path = world.base(world.id, "/configData")
     many = {f"n{i}": "v" for i in range(63)}

@@ -4,6 +4,8 @@
 #include "core/base/text.h"
 #include "tests/unit.h"
 
+#include <stdio.h>
+
 /* Bodies in the form that the clients give them (docs/protocol/ddi.md), written by hand: none is a recording. */
 
 static const char zephyr_feedback[] = "{\"status\":{\"execution\":\"closed\",\"result\":{\"finished\":\"success\"}}}";
@@ -383,6 +385,69 @@ static void what_could_not_be_meant_is_not_written(void **state)
 	assert_int_equal(ch_ddi_poll_put(&w, &place, &poll), CH_ERR_NOSPACE);
 }
 
+/* --- tokens --- */
+
+#define HEX_A "00000000000000000000000000000000000000000000000000000000000000aa"
+#define HEX_B "BB00000000000000000000000000000000000000000000000000000000000000"
+
+static void tokens_are_lines(void **state)
+{
+	const struct ch_span file = CH_SPAN_LIT("# who\n\ngw-7 " HEX_A "\nBoard-01 " HEX_B);
+	struct ch_ddi_token t;
+	struct ch_diag d;
+	size_t off = 0;
+	(void)state;
+	assert_int_equal(ch_ddi_token_next(&t, file, &off, &d), CH_OK);
+	assert_span_equal(t.controller, "gw-7", 4);
+	assert_int_equal(t.sha256[31], 0xaa);
+	assert_int_equal(ch_ddi_token_next(&t, file, &off, &d), CH_OK);
+	assert_span_equal(t.controller, "Board-01", 8);
+	assert_int_equal(t.sha256[0], 0xbb);
+	assert_int_equal(ch_ddi_token_next(&t, file, &off, &d), CH_ERR_NOTFOUND);
+	assert_int_equal(off, file.n);
+}
+
+static void what_is_no_line_is_refused_with_its_place(void **state)
+{
+	static const char *const bad[] = { "gw-7",
+					   "gw-7 ",
+					   "gw-7 " HEX_A "0",
+					   "gw-7  " HEX_A,
+					   "gw-7\t" HEX_A,
+					   " gw-7 " HEX_A,
+					   "a/b " HEX_A,
+					   "gw-7 " HEX_A "\r\n",
+					   "gw-7 0g00000000000000000000000000000000000000000000000000000000000000" };
+	(void)state;
+	for (size_t i = 0; i < CH_COUNT_OF(bad); i++) {
+		char text[256];
+		struct ch_ddi_token t;
+		struct ch_diag d;
+		size_t off = 0;
+		(void)snprintf(text, sizeof(text), "#\n%s", bad[i]);
+		assert_int_equal(ch_ddi_token_next(&t, ch_span_str(text), &off, &d), CH_ERR_MALFORMED);
+		assert_true(d.rule != NULL && d.off == 2 && t.controller.n == 0);
+	}
+}
+
+static void a_token_follows_its_scheme(void **state)
+{
+	enum ch_ddi_token_kind kind;
+	struct ch_span token;
+	(void)state;
+	assert_true(ch_ddi_authorization(CH_SPAN_LIT("TargetToken abc"), &kind, &token));
+	assert_int_equal(kind, CH_DDI_TARGET);
+	assert_span_equal(token, "abc", 3);
+	assert_true(ch_ddi_authorization(CH_SPAN_LIT("GatewayToken  a"), &kind, &token));
+	assert_int_equal(kind, CH_DDI_GATEWAY);
+	assert_span_equal(token, " a", 2);
+	assert_false(ch_ddi_authorization(CH_SPAN_LIT("targettoken abc"), &kind, &token) ||
+		     ch_ddi_authorization(CH_SPAN_LIT("TargetToken "), &kind, &token) ||
+		     ch_ddi_authorization(CH_SPAN_LIT("TargetToken"), &kind, &token) ||
+		     ch_ddi_authorization(CH_SPAN_LIT("Basic YTpi"), &kind, &token) ||
+		     ch_ddi_authorization(CH_SPAN_EMPTY, &kind, &token));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +467,9 @@ int main(void)
 		cmocka_unit_test(a_deployment_has_what_each_client_needs),
 		cmocka_unit_test(zephyr_has_room_for_it),
 		cmocka_unit_test(what_could_not_be_meant_is_not_written),
+		cmocka_unit_test(tokens_are_lines),
+		cmocka_unit_test(what_is_no_line_is_refused_with_its_place),
+		cmocka_unit_test(a_token_follows_its_scheme),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
