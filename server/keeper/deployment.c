@@ -136,7 +136,8 @@ int64_t ch_kp_deployment_add(struct ch_keeper *k, const struct ch_device *d, int
 			     int64_t rollout, int64_t action)
 {
 	struct ch_deployment u;
-	if (ch_kp_deployment_last(k, d->seq, &u))
+	/* What is installed and can never be proven is not undone by the next: it stays what the device said. */
+	if (ch_kp_deployment_last(k, d->seq, &u) && (ch_update_wanted(u.state) || (u.measured && d->evidence != 0)))
 		(void)ch_kp_deployment_step(k, d, &u, CH_UPDATE_STEP_CANCEL,
 					    CH_SPAN_LIT("another release is offered in its place"), 0);
 	if (k->n.deployment < NUMBER_FIRST)

@@ -140,7 +140,10 @@ def test_an_action_from_its_offer_until_it_is_closed(world):
 
 
 def test_a_failure_is_a_refusal_with_its_reason(world):
+    before = world.server.get(f"/api/v1/deployments?device={world.id}&limit=1")["deployments"][0]["deployment"]
     action, _ = world.offer(world.id, ("image.swu", DATA))
+    # what is installed, and can never be proven, stays so when the next is offered
+    assert world.deployment(before)["state"] == "installed" and poll(world)["_links"]["installedBase"]["href"].endswith(before)
     answer = world.ask(world.files, "POST", world.base(world.id, f"/deploymentBase/{action}/feedback"),
                        feedback("closed", "failure", "ERROR one", "ERROR \x1b[31mtwo"))
     assert answer.status == 200
