@@ -94,7 +94,8 @@ static struct ch_msg_ocsp sign(struct made *m, uint8_t *room, uint32_t serial, s
 		id[19 + i] = (uint8_t)(serial >> (24 - 8 * i));
 	const struct ch_msg_ocsp_sign req = { .ids = CH_SPAN_OF(id), .nonce = nonce };
 	struct ch_msg_ocsp out;
-	ch_responder_sign(&m->responder, &out, room, &req, &m->crl, &m->ca, &m->key, (int64_t)time(NULL));
+	ch_responder_prepare(&m->responder, &m->ca, &m->key, (int64_t)time(NULL));
+	ch_responder_sign(&m->responder, &out, room, &req, &m->crl, (int64_t)time(NULL));
 	edge_need(out.status == CH_OCSP_SUCCESSFUL, "an answer");
 	return out;
 }

@@ -11,6 +11,7 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -106,6 +107,26 @@ static void check_ocsp(const struct ch_msg_ocsp *m)
 	OCSP_RESPONSE_free(r);
 }
 
+static struct ch_earlier_ca *earlier_asked; /* by REVOKE_EARLIER; NULL: none of them */
+
+static void check_crl_earlier(const struct ch_msg_crl_earlier *m)
+{
+	const unsigned char *p = m->list.p;
+	CHECK(m->status <= 3 && (m->status == 0) == (m->list.n > 0));
+	CHECK(m->status != 3 || (earlier_asked != NULL && !ch_earlier_signs(earlier_asked)));
+	if (m->status != 0)
+		return;
+	/* Of the one that was asked, signed with its key, with everything in it that it has. */
+	CHECK(earlier_asked != NULL && m->count == earlier_asked->crl.count);
+	X509_CRL *crl = d2i_X509_CRL(NULL, &p, (long)m->list.n);
+	const unsigned char *spki = earlier_asked->ca.spki.p;
+	EVP_PKEY *key = d2i_PUBKEY(NULL, &spki, (long)earlier_asked->ca.spki.n);
+	CHECK(crl != NULL && key != NULL && p == m->list.p + m->list.n && X509_CRL_verify(crl, key) == 1);
+	CHECK(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)) <= (int)m->count);
+	EVP_PKEY_free(key);
+	X509_CRL_free(crl);
+}
+
 static void take(const struct ch_signer_out *to, enum ch_msg type, const void *msg)
 {
 	CHECK(to->id == 7 && to->asker == 3);
@@ -116,6 +137,8 @@ static void take(const struct ch_signer_out *to, enum ch_msg type, const void *m
 		check_checkpoint(msg);
 	} else if (type == CH_MSG_CRL) {
 		check_crl(msg);
+	} else if (type == CH_MSG_CRL_EARLIER) {
+		check_crl_earlier(msg);
 	} else if (type == CH_MSG_OCSP) {
 		check_ocsp(msg);
 	} else if (type == CH_MSG_EAR) {
@@ -128,18 +151,17 @@ static void take(const struct ch_signer_out *to, enum ch_msg type, const void *m
 
 /* --- the signer --- */
 
-static void take_ca(void)
+/* The certificate of a CA that signs itself, in PEM at `out`. */
+static void make_ca(struct ch_wr *out, struct ch_sign_key *key, const char *name)
 {
-	static uint8_t own[128], tbs[2048], der[2048], pem[4096];
+	static uint8_t own[128], tbs[2048], der[2048];
 	uint8_t kid[20], sig[CH_SIGN_BYTES];
 	struct ch_pubkey pub;
 	struct ch_wr k = ch_wr(own, sizeof(own)), w = ch_wr(tbs, sizeof(tbs)), all = ch_wr(der, sizeof(der));
-	struct ch_wr out = ch_wr(pem, sizeof(pem));
-	struct ch_sign_key *key = &signer.ca_key.key;
 	CHECK(ch_sign_key_make(key, CH_KEY_P256) == CH_OK && ch_sign_key_pub(key, &pub) == CH_OK);
 	CHECK(ch_spki_put(&k, &pub.pub) && ch_cert_kid(kid, &pub.pub) == CH_OK);
 	const struct ch_cert_new c = { .serial = CH_SPAN_LIT("\x01"),
-				       .subject_cn = CH_SPAN_LIT("Issuing CA"),
+				       .subject_cn = ch_span_str(name),
 				       .not_before = NOW - DAY,
 				       .not_after = NOW + 1000 * (int64_t)DAY,
 				       .spki = ch_wr_span(&k),
@@ -149,12 +171,45 @@ static void take_ca(void)
 				       .ca = true };
 	CHECK(ch_cert_tbs_put(&w, &c) == CH_OK && ch_sign_message(key, ch_wr_span(&w), sig) == CH_OK);
 	CHECK(ch_cert_put(&all, ch_wr_span(&w), sig) == CH_OK);
-	ch_wr_str(&out, "-----BEGIN CERTIFICATE-----\n");
-	ch_base64_put(&out, CH_BASE64_STD, ch_wr_span(&all));
-	ch_wr_str(&out, "\n-----END CERTIFICATE-----\n");
+	ch_wr_str(out, "-----BEGIN CERTIFICATE-----\n");
+	ch_base64_put(out, CH_BASE64_STD, ch_wr_span(&all));
+	ch_wr_str(out, "\n-----END CERTIFICATE-----\n");
+}
+
+static void take_ca(void)
+{
+	static uint8_t pem[4096];
+	struct ch_wr out = ch_wr(pem, sizeof(pem));
+	make_ca(&out, &signer.ca_key.key, "Issuing CA");
 	CHECK(ch_issuer_load(&signer.ca, ch_wr_span(&out), &signer.ca_key) == CH_OK);
 	signer.ca.crl_url = CH_SPAN_LIT("http://pki.example/crl/1.crl");
 	signer.ca.ocsp_url = CH_SPAN_LIT("http://pki.example/ocsp");
+}
+
+/* Two: of one the key is here, of the other nobody has it. Their names in messages are the same in every run. */
+static void take_earlier(int dir)
+{
+	static uint8_t config[16384];
+	struct ch_wr w = ch_wr(config, sizeof(config));
+	struct ch_sign_key key[2];
+	char name[96];
+	for (unsigned i = 0; i < 2; i++) {
+		static uint8_t pem[4096];
+		struct ch_wr one = ch_wr(pem, sizeof(pem));
+		make_ca(&one, &key[i], i == 0 ? "CA before" : "CA before that");
+		ch_wr_str(&w, "earlier_ca ");
+		ch_base64_put(&w, CH_BASE64_STD, ch_wr_span(&one));
+		ch_wr_str(&w, "\n");
+	}
+	CHECK(ch_earlier_load(&signer.earlier, ch_wr_span(&w), dir, DAY, name) == CH_OK && signer.earlier.count == 2);
+	CH_AUTO_BUF struct ch_buf pem = { 0 };
+	CHECK(ch_sign_key_pem(&key[0], &pem) == CH_OK);
+	CHECK(ch_list_key_from_pem(&signer.earlier.ca[0].key, ch_buf_span(&pem)) == CH_OK);
+	signer.earlier.ca[0].ca.sig_alg = signer.earlier.ca[0].key.alg;
+	for (unsigned i = 0; i < 2; i++) {
+		ch_sign_key_clear(&key[i]);
+		memset(signer.earlier.ca[i].id, 'a' + (int)i, sizeof(signer.earlier.ca[i].id));
+	}
 }
 
 static void take_profile(void)
@@ -188,7 +243,8 @@ static void take_profile(void)
 static void end(void)
 {
 	char path[128];
-	const char *const file[] = { CH_SIGNER_TREE_FILE, signer.crl.name };
+	const char *const file[] = { CH_SIGNER_TREE_FILE, signer.crl.name, signer.earlier.ca[0].crl.name,
+				     signer.earlier.ca[1].crl.name };
 	for (size_t i = 0; i < CH_COUNT_OF(file); i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", folder, file[i]);
 		(void)unlink(path);
@@ -211,6 +267,7 @@ static void start(void)
 	CHECK(ch_sign_key_make(&key, CH_KEY_P256) == CH_OK && ch_ear_signer_init(&signer.ear, &key) == CH_OK);
 	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK(dir >= 0 && ch_signer_crl_open(&signer.crl, dir, &signer.ca, DAY) == CH_OK);
+	take_earlier(dir);
 	CHECK(ch_sign_key_make(&key, CH_KEY_P256) == CH_OK);
 	CHECK(ch_responder_init(&signer.responder, &key, &signer.ca, 3600) == CH_OK);
 	ch_responder_prepare(&signer.responder, &signer.ca, &signer.ca_key, NOW);
@@ -223,6 +280,10 @@ static void forget(void)
 	signer.tree.last = (struct ch_frontier){ 0 };
 	signer.crl.count = 0;
 	signer.crl.number = 0;
+	for (size_t i = 0; i < signer.earlier.count; i++) {
+		signer.earlier.ca[i].crl.count = 0;
+		signer.earlier.ca[i].crl.number = 0;
+	}
 }
 
 /* --- one request --- */
@@ -230,16 +291,28 @@ static void forget(void)
 /* Whether a request that was taken is to be answered. */
 static bool to_be_answered(enum ch_msg type, struct ch_span payload)
 {
-	struct ch_msg_revoke m;
-	return type != CH_MSG_REVOKE || ch_msg_parse(type, &m, payload, NULL) != CH_OK || m.more == 0 || answers > 0;
+	struct ch_msg_revoke m = { .more = 0 };
+	struct ch_msg_revoke_earlier e = { .more = 0 };
+	bool more = (type == CH_MSG_REVOKE && ch_msg_parse(type, &m, payload, NULL) == CH_OK && m.more != 0) ||
+		    (type == CH_MSG_REVOKE_EARLIER && ch_msg_parse(type, &e, payload, NULL) == CH_OK && e.more != 0);
+	return !more || answers > 0;
+}
+
+static size_t revoked_of_all(void)
+{
+	size_t n = signer.crl.count;
+	for (size_t i = 0; i < signer.earlier.count; i++)
+		n += signer.earlier.ca[i].crl.count;
+	return n;
 }
 
 static void ask(enum ch_msg type, struct ch_span payload)
 {
 	const struct ch_signer_out out = { .asker = 3, .id = 7, .send = take };
 	const struct ch_frame f = { .type = (uint16_t)type, .id = 7, .payload = payload };
-	size_t revoked = signer.crl.count;
+	size_t own = signer.crl.count, revoked = revoked_of_all();
 	struct ch_msg_leaves l;
+	struct ch_msg_revoke_earlier e;
 	answers = 0;
 	size_before = signer.tree.last.size;
 	leaves = 0;
@@ -248,17 +321,23 @@ static void ask(enum ch_msg type, struct ch_span payload)
 	issue = (struct ch_msg_issue){ 0 };
 	if (type == CH_MSG_ISSUE)
 		(void)!ch_msg_parse(type, &issue, payload, NULL);
+	earlier_asked = type == CH_MSG_REVOKE_EARLIER && ch_msg_parse(type, &e, payload, NULL) == CH_OK
+				? ch_earlier_find(&signer.earlier, e.ca)
+				: NULL;
 	bool taken = ch_signer_request(&signer, &f, &out);
 	CHECK(answers == (taken && to_be_answered(type, payload) ? 1u : 0u));
-	CHECK(signer.tree.last.size >= size_before && signer.crl.count >= revoked && signer.ca_key.count == 0);
+	CHECK(signer.tree.last.size >= size_before && revoked_of_all() >= revoked && signer.ca_key.count == 0);
+	/* What is of one CA is of no other. */
+	CHECK(type == CH_MSG_REVOKE || signer.crl.count == own);
+	CHECK(type == CH_MSG_REVOKE_EARLIER || revoked_of_all() - revoked == signer.crl.count - own);
 	if (!taken)
-		CHECK(signer.tree.last.size == size_before && signer.crl.count == revoked);
+		CHECK(signer.tree.last.size == size_before && revoked_of_all() == revoked);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum ch_msg kind[] = { CH_MSG_ISSUE,    CH_MSG_LEAVES,   CH_MSG_REVOKE, CH_MSG_OCSP_SIGN,
-					    CH_MSG_EAR_SIGN, CH_MSG_KEYS_ASK, CH_MSG_COMMIT };
+					    CH_MSG_EAR_SIGN, CH_MSG_KEYS_ASK, CH_MSG_COMMIT, CH_MSG_REVOKE_EARLIER };
 	static bool started;
 	struct ch_rd r = ch_rd(ch_span(data, size));
 	if (!started)

@@ -98,6 +98,9 @@ CH_MUST_USE enum ch_err ch_ocsp_tbs_put(struct ch_wr *w, const struct ch_ocsp_ne
 /* Appends the whole answer: ResponseData, ecdsa-with-SHA256, r and s of 32 bytes each, the responder's certificate. CH_ERR_NOSPACE. */
 CH_MUST_USE enum ch_err ch_ocsp_put(struct ch_wr *w, struct ch_span tbs, const uint8_t sig[static 64],
 				    struct ch_span certificate);
+/* The same that the CA signed itself (2.6): `sig` as it stands in the BIT STRING, `sig_alg` its AlgorithmIdentifier; no certificate is with it. */
+CH_MUST_USE enum ch_err ch_ocsp_put_by_ca(struct ch_wr *w, struct ch_span tbs, struct ch_span sig_alg,
+					  struct ch_span sig);
 /* An answer that is only a status, not CH_OCSP_SUCCESSFUL: five bytes of static memory. */
 struct ch_span ch_ocsp_error(enum ch_ocsp_status status);
 

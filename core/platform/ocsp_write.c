@@ -156,20 +156,33 @@ enum ch_err ch_ocsp_tbs_put(struct ch_wr *w, const struct ch_ocsp_new *o)
 	return ch_der_wr_done(&d) ? CH_OK : CH_ERR_NOSPACE;
 }
 
+/* Down to what is signed, and its signature: `sig` as it stands in the BIT STRING. */
+static void put_begin(struct ch_der_wr *d, struct ch_span tbs, struct ch_span sig_alg)
+{
+	const uint8_t successful[] = { CH_OCSP_SUCCESSFUL };
+	ch_der_put_begin(d, CH_DER_SEQUENCE); /* OCSPResponse */
+	ch_der_put(d, CH_DER_ENUMERATED, CH_SPAN_OF(successful));
+	ch_der_put_begin(d, CH_DER_CONTEXT_IN(0));
+	ch_der_put_begin(d, CH_DER_SEQUENCE); /* ResponseBytes */
+	ch_der_put(d, CH_DER_OID, CH_SPAN_LIT(OID_BASIC));
+	ch_der_put_begin(d, CH_DER_OCTET_STRING);
+	ch_der_put_begin(d, CH_DER_SEQUENCE); /* BasicOCSPResponse */
+	ch_der_put_raw(d, tbs);
+	ch_der_put_raw(d, sig_alg);
+	ch_der_put_begin(d, CH_DER_BIT_STRING);
+}
+
+static enum ch_err put_end(struct ch_der_wr *d, int levels)
+{
+	for (int level = 0; level < levels; level++)
+		ch_der_put_end(d);
+	return ch_der_wr_done(d) ? CH_OK : CH_ERR_NOSPACE;
+}
+
 enum ch_err ch_ocsp_put(struct ch_wr *w, struct ch_span tbs, const uint8_t sig[static 64], struct ch_span certificate)
 {
 	struct ch_der_wr d = ch_der_wr(w);
-	const uint8_t successful[] = { CH_OCSP_SUCCESSFUL };
-	ch_der_put_begin(&d, CH_DER_SEQUENCE); /* OCSPResponse */
-	ch_der_put(&d, CH_DER_ENUMERATED, CH_SPAN_OF(successful));
-	ch_der_put_begin(&d, CH_DER_CONTEXT_IN(0));
-	ch_der_put_begin(&d, CH_DER_SEQUENCE); /* ResponseBytes */
-	ch_der_put(&d, CH_DER_OID, CH_SPAN_LIT(OID_BASIC));
-	ch_der_put_begin(&d, CH_DER_OCTET_STRING);
-	ch_der_put_begin(&d, CH_DER_SEQUENCE); /* BasicOCSPResponse */
-	ch_der_put_raw(&d, tbs);
-	ch_der_put_raw(&d, CH_SPAN_OF(ecdsa_sha256));
-	ch_der_put_begin(&d, CH_DER_BIT_STRING);
+	put_begin(&d, tbs, CH_SPAN_OF(ecdsa_sha256));
 	ch_wr_u8(w, 0);
 	ch_der_put_begin(&d, CH_DER_SEQUENCE);
 	ch_der_put_unsigned(&d, ch_span(sig, 32));
@@ -179,9 +192,16 @@ enum ch_err ch_ocsp_put(struct ch_wr *w, struct ch_span tbs, const uint8_t sig[s
 	ch_der_put_begin(&d, CH_DER_CONTEXT_IN(0));
 	ch_der_put_begin(&d, CH_DER_SEQUENCE);
 	ch_der_put_raw(&d, certificate);
-	for (int level = 0; level < 7; level++)
-		ch_der_put_end(&d);
-	return ch_der_wr_done(&d) ? CH_OK : CH_ERR_NOSPACE;
+	return put_end(&d, 7);
+}
+
+enum ch_err ch_ocsp_put_by_ca(struct ch_wr *w, struct ch_span tbs, struct ch_span sig_alg, struct ch_span sig)
+{
+	struct ch_der_wr d = ch_der_wr(w);
+	put_begin(&d, tbs, sig_alg);
+	ch_wr_u8(w, 0);
+	ch_der_put_raw(&d, sig);
+	return put_end(&d, 6);
 }
 
 struct ch_span ch_ocsp_error(enum ch_ocsp_status status)

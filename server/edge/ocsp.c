@@ -104,7 +104,7 @@ static bool may_ask(struct conn *c)
 	       bucket_take(&e->budgets.askers, &e->conf.ocsp_all, now, BUDGET_REQUEST);
 }
 
-static bool ask(struct conn *c, const struct ch_ocsp_request *q)
+static bool ask(struct conn *c, const struct told_list *of, const struct ch_ocsp_request *q)
 {
 	struct edge *e = c->edge;
 	uint8_t ids[CH_OCSP_IDS_MAX * CH_IPC_OCSP_ID];
@@ -113,7 +113,8 @@ static bool ask(struct conn *c, const struct ch_ocsp_request *q)
 		return false;
 	for (size_t i = 0; i < q->count; i++)
 		revocation_id(ids + i * CH_IPC_OCSP_ID, &q->id[i]);
-	const struct ch_msg_ocsp_sign m = { .ids = ch_span(ids, q->count * CH_IPC_OCSP_ID), .nonce = q->nonce };
+	struct ch_msg_ocsp_sign m = { .ids = ch_span(ids, q->count * CH_IPC_OCSP_ID), .nonce = q->nonce };
+	(void)ch_span_copy(m.ca, sizeof(m.ca), CH_SPAN_OF(of->ca));
 	c->turn++;
 	peer_owes(c, p);
 	conn_state(c, CONN_WAIT, e->conf.request_ms);
@@ -131,17 +132,19 @@ static void answer_request(struct conn *c, const struct ch_http_request *r, stru
 		respond_error(c, CH_OCSP_MALFORMED);
 		return;
 	}
+	/* All of one CA: an answer has one signature. */
+	const struct told_list *of = revocation_issuer(&e->revocation, &q.id[0]);
 	for (size_t i = 0; i < q.count; i++) {
-		if (!ch_ocsp_issuer_is(&e->revocation.issuer, &q.id[i])) {
+		if (of == NULL || revocation_issuer(&e->revocation, &q.id[i]) != of) {
 			respond_error(c, CH_OCSP_UNAUTHORIZED);
 			return;
 		}
 	}
 	revocation_id(id, &q.id[0]);
-	const struct kept_answer *k = q.count == 1 ? revocation_find(&e->revocation, id) : NULL;
+	const struct kept_answer *k = q.count == 1 ? revocation_find(&e->revocation, of, id) : NULL;
 	if (k != NULL && q.nonce.n == 0 && young(k, now)) {
 		respond_kept(c, r, k);
-	} else if (ask(c, &q)) {
+	} else if (ask(c, of, &q)) {
 		e->count.ocsp[OCSP_ASKED]++;
 	} else if (k != NULL && now < k->next_update) {
 		/* Signed, and in its time: without the nonce, as RFC 9654, 2.1 lets it be. Who insists on one refuses it. */

@@ -103,7 +103,7 @@ static bool on_ocsp_drop(struct edge *e, struct ch_peer *p, const struct ch_fram
 	(void)p;
 	if (ch_msg_parse(CH_MSG_OCSP_DROP, &m, f->payload, NULL) != CH_OK)
 		return false;
-	revocation_drop(&e->revocation, m.serial);
+	revocation_drop(&e->revocation, &m);
 	return true;
 }
 

@@ -30,7 +30,7 @@ enum ch_err revocation_init(struct revocation *r, struct ch_span ca_pem, size_t 
 	*r = (struct revocation){ .places = answers_max / REVOCATION_WAYS };
 	enum ch_err err = read_ca(x, der, &n, ca_pem);
 	if (err == CH_OK)
-		err = ch_ocsp_issuer_make(&r->issuer, x->subject, x->spki);
+		err = ch_ocsp_issuer_make(&r->own.issuer, x->subject, x->spki);
 	return err == CH_OK ? name_list(&r->own, x) : err;
 }
 
@@ -46,6 +46,8 @@ enum ch_err revocation_earlier(struct revocation *r, struct ch_span ca_pem)
 	enum ch_err err = read_ca(x, der, &n, ca_pem);
 	if (err == CH_OK)
 		err = ch_hash_once(CH_HASH_SHA256, ch_span(der, n), &h);
+	if (err == CH_OK)
+		err = ch_ocsp_issuer_make(&l->issuer, x->subject, x->spki);
 	if (err == CH_OK)
 		err = name_list(l, x);
 	if (err != CH_OK)
@@ -136,24 +138,50 @@ static size_t place_of(const struct revocation *r, const uint8_t *serial)
 	return (size_t)(v % r->places) * REVOCATION_WAYS;
 }
 
-const struct kept_answer *revocation_find(const struct revocation *r, const uint8_t id[static CH_IPC_OCSP_ID])
+/* 0, or the place of an earlier CA and 1; above all of them for one that is not known. */
+static size_t number_of(const struct revocation *r, const uint8_t ca[static 32])
+{
+	size_t i = 0;
+	if (ch_span_all(ch_span(ca, 32), 0))
+		return 0;
+	while (i < r->earlier_count && !ch_span_eq(CH_SPAN_OF(r->earlier[i].ca), ch_span(ca, 32)))
+		i++;
+	return i + 1;
+}
+
+const struct told_list *revocation_issuer(const struct revocation *r, const struct ch_ocsp_cert_id *cert)
+{
+	if (ch_ocsp_issuer_is(&r->own.issuer, cert))
+		return &r->own;
+	for (size_t i = 0; i < r->earlier_count; i++) {
+		if (ch_ocsp_issuer_is(&r->earlier[i].issuer, cert))
+			return &r->earlier[i];
+	}
+	return NULL;
+}
+
+const struct kept_answer *revocation_find(const struct revocation *r, const struct told_list *of,
+					  const uint8_t id[static CH_IPC_OCSP_ID])
 {
 	if (r->kept == NULL)
 		return NULL;
+	size_t ca = number_of(r, of->ca);
 	const struct kept_answer *k = r->kept + place_of(r, id + 3);
 	for (size_t i = 0; i < REVOCATION_WAYS; i++) {
-		if (k[i].next_update != 0 && ch_span_eq(CH_SPAN_OF(k[i].id), ch_span(id, CH_IPC_OCSP_ID)))
+		if (k[i].next_update != 0 && k[i].ca == ca &&
+		    ch_span_eq(CH_SPAN_OF(k[i].id), ch_span(id, CH_IPC_OCSP_ID)))
 			return &k[i];
 	}
 	return NULL;
 }
 
 /* The one of this id, else a free one, else the oldest. */
-static struct kept_answer *room_for(struct revocation *r, const uint8_t id[static CH_IPC_OCSP_ID])
+static struct kept_answer *room_for(struct revocation *r, size_t ca, const uint8_t id[static CH_IPC_OCSP_ID])
 {
 	struct kept_answer *k = r->kept + place_of(r, id + 3), *best = k;
 	for (size_t i = 0; i < REVOCATION_WAYS; i++) {
-		if (k[i].next_update != 0 && ch_span_eq(CH_SPAN_OF(k[i].id), ch_span(id, CH_IPC_OCSP_ID)))
+		if (k[i].next_update != 0 && k[i].ca == ca &&
+		    ch_span_eq(CH_SPAN_OF(k[i].id), ch_span(id, CH_IPC_OCSP_ID)))
 			return &k[i];
 		if (k[i].next_update < best->next_update)
 			best = &k[i];
@@ -165,15 +193,18 @@ void revocation_keep(struct revocation *r, const struct ch_msg_ocsp_answer *m)
 {
 	uint8_t id[CH_IPC_OCSP_ID];
 	struct ch_digest d;
-	if (r->places == 0 || m->answer.n == 0 || ch_hash_once(CH_HASH_SHA256, m->answer, &d) != CH_OK)
+	size_t ca = number_of(r, m->ca);
+	if (r->places == 0 || ca > r->earlier_count || m->answer.n == 0 ||
+	    ch_hash_once(CH_HASH_SHA256, m->answer, &d) != CH_OK)
 		return;
 	if (r->kept == NULL)
 		r->kept = ch_calloc(r->places * REVOCATION_WAYS, sizeof(*r->kept));
 	(void)ch_span_copy(id, sizeof(id), CH_SPAN_OF(m->id));
 	id[2] &= CH_IPC_OCSP_NULL;
-	struct kept_answer *k = room_for(r, id);
+	struct kept_answer *k = room_for(r, ca, id);
 	struct ch_wr w = ch_wr(k->tag, sizeof(k->tag) - 1);
 	(void)ch_span_copy(k->id, sizeof(k->id), CH_SPAN_OF(id));
+	k->ca = (uint8_t)ca;
 	k->this_update = m->this_update;
 	k->next_update = m->next_update;
 	ch_wr_str(&w, "\"");
@@ -184,13 +215,15 @@ void revocation_keep(struct revocation *r, const struct ch_msg_ocsp_answer *m)
 	ch_buf_append(&k->answer, m->answer);
 }
 
-void revocation_drop(struct revocation *r, const uint8_t serial[static 20])
+void revocation_drop(struct revocation *r, const struct ch_msg_ocsp_drop *m)
 {
 	if (r->kept == NULL)
 		return;
-	struct kept_answer *k = r->kept + place_of(r, serial);
+	size_t ca = number_of(r, m->ca);
+	struct kept_answer *k = r->kept + place_of(r, m->serial);
 	for (size_t i = 0; i < REVOCATION_WAYS; i++) {
-		if (k[i].next_update == 0 || !ch_span_eq(ch_span(k[i].id + 3, 20), ch_span(serial, 20)))
+		if (k[i].next_update == 0 || k[i].ca != ca ||
+		    !ch_span_eq(ch_span(k[i].id + 3, 20), CH_SPAN_OF(m->serial)))
 			continue;
 		ch_buf_free(&k[i].answer);
 		k[i] = (struct kept_answer){ .next_update = 0 };

@@ -15,6 +15,7 @@
 #define REVOCATION_TAG  40 /* an entity tag with its quotes and NUL */
 
 struct kept_answer {
+	uint8_t ca; /* whose certificate: 0, the CA that issues, or the place of an earlier one and 1 */
 	uint8_t id[CH_IPC_OCSP_ID];
 	uint64_t this_update, next_update; /* seconds; 0: nothing is here */
 	char tag[REVOCATION_TAG];
@@ -25,15 +26,15 @@ struct kept_answer {
 
 /* The list of one CA. */
 struct told_list {
-	uint8_t ca[32]; /* SHA-256 of an earlier CA's certificate */
-	char name[65];  /* without its ending: the CA's key identifier in hexadecimal; a CA without one has no list */
+	uint8_t ca[32]; /* SHA-256 of an earlier CA's certificate; zeros: the one that issues */
+	struct ch_ocsp_issuer issuer;
+	char name[65]; /* without its ending: the CA's key identifier in hexadecimal; a CA without one has no list */
 	char tag[REVOCATION_TAG];
 	uint64_t this_update, next_update;
 	struct ch_buf list, pem; /* empty before the first */
 };
 
 struct revocation {
-	struct ch_ocsp_issuer issuer;
 	struct told_list own, earlier[REVOCATION_EARLIER];
 	size_t earlier_count;
 	size_t places;            /* of the table: REVOCATION_WAYS answers each */
@@ -53,9 +54,12 @@ void revocation_list_earlier(struct revocation *r, const struct ch_msg_crl_earli
 const struct told_list *revocation_named(const struct revocation *r, struct ch_span name);
 void revocation_keep(struct revocation *r, const struct ch_msg_ocsp_answer *m);
 /* Forgets every answer about a certificate. */
-void revocation_drop(struct revocation *r, const uint8_t serial[static 20]);
-/* What is kept under this id; NULL if nothing is. */
-const struct kept_answer *revocation_find(const struct revocation *r, const uint8_t id[static CH_IPC_OCSP_ID]);
+void revocation_drop(struct revocation *r, const struct ch_msg_ocsp_drop *m);
+/* The CA that this is a certificate of; NULL if it is none of ours. */
+const struct told_list *revocation_issuer(const struct revocation *r, const struct ch_ocsp_cert_id *cert);
+/* What is kept of this CA's certificate under this id; NULL if nothing is. */
+const struct kept_answer *revocation_find(const struct revocation *r, const struct told_list *of,
+					  const uint8_t id[static CH_IPC_OCSP_ID]);
 /* The row of OCSP_SIGN that asks about this certificate. */
 void revocation_id(uint8_t id[static CH_IPC_OCSP_ID], const struct ch_ocsp_cert_id *cert);
 

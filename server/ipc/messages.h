@@ -247,17 +247,18 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	F(SPAN, list, CH_IPC_BODY_MAX)
 /*
  * An answer of OCSP (RFC 6960) is to be signed now. `ids`: rows of CH_IPC_OCSP_ID bytes: hash u16 (enum ch_hash_alg), flags u8
- * (CH_IPC_OCSP_*), serial number 20. From an edge to the keeper, which says what it knows, and on to the signer.
+ * (CH_IPC_OCSP_*), serial number 20. `ca`: SHA-256 of the certificate of an earlier CA; zeros: the one that issues. From an edge to
+ * the keeper, which says what it knows, and on to the signer.
  */
-#define CH_FIELDS_OCSP_SIGN(F) F(SPAN, ids, CH_IPC_OCSP_IDS) F(SPAN, nonce, 128)
+#define CH_FIELDS_OCSP_SIGN(F) F(FIX, ca, 32) F(SPAN, ids, CH_IPC_OCSP_IDS) F(SPAN, nonce, 128)
 /* The answer, the way back. `status`: OCSPResponseStatus; without an answer unless it is 0. */
 #define CH_FIELDS_OCSP(F) \
 	F(U8, status, 0) F(U64, this_update, 0) F(U64, next_update, 0) F(SPAN, answer, CH_IPC_CERT_MAX)
 /* The same for every edge, to be given to whoever asks about `id`, until it is replaced. */
 #define CH_FIELDS_OCSP_ANSWER(F) \
-	F(FIX, id, 23) F(U64, this_update, 0) F(U64, next_update, 0) F(SPAN, answer, CH_IPC_CERT_MAX)
+	F(FIX, ca, 32) F(FIX, id, 23) F(U64, this_update, 0) F(U64, next_update, 0) F(SPAN, answer, CH_IPC_CERT_MAX)
 /* What is kept about this certificate holds no more: it was revoked. */
-#define CH_FIELDS_OCSP_DROP(F) F(FIX, serial, 20)
+#define CH_FIELDS_OCSP_DROP(F) F(FIX, ca, 32) F(FIX, serial, 20)
 
 /* --- signer and token --- */
 

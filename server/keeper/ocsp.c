@@ -24,6 +24,7 @@ struct ch_ocsp_ask {
 	int64_t revision;  /* revocations when it was asked */
 	unsigned tries;
 	bool keep; /* one certificate that was issued here, no nonce */
+	uint8_t ca[32];
 	struct ch_buf ids, nonce;
 };
 
@@ -36,11 +37,21 @@ static void ask_free(struct ch_ocsp_ask *a)
 
 /* --- which numbers were issued --- */
 
-static bool issued(struct ch_keeper *k, struct ch_span number)
+static bool issued_by_earlier(struct ch_keeper *k, struct ch_span ca, struct ch_span number)
+{
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_CERTIFICATE_OF_EARLIER,
+					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(number), ch_bytes(ca)));
+	bool there = ch_sql_next(&q);
+	return ch_sql_end(&q) == CH_OK && there;
+}
+
+static bool issued(struct ch_keeper *k, struct ch_span ca, struct ch_span number)
 {
 	static const enum ch_keeper_sql where[] = { CH_SQL_CERTIFICATE_KNOWN, CH_SQL_ISSUED_KNOWN };
 	while (number.n > 1 && number.p[0] == 0)
 		number = ch_span_sub(number, 1, number.n - 1);
+	if (!ch_span_all(ca, 0))
+		return issued_by_earlier(k, ca, number);
 	for (size_t i = 0; i < CH_COUNT_OF(where); i++) {
 		if (ch_sql_number(k->st, where[i], CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(number)), 0) > 0)
 			return true;
@@ -49,12 +60,12 @@ static bool issued(struct ch_keeper *k, struct ch_span number)
 }
 
 /* Whatever the edge said: what is known is what the store has. True if all of them are. */
-static bool flags_set(struct ch_keeper *k, struct ch_buf *ids)
+static bool flags_set(struct ch_keeper *k, struct ch_ocsp_ask *a)
 {
 	bool all = true;
-	for (size_t at = 0; at + CH_IPC_OCSP_ID <= ids->n; at += CH_IPC_OCSP_ID) {
-		uint8_t *row = ids->p + at;
-		bool known = issued(k, ch_span(row + 3, 20));
+	for (size_t at = 0; at + CH_IPC_OCSP_ID <= a->ids.n; at += CH_IPC_OCSP_ID) {
+		uint8_t *row = a->ids.p + at;
+		bool known = issued(k, CH_SPAN_OF(a->ca), ch_span(row + 3, 20));
 		row[2] = (uint8_t)((row[2] & CH_IPC_OCSP_NULL) | (known ? CH_IPC_OCSP_KNOWN : 0));
 		all = all && known;
 	}
@@ -65,7 +76,8 @@ static bool flags_set(struct ch_keeper *k, struct ch_buf *ids)
 
 static void send_ask(struct ch_keeper *k, struct ch_ocsp_ask *a)
 {
-	const struct ch_msg_ocsp_sign m = { .ids = ch_buf_span(&a->ids), .nonce = ch_buf_span(&a->nonce) };
+	struct ch_msg_ocsp_sign m = { .ids = ch_buf_span(&a->ids), .nonce = ch_buf_span(&a->nonce) };
+	(void)ch_span_copy(m.ca, sizeof(m.ca), CH_SPAN_OF(a->ca));
 	a->id = ++k->ids;
 	a->revision = k->n.revocation;
 	a->tries++;
@@ -96,10 +108,15 @@ void ch_kp_ocsp_sign(struct ch_keeper *k, const struct ch_who *who, const struct
 		answer(k, who, CH_OCSP_TRY_LATER);
 		return;
 	}
+	if (!ch_span_all(CH_SPAN_OF(m->ca), 0) && !ch_kp_earlier_known(k, CH_SPAN_OF(m->ca))) {
+		answer(k, who, CH_OCSP_UNAUTHORIZED);
+		return;
+	}
 	struct ch_ocsp_ask *a = ask_new(k, who);
+	(void)ch_span_copy(a->ca, sizeof(a->ca), CH_SPAN_OF(m->ca));
 	ch_buf_append(&a->ids, m->ids);
 	ch_buf_append(&a->nonce, m->nonce);
-	bool known = flags_set(k, &a->ids);
+	bool known = flags_set(k, a);
 	/* Numbers that nobody issued are without end: nobody keeps answers about them. */
 	a->keep = known && m->nonce.n == 0 && m->ids.n == CH_IPC_OCSP_ID;
 	send_ask(k, a);
@@ -112,6 +129,7 @@ static void keep(struct ch_keeper *k, const struct ch_ocsp_ask *a, const struct 
 	struct ch_msg_ocsp_answer out = { .this_update = m->this_update,
 					  .next_update = m->next_update,
 					  .answer = m->answer };
+	(void)ch_span_copy(out.ca, sizeof(out.ca), CH_SPAN_OF(a->ca));
 	(void)ch_span_copy(out.id, sizeof(out.id), ch_buf_span(&a->ids));
 	for (unsigned i = 0; i < CH_KEEPER_EDGES_MAX; i++) {
 		if (k->edge[i])
@@ -143,7 +161,8 @@ void ch_kp_ocsp(struct ch_keeper *k, uint64_t id, const struct ch_msg_ocsp *m)
 		if (a->who.role == CH_ROLE_EDGE)
 			ch_kp_send(k, CH_ROLE_EDGE, a->who.index, CH_MSG_OCSP, a->who.id, m);
 	} else {
-		answer(k, &a->who, CH_OCSP_TRY_LATER);
+		/* UNAUTHORIZED: a CA whose key is not here. */
+		answer(k, &a->who, m->status == CH_OCSP_UNAUTHORIZED ? CH_OCSP_UNAUTHORIZED : CH_OCSP_TRY_LATER);
 	}
 	ask_free(a);
 }

@@ -140,7 +140,7 @@ void ch_kp_revoked(struct ch_keeper *k, const struct ch_revocation *r)
 {
 	uint8_t row[CH_IPC_REVOKED];
 	struct ch_wr w = ch_wr(row, sizeof(row));
-	struct ch_msg_ocsp_drop drop = { { 0 } };
+	struct ch_msg_ocsp_drop drop = { .ca = { 0 } };
 	size_t list = list_of(k, r->issuer);
 	if (!row_put(&w, r->serial, (int64_t)r->time_ms, r->reason, r->expires))
 		return;
@@ -148,8 +148,9 @@ void ch_kp_revoked(struct ch_keeper *k, const struct ch_revocation *r)
 	/* All three leave after the commit, in this order before anything that is asked of the signer later. */
 	if (k->signer && (r->issuer.n == 0 || list > 0))
 		rows_send(k, list, ch_wr_span(&w), true, 0);
+	(void)ch_span_copy(drop.ca, sizeof(drop.ca), r->issuer);
 	(void)ch_span_copy(drop.serial, sizeof(drop.serial), ch_span(row, sizeof(drop.serial)));
-	for (unsigned i = 0; i < CH_KEEPER_EDGES_MAX && r->issuer.n == 0; i++) {
+	for (unsigned i = 0; i < CH_KEEPER_EDGES_MAX; i++) {
 		if (k->edge[i])
 			ch_kp_send(k, CH_ROLE_EDGE, i, CH_MSG_OCSP_DROP, 0, &drop);
 	}

@@ -350,7 +350,7 @@ void main_children_reload(struct main_children *m)
 		CH_AUTO_BUF struct ch_buf config = { 0 };
 		if (p->pid == 0 || (p->role != CH_ROLE_EDGE && p->role != CH_ROLE_KEEPER))
 			continue;
-		if (!main_config_role(m->config, p->role, &config)) {
+		if (!main_config_role(m->config, p->role, p->index, &config)) {
 			ch_log(CH_LOG_ERROR, "nothing was changed");
 			return;
 		}

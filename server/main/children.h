@@ -10,7 +10,7 @@
 
 /* The children of chainholdd: starting them with their channels, starting again the one that ended, and the orderly end of all. */
 
-#define MAIN_PROCESSES_MAX (3 * MAIN_CHILDREN_MAX + 3)
+#define MAIN_PROCESSES_MAX (3 * MAIN_CHILDREN_MAX + 3 + MAIN_EARLIER_MAX)
 
 struct main_process {
 	struct main_children *all;

@@ -182,11 +182,12 @@ bool main_config_read(struct main_config *c, const char *path)
 		ch_log(CH_LOG_ERROR, "%s", text);
 		return false;
 	}
-	return find_users(c);
+	return find_users(c) && main_config_tokens_read(c);
 }
 
 void main_config_clear(struct main_config *c)
 {
+	main_config_tokens_clear(c);
 	ch_conf_clear(&c->conf);
 }
 
@@ -203,7 +204,7 @@ unsigned main_config_count(const struct main_config *c, enum ch_role role)
 	case CH_ROLE_SIGNER:
 		return 1;
 	case CH_ROLE_TOKEN:
-		return c->ca_key != NULL;
+		return (c->ca_key != NULL) + (unsigned)c->earlier_count;
 	default:
 		return 0;
 	}

@@ -14,6 +14,14 @@ struct main_user {
 	uint32_t uid, gid;
 };
 
+#define MAIN_EARLIER_MAX 4 /* earlier CAs with a key in a token: a process each */
+
+/* An earlier CA whose key is in a token. */
+struct main_earlier {
+	char kid[65]; /* its key identifier, as its files are named */
+	char *certificate, *uri;
+};
+
 struct main_config {
 	struct ch_conf conf; /* owns the texts */
 	char dir[4096];      /* folder of the file, with the slash at its end */
@@ -30,6 +38,8 @@ struct main_config {
 	uint32_t ocsp_lifetime, crl_lifetime, ocsp_answers;
 	uint32_t ocsp_rate; /* MAIN_RATE_DEFAULT: the edge's own */
 	const char *ca_key; /* PKCS #11 URI; NULL: a file in the signer's folder */
+	struct main_earlier earlier[MAIN_EARLIER_MAX];
+	size_t earlier_count;
 	struct ch_conf_texts token_folders, token_environment;
 	uint32_t token_deadline;       /* seconds */
 	const char *ddi_tenant;        /* hawkBit's DDI: the first segment of its paths */
@@ -45,6 +55,9 @@ struct main_config {
 /* Reads the file. False after a line that says what is wrong and where. The caller clears `c` in either case. */
 CH_MUST_USE bool main_config_read(struct main_config *c, const char *path);
 void main_config_clear(struct main_config *c);
+/* The keys of earlier CAs that are in tokens, from the files that say so; main_config_read does. False after a line. */
+CH_MUST_USE bool main_config_tokens_read(struct main_config *c);
+void main_config_tokens_clear(struct main_config *c);
 /* How many children of a role it asks for. */
 unsigned main_config_count(const struct main_config *c, enum ch_role role);
 /* "DIR/rest" as a new string, the caller's to ch_free; `rest` alone if it starts with a slash. */
@@ -55,8 +68,8 @@ char *main_config_root(const struct main_config *c, enum ch_role role);
 
 /*
  * Appends the configuration of a role as START carries it (lines of child.h). Reads certificates, keys, roots and policies anew.
- * False after a line that names the file.
+ * `index` is that of the process among those of its role. False after a line that names the file.
  */
-CH_MUST_USE bool main_config_role(const struct main_config *c, enum ch_role role, struct ch_buf *out);
+CH_MUST_USE bool main_config_role(const struct main_config *c, enum ch_role role, unsigned index, struct ch_buf *out);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -460,7 +461,7 @@ static void put_ocsp_key(const struct main_config *c, struct ch_buf *out)
 }
 
 /* The PIN is read here, by root: the process with the module need not be able to. */
-static bool put_pin(const struct main_config *c, struct ch_buf *out, const char *source)
+static bool put_pin(struct ch_buf *out, const char *name, const char *source)
 {
 	CH_AUTO_BUF struct ch_buf pin = { 0 };
 	struct ch_p11_why why = { "" };
@@ -469,7 +470,7 @@ static bool put_pin(const struct main_config *c, struct ch_buf *out, const char 
 	if (ch_p11_pin_read(&pin, source, &why) == CH_OK)
 		put_bytes(out, "pin", ch_buf_span(&pin));
 	else
-		ch_log(CH_LOG_ERROR, "%s: signer.ca_key: %s", c->path, why.text);
+		ch_log(CH_LOG_ERROR, "%s: %s", name, why.text);
 	ch_wipe(pin.p, pin.cap);
 	return why.text[0] == '\0';
 }
@@ -491,16 +492,23 @@ static bool put_lines(const struct main_config *c, struct ch_buf *out, const cha
 	return true;
 }
 
-static bool config_token(const struct main_config *c, struct ch_buf *out)
+/* The key in use first, if it is in a token, then those of earlier CAs. */
+static bool config_token(const struct main_config *c, unsigned index, struct ch_buf *out)
 {
 	static struct ch_p11_uri u;
 	struct ch_diag d;
-	if (ch_p11_uri_parse(&u, ch_span_str(c->ca_key), &d) != CH_OK) {
+	const struct main_earlier *e = NULL;
+	char name[128] = "signer.ca_key";
+	if (c->ca_key == NULL || index > 0)
+		e = &c->earlier[index - (c->ca_key != NULL)];
+	if (e != NULL)
+		(void)snprintf(name, sizeof(name), "signer/earlier-%s.uri", e->kid);
+	if (ch_p11_uri_parse(&u, ch_span_str(e != NULL ? e->uri : c->ca_key), &d) != CH_OK) {
 		/* The URI is not shown: it may be one with a PIN in it. */
-		ch_log(CH_LOG_ERROR, "%s: signer.ca_key, byte %zu: %s", c->path, d.off, d.rule);
+		ch_log(CH_LOG_ERROR, "%s: byte %zu: %s", name, d.off, d.rule);
 		return false;
 	}
-	if (!put_pin(c, out, ch_p11_uri_str(&u, CH_P11_PIN_SOURCE)))
+	if (!put_pin(out, name, ch_p11_uri_str(&u, CH_P11_PIN_SOURCE)))
 		return false;
 	u.attr[CH_P11_PIN_SOURCE] = CH_SPAN_EMPTY;
 	ch_buf_append(out, CH_SPAN_LIT("uri "));
@@ -508,10 +516,20 @@ static bool config_token(const struct main_config *c, struct ch_buf *out)
 	ch_p11_uri_put(&w, &u);
 	out->n += w.len;
 	ch_buf_append(out, CH_SPAN_LIT("\n"));
+	put_text(out, "key", name);
 	put_number(out, "deadline", c->token_deadline);
 	return put_lines(c, out, "folder", &c->token_folders, '/') &&
 	       put_lines(c, out, "environment", &c->token_environment, '=') &&
-	       put_file(c, out, "ca_certificate", c->ca);
+	       put_file(c, out, "ca_certificate", e != NULL ? e->certificate : c->ca);
+}
+
+static void put_earlier_tokens(const struct main_config *c, struct ch_buf *out)
+{
+	for (size_t i = 0; i < c->earlier_count; i++) {
+		char text[80];
+		(void)snprintf(text, sizeof(text), "%s %zu", c->earlier[i].kid, i + (c->ca_key != NULL));
+		put_text(out, "earlier_token", text);
+	}
 }
 
 static bool config_signer(const struct main_config *c, struct ch_buf *out)
@@ -522,6 +540,7 @@ static bool config_signer(const struct main_config *c, struct ch_buf *out)
 	put_text(out, "ca_certificate", "ca.crt");
 	put_text(out, "origin", c->origin);
 	put_ocsp_key(c, out);
+	put_earlier_tokens(c, out);
 	put_number(out, "crl_lifetime", c->crl_lifetime);
 	put_number(out, "ocsp_lifetime", c->ocsp_lifetime);
 	return put_urls(c, out) && put_profiles(c, out) && put_earlier_cas(c, out);
@@ -532,7 +551,7 @@ static bool config_verify(const struct main_config *c, struct ch_buf *out)
 	return put_file(c, out, "ca_certificate", c->ca) && put_profiles(c, out);
 }
 
-bool main_config_role(const struct main_config *c, enum ch_role role, struct ch_buf *out)
+bool main_config_role(const struct main_config *c, enum ch_role role, unsigned index, struct ch_buf *out)
 {
 	switch (role) {
 	case CH_ROLE_EDGE:
@@ -546,7 +565,7 @@ bool main_config_role(const struct main_config *c, enum ch_role role, struct ch_
 	case CH_ROLE_VERIFY:
 		return config_verify(c, out);
 	case CH_ROLE_TOKEN:
-		return c->ca_key == NULL || config_token(c, out);
+		return config_token(c, index, out);
 	default:
 		return true;
 	}

@@ -140,11 +140,13 @@ static void raise_descriptor_limit(const struct main_config *c)
 static bool check_roles(const struct main_config *c)
 {
 	for (unsigned role = CH_ROLE_EDGE; role < CH_ROLE_COUNT; role++) {
-		CH_AUTO_BUF struct ch_buf text = { 0 };
-		bool ok = main_config_role(c, (enum ch_role)role, &text);
-		ch_wipe(text.p, text.n);
-		if (!ok)
-			return false;
+		for (unsigned i = 0; i < main_config_count(c, (enum ch_role)role); i++) {
+			CH_AUTO_BUF struct ch_buf text = { 0 };
+			bool ok = main_config_role(c, (enum ch_role)role, i, &text);
+			ch_wipe(text.p, text.n);
+			if (!ok)
+				return false;
+		}
 	}
 	return true;
 }

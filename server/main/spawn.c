@@ -60,7 +60,7 @@ static bool send_start(struct main_process *p, const struct main_gift *gift, siz
 		ch_wr_u8(&w, gift[i].index);
 		ch_wr_be16(&w, (uint16_t)(FIRST_GIFT + i));
 	}
-	if (root == NULL || !main_config_role(c, p->role, &config))
+	if (root == NULL || !main_config_role(c, p->role, p->index, &config))
 		return false;
 	const struct main_user *u = &c->user[p->role];
 	const struct ch_msg_start start = {

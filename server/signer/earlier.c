@@ -6,7 +6,6 @@
 #include "host/base/file.h"
 
 #define KEY_FILE_MAX 16384
-#define SIGNED_MAX   2048 /* what a signature and its algorithm add */
 
 static enum ch_err certificate_take(struct ch_earlier_ca *c, struct ch_span pem)
 {
@@ -31,7 +30,38 @@ static enum ch_err certificate_take(struct ch_earlier_ca *c, struct ch_span pem)
 	c->ca.kid = x.subject_key_id;
 	c->ca.spki = x.spki;
 	c->ca.not_after = x.not_after;
-	return CH_OK;
+	return ch_ocsp_issuer_make(&c->named, c->ca.name, c->ca.spki);
+}
+
+/* "KEYID NUMBER": the token that has the key of this CA. False if no line names it. */
+static bool token_find(struct ch_earlier_ca *c, struct ch_span config)
+{
+	char kid[65];
+	struct ch_wr w = ch_wr(kid, sizeof(kid));
+	ch_wr_hex(&w, c->ca.kid);
+	for (unsigned i = 0;; i++) {
+		struct ch_span line = ch_config_get(config, "earlier_token", i);
+		if (line.n == 0)
+			return false;
+		if (line.n == w.len + 2 && ch_span_starts(line, ch_wr_span(&w)) && line.p[w.len] == ' ' &&
+		    line.p[w.len + 1] >= '0' && line.p[w.len + 1] <= '9') {
+			c->token = (unsigned)(line.p[w.len + 1] - '0');
+			return true;
+		}
+	}
+}
+
+static enum ch_err token_take(struct ch_earlier_ca *c, struct ch_span config)
+{
+	struct ch_pub pub;
+	if (!token_find(c, config))
+		return CH_OK;
+	enum ch_err err = ch_spki_parse(&pub, c->ca.spki, NULL);
+	if (err == CH_OK)
+		err = ch_ca_key_init(&c->token_key, &pub);
+	c->in_token = err == CH_OK;
+	c->ca.sig_alg = CH_SPAN_EMPTY;
+	return err;
 }
 
 /* Without a file there is no key: what is revoked is kept all the same. */
@@ -64,11 +94,14 @@ static enum ch_err key_take(struct ch_earlier_ca *c, const char *name)
 static void clear_one(struct ch_earlier_ca *c)
 {
 	ch_list_key_clear(&c->key);
+	if (c->in_token)
+		ch_ca_key_clear(&c->token_key);
 	ch_signer_crl_clear(&c->crl);
 	ch_issuer_clear(&c->ca);
 }
 
-static enum ch_err load_one(struct ch_earlier *e, struct ch_span pem, int dir, int64_t lifetime, char name[static 96])
+static enum ch_err load_one(struct ch_earlier *e, struct ch_span config, struct ch_span pem, int dir, int64_t lifetime,
+			    char name[static 96])
 {
 	if (e->count == CH_SIGNER_EARLIER_MAX)
 		return CH_ERR_LIMIT;
@@ -85,6 +118,8 @@ static enum ch_err load_one(struct ch_earlier *e, struct ch_span pem, int dir, i
 	}
 	if (err == CH_OK)
 		err = key_take(c, name);
+	if (err == CH_OK && c->key.state == NULL)
+		err = token_take(c, config);
 	if (err == CH_OK)
 		err = ch_signer_crl_open(&c->crl, dir, &c->ca, lifetime);
 	if (err != CH_OK) {
@@ -105,7 +140,7 @@ enum ch_err ch_earlier_load(struct ch_earlier *e, struct ch_span config, int dir
 		if (err == CH_ERR_NOTFOUND)
 			return CH_OK;
 		if (err == CH_OK)
-			err = load_one(e, ch_buf_span(&pem), dir, lifetime, name);
+			err = load_one(e, config, ch_buf_span(&pem), dir, lifetime, name);
 		if (err != CH_OK)
 			return err;
 	}
@@ -127,19 +162,42 @@ struct ch_earlier_ca *ch_earlier_find(struct ch_earlier *e, const uint8_t id[sta
 	return NULL;
 }
 
-enum ch_err ch_earlier_list(struct ch_earlier_ca *c, int64_t clock, struct ch_buf *list)
+/* --- signing --- */
+
+/* SEQUENCE { ecdsa-with-SHA256 } (RFC 5758, 3.2: no parameters). */
+static const uint8_t ecdsa_sha256[] = { 0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02 };
+
+struct wait {
+	ch_earlier_done_fn *done;
+	void *own;
+};
+
+/* What a token gives is r and s. */
+static void token_done(void *own, struct ch_span tbs, const uint8_t *sig)
 {
-	CH_AUTO_BUF struct ch_buf tbs = { 0 }, sig = { 0 };
-	if (c->key.state == NULL)
-		return CH_ERR_NOTFOUND;
-	enum ch_err err = ch_signer_crl_next(&c->crl, &c->ca, clock, &tbs);
-	if (err == CH_OK)
-		err = ch_list_sign(&c->key, ch_buf_span(&tbs), &sig);
-	if (err != CH_OK)
-		return err;
-	size_t cap = tbs.n + SIGNED_MAX;
-	struct ch_wr w = ch_wr(ch_buf_room(list, cap), cap);
-	err = ch_crl_put(&w, ch_buf_span(&tbs), c->key.alg, ch_buf_span(&sig));
-	list->n += err == CH_OK ? w.len : 0;
-	return err;
+	struct wait *t = own;
+	uint8_t der[80];
+	struct ch_wr w = ch_wr(der, sizeof(der));
+	struct ch_der_wr d = ch_der_wr(&w);
+	if (sig != NULL) {
+		ch_der_put_begin(&d, CH_DER_SEQUENCE);
+		ch_der_put_unsigned(&d, ch_span(sig, 32));
+		ch_der_put_unsigned(&d, ch_span(sig + 32, 32));
+		ch_der_put_end(&d);
+	}
+	t->done(t->own, tbs, CH_SPAN_OF(ecdsa_sha256), ch_der_wr_done(&d) ? ch_wr_span(&w) : CH_SPAN_EMPTY);
+	ch_free(t);
+}
+
+void ch_earlier_sign(struct ch_earlier_ca *c, struct ch_span tbs, ch_earlier_done_fn *done, void *own)
+{
+	CH_AUTO_BUF struct ch_buf sig = { 0 };
+	if (c->in_token) {
+		struct wait *t = ch_calloc(1, sizeof(*t));
+		*t = (struct wait){ done, own };
+		ch_ca_sign(&c->token_key, tbs, token_done, t);
+		return;
+	}
+	bool good = c->key.state != NULL && ch_list_sign(&c->key, tbs, &sig) == CH_OK;
+	done(own, tbs, c->key.alg, good ? ch_buf_span(&sig) : CH_SPAN_EMPTY);
 }

@@ -18,12 +18,19 @@
 #define CRL_LIFETIME_S  86400 /* where the configuration says nothing */
 #define OCSP_LIFETIME_S 3600
 
+struct token_of {
+	struct signer_main *main;
+	unsigned number;
+};
+
 struct signer_main {
 	struct ch_child child;
 	struct ch_hub hub;
 	struct ch_signer signer;
 	uint64_t askers;                                 /* numbers given so far: one a channel, never again */
 	uint64_t asker[CH_ROLE_COUNT][CH_HUB_PEERS_MAX]; /* of the channel that is up */
+	struct token_of token[CH_HUB_PEERS_MAX];
+	struct ch_ca_key *key_of[CH_HUB_PEERS_MAX]; /* what each process `token` has; NULL: nothing of ours */
 };
 
 /* --- what the hub brings --- */
@@ -43,37 +50,37 @@ static void send_answer(const struct ch_signer_out *to, enum ch_msg type, const 
 
 static void ask_token(void *ctx, uint64_t id, const uint8_t digest[static 32])
 {
-	struct signer_main *m = ctx;
-	struct ch_peer *token = ch_hub_peer(&m->hub, CH_ROLE_TOKEN, 0);
+	const struct token_of *of = ctx;
+	struct ch_peer *token = ch_hub_peer(&of->main->hub, CH_ROLE_TOKEN, of->number);
 	struct ch_msg_token_sign ask;
 	(void)ch_span_copy(ask.digest, sizeof(ask.digest), ch_span(digest, 32));
 	if (token != NULL)
 		ch_peer_send(token, CH_MSG_TOKEN_SIGN, id, &ask);
 }
 
-static bool token_answer(struct signer_main *m, const struct ch_frame *f)
+static bool token_answer(struct signer_main *m, unsigned number, const struct ch_frame *f)
 {
 	struct ch_msg_token_signed signed_;
-	return ch_msg_parse(CH_MSG_TOKEN_SIGNED, &signed_, f->payload, NULL) == CH_OK &&
-	       ch_ca_signed(&m->signer.ca_key, f->id, signed_.signature) == CH_OK;
+	return m->key_of[number] != NULL && ch_msg_parse(CH_MSG_TOKEN_SIGNED, &signed_, f->payload, NULL) == CH_OK &&
+	       ch_ca_signed(m->key_of[number], f->id, signed_.signature) == CH_OK;
 }
 
 static bool message(void *ctx, struct ch_peer *from, const struct ch_frame *f)
 {
 	struct signer_main *m = ctx;
 	const struct ch_signer_out out = { m, m->asker[from->role][from->index], f->id, send_answer };
-	return from->role == CH_ROLE_TOKEN ? token_answer(m, f) : ch_signer_request(&m->signer, f, &out);
+	return from->role == CH_ROLE_TOKEN ? token_answer(m, from->index, f) : ch_signer_request(&m->signer, f, &out);
 }
 
 static void peer(void *ctx, struct ch_peer *p, bool up)
 {
 	struct signer_main *m = ctx;
 	m->asker[p->role][p->index] = up ? ++m->askers : 0;
-	if (p->role == CH_ROLE_TOKEN && up)
-		ch_ca_ask_again(&m->signer.ca_key);
-	else if (p->role == CH_ROLE_TOKEN && m->signer.ca_key.count > 0)
-		ch_log(CH_LOG_WARNING, "the token's process ended: %zu requests wait for the next one",
-		       m->signer.ca_key.count);
+	const struct ch_ca_key *key = p->role == CH_ROLE_TOKEN ? m->key_of[p->index] : NULL;
+	if (key != NULL && up)
+		ch_ca_ask_again(m->key_of[p->index]);
+	else if (key != NULL && key->count > 0)
+		ch_log(CH_LOG_WARNING, "the token's process ended: %zu requests wait for the next one", key->count);
 }
 
 static void metrics(void *ctx, struct ch_wr *w)
@@ -119,13 +126,22 @@ static void load_key(struct signer_main *m, const char *what, struct ch_sign_key
 	exit(EXIT_FAILURE);
 }
 
+/* Whose key is in the process `token` of this number. */
+static void set_token(struct signer_main *m, unsigned number, struct ch_ca_key *key)
+{
+	m->token[number] = (struct token_of){ m, number };
+	m->key_of[number] = key;
+	key->ask = ask_token;
+	key->ctx = &m->token[number];
+}
+
 static void load_ca(struct signer_main *m)
 {
 	char path[NAME_MAX_ + 2];
 	CH_AUTO_BUF struct ch_buf pem = { 0 };
-	m->signer.ca_key.ask = ask_token;
-	m->signer.ca_key.ctx = m;
-	if (ch_config_get(m->child.start.config, "ca_in_token", 0).n == 0)
+	if (ch_config_get(m->child.start.config, "ca_in_token", 0).n > 0)
+		set_token(m, 0, &m->signer.ca_key);
+	else
 		load_key(m, "key_ca", &m->signer.ca_key.key, CH_KEY_P256);
 	const char *file = file_of(m, "ca_certificate", path);
 	enum ch_err err = ch_file_read(&pem, file);
@@ -182,6 +198,10 @@ static void load_revocation(struct signer_main *m)
 		ch_log(CH_LOG_ERROR, "an earlier CA (/%s): %s%s", earlier, ch_err_str(err),
 		       err == CH_ERR_UNTRUSTED ? ": only its owner may have rights to a key file (chmod 600)" : "");
 		exit(EXIT_FAILURE);
+	}
+	for (size_t i = 0; i < s->earlier.count; i++) {
+		if (s->earlier.ca[i].in_token)
+			set_token(m, s->earlier.ca[i].token, &s->earlier.ca[i].token_key);
 	}
 	s->ca.crl_url = ch_config_get(config, "crl_url", 0);
 	s->ca.ocsp_url = ch_config_get(config, "ocsp_url", 0);

@@ -135,41 +135,46 @@ static bool id_take(struct ch_rd *rd, struct ch_ocsp_single *s, const struct ch_
 	return true;
 }
 
-static enum ch_err answer(const struct ch_responder *r, struct ch_wr *all, const struct ch_ocsp_new *o)
+enum ch_err ch_responder_data(struct ch_wr *tbs, struct ch_msg_ocsp *out, const struct ch_ocsp_issuer *issuer,
+			      struct ch_span responder_key, const struct ch_msg_ocsp_sign *req,
+			      const struct ch_signer_crl *crl, int64_t clock, int64_t lifetime)
 {
-	uint8_t tbs[CH_OCSP_ANSWER_MAX], sig[CH_SIGN_BYTES];
-	struct ch_wr w = ch_wr(tbs, sizeof(tbs));
-	enum ch_err err = ch_ocsp_tbs_put(&w, o);
-	if (err == CH_OK)
-		err = ch_sign_message(&r->key, ch_wr_span(&w), sig);
-	return err == CH_OK ? ch_ocsp_put(all, ch_wr_span(&w), sig, ch_buf_span(&r->certificate)) : err;
+	struct ch_ocsp_single single[CH_OCSP_IDS_MAX];
+	struct ch_rd rd = ch_rd(req->ids);
+	size_t n = req->ids.n / CH_IPC_OCSP_ID;
+	bool ok = req->ids.n % CH_IPC_OCSP_ID == 0 && n >= 1 && n <= CH_OCSP_IDS_MAX;
+	for (size_t i = 0; i < n && ok; i++)
+		ok = id_take(&rd, &single[i], crl);
+	if (!ok)
+		return CH_ERR_MALFORMED;
+	const struct ch_ocsp_new o = { .issuer = issuer,
+				       .responder_key = responder_key,
+				       .produced = clock,
+				       .this_update = clock,
+				       .next_update = clock + lifetime,
+				       .single = single,
+				       .count = n,
+				       .nonce = req->nonce };
+	out->this_update = (uint64_t)o.this_update;
+	out->next_update = (uint64_t)o.next_update;
+	return ch_ocsp_tbs_put(tbs, &o);
 }
 
 void ch_responder_sign(const struct ch_responder *r, struct ch_msg_ocsp *out, uint8_t room[static CH_OCSP_ANSWER_MAX],
 		       const struct ch_msg_ocsp_sign *req, const struct ch_signer_crl *crl, int64_t clock)
 {
-	struct ch_ocsp_single single[CH_OCSP_IDS_MAX];
-	struct ch_rd rd = ch_rd(req->ids);
-	size_t n = req->ids.n / CH_IPC_OCSP_ID;
-	struct ch_wr all = ch_wr(room, CH_OCSP_ANSWER_MAX);
-	bool ok = req->ids.n % CH_IPC_OCSP_ID == 0 && n >= 1 && n <= CH_OCSP_IDS_MAX;
+	uint8_t tbs[CH_OCSP_ANSWER_MAX], sig[CH_SIGN_BYTES];
+	struct ch_wr w = ch_wr(tbs, sizeof(tbs)), all = ch_wr(room, CH_OCSP_ANSWER_MAX);
 	*out = (struct ch_msg_ocsp){ .status = CH_OCSP_INTERNAL };
-	for (size_t i = 0; i < n && ok; i++)
-		ok = id_take(&rd, &single[i], crl);
-	if (!ok || r->key.type == CH_KEY_NONE || !certificate_holds(r, clock))
+	if (r->key.type == CH_KEY_NONE || !certificate_holds(r, clock))
 		return;
-	const struct ch_ocsp_new o = { .issuer = &r->issuer,
-				       .responder_key = CH_SPAN_OF(r->kid),
-				       .produced = clock,
-				       .this_update = clock,
-				       .next_update = clock + r->lifetime,
-				       .single = single,
-				       .count = n,
-				       .nonce = req->nonce };
-	if (answer(r, &all, &o) != CH_OK)
-		return;
-	out->status = CH_OCSP_SUCCESSFUL;
-	out->this_update = (uint64_t)o.this_update;
-	out->next_update = (uint64_t)o.next_update;
-	out->answer = ch_wr_span(&all);
+	struct ch_msg_ocsp good = { .status = CH_OCSP_SUCCESSFUL };
+	enum ch_err err = ch_responder_data(&w, &good, &r->issuer, CH_SPAN_OF(r->kid), req, crl, clock, r->lifetime);
+	if (err == CH_OK)
+		err = ch_sign_message(&r->key, ch_wr_span(&w), sig);
+	if (err == CH_OK)
+		err = ch_ocsp_put(&all, ch_wr_span(&w), sig, ch_buf_span(&r->certificate));
+	good.answer = ch_wr_span(&all);
+	if (err == CH_OK)
+		*out = good;
 }

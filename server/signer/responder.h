@@ -33,6 +33,15 @@ void ch_responder_clear(struct ch_responder *r);
 void ch_responder_prepare(struct ch_responder *r, const struct ch_issuer *ca, struct ch_ca_key *ca_key, int64_t clock);
 
 /*
+ * The ResponseData (RFC 6960, 4.2.1) that answers OCSP_SIGN, whoever signs it: appended to `tbs`, of at least CH_OCSP_ANSWER_MAX bytes, its times to `out`.
+ * CH_ERR_MALFORMED if the request is no such request.
+ */
+CH_MUST_USE enum ch_err ch_responder_data(struct ch_wr *tbs, struct ch_msg_ocsp *out,
+					  const struct ch_ocsp_issuer *issuer, struct ch_span responder_key,
+					  const struct ch_msg_ocsp_sign *req, const struct ch_signer_crl *crl,
+					  int64_t clock, int64_t lifetime);
+
+/*
  * Answers OCSP_SIGN: at `room` the whole answer. Status CH_OCSP_SUCCESSFUL, or CH_OCSP_INTERNAL if the request is no such request,
  * a key fails, or there is no certificate yet.
  */

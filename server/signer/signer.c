@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#define SIGNED_MAX 64 /* what a list has beside what is signed, the signature and its algorithm */
+
 /* A certificate that waits for its signature. */
 struct issue {
 	struct ch_signer *signer;
@@ -114,11 +116,41 @@ static bool on_revoke(struct ch_signer *s, struct ch_span payload, const struct 
 	return true;
 }
 
-/* The same for an earlier CA, whose key is in this process. */
+/* --- of an earlier CA --- */
+
+struct list_earlier {
+	struct ch_signer *signer;
+	struct ch_signer_out to;
+	struct ch_msg_crl_earlier out;
+};
+
+static void list_earlier_send(struct list_earlier *l, enum ch_err err)
+{
+	l->signer->counters.lists += l->out.status == 0;
+	l->signer->counters.lists_failed += l->out.status != 0;
+	if (l->out.status == 1 || l->out.status == 2)
+		ch_log(CH_LOG_ERROR, "no new revocation list of an earlier CA: %s; the one before stands",
+		       ch_err_str(err));
+	l->to.send(&l->to, CH_MSG_CRL_EARLIER, &l->out);
+	ch_free(l);
+}
+
+static void list_earlier_done(void *own, struct ch_span tbs, struct ch_span alg, struct ch_span sig)
+{
+	struct list_earlier *l = own;
+	size_t cap = tbs.n + alg.n + sig.n + SIGNED_MAX;
+	CH_AUTO_FREE uint8_t *list = ch_calloc(cap, 1);
+	struct ch_wr w = ch_wr(list, cap);
+	enum ch_err err = sig.n > 0 ? ch_crl_put(&w, tbs, alg, sig) : CH_ERR_CRYPTO;
+	l->out.status = err == CH_OK ? 0 : 1;
+	l->out.list = err == CH_OK ? ch_wr_span(&w) : CH_SPAN_EMPTY;
+	list_earlier_send(l, err);
+}
+
 static bool on_revoke_earlier(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to)
 {
 	struct ch_msg_revoke_earlier req;
-	CH_AUTO_BUF struct ch_buf list = { 0 };
+	CH_AUTO_BUF struct ch_buf tbs = { 0 };
 	int64_t now = (int64_t)time(NULL);
 	if (ch_msg_parse(CH_MSG_REVOKE_EARLIER, &req, payload, NULL) != CH_OK)
 		return false;
@@ -126,26 +158,67 @@ static bool on_revoke_earlier(struct ch_signer *s, struct ch_span payload, const
 	enum ch_err err = c != NULL ? ch_signer_crl_add(&c->crl, req.rows, now) : CH_ERR_NOTFOUND;
 	if (err == CH_OK && req.more != 0)
 		return true;
-	struct ch_msg_crl_earlier out = { .status = err == CH_OK ? 1 : 2 };
-	(void)ch_span_copy(out.ca, sizeof(out.ca), CH_SPAN_OF(req.ca));
-	if (err == CH_OK)
-		err = ch_earlier_list(c, now, &list);
-	if (err == CH_OK)
-		out = (struct ch_msg_crl_earlier){ .count = (uint32_t)c->crl.count,
-						   .number = c->crl.number,
-						   .this_update = (uint64_t)c->crl.this_update,
-						   .next_update = (uint64_t)(c->crl.this_update + c->crl.lifetime),
-						   .list = ch_buf_span(&list) };
-	else if (err == CH_ERR_NOTFOUND && c != NULL)
-		out.status = 3;
-	(void)ch_span_copy(out.ca, sizeof(out.ca), CH_SPAN_OF(req.ca));
-	s->counters.lists += out.status == 0;
-	s->counters.lists_failed += out.status != 0;
-	if (out.status == 1 || out.status == 2)
-		ch_log(CH_LOG_ERROR, "no new revocation list of an earlier CA: %s; the one before stands",
-		       ch_err_str(err));
-	to->send(to, CH_MSG_CRL_EARLIER, &out);
+	struct list_earlier *l = ch_calloc(1, sizeof(*l));
+	*l = (struct list_earlier){ s, *to, { .status = err != CH_OK ? 2 : ch_earlier_signs(c) ? 1 : 3 } };
+	(void)ch_span_copy(l->out.ca, sizeof(l->out.ca), CH_SPAN_OF(req.ca));
+	if (l->out.status == 1)
+		err = ch_signer_crl_next(&c->crl, &c->ca, now, &tbs);
+	if (l->out.status != 1 || err != CH_OK) {
+		list_earlier_send(l, err);
+		return true;
+	}
+	l->out.count = (uint32_t)c->crl.count;
+	l->out.number = c->crl.number;
+	l->out.this_update = (uint64_t)c->crl.this_update;
+	l->out.next_update = (uint64_t)(c->crl.this_update + c->crl.lifetime);
+	ch_earlier_sign(c, ch_buf_span(&tbs), list_earlier_done, l);
 	return true;
+}
+
+/* --- OCSP --- */
+
+/* An answer of an earlier CA that waits for its signature. */
+struct answer {
+	struct ch_signer *signer;
+	struct ch_signer_out to;
+	struct ch_msg_ocsp out;
+};
+
+static void answer_done(void *own, struct ch_span tbs, struct ch_span alg, struct ch_span sig)
+{
+	struct answer *a = own;
+	uint8_t room[CH_OCSP_ANSWER_MAX];
+	struct ch_wr w = ch_wr(room, sizeof(room));
+	if (sig.n == 0 || ch_ocsp_put_by_ca(&w, tbs, alg, sig) != CH_OK)
+		a->out = (struct ch_msg_ocsp){ .status = CH_OCSP_INTERNAL };
+	else
+		a->out.answer = ch_wr_span(&w);
+	a->signer->counters.answers += a->out.status == CH_OCSP_SUCCESSFUL;
+	a->to.send(&a->to, CH_MSG_OCSP, &a->out);
+	ch_free(a);
+}
+
+/* It answers for itself: to certify a responder it would have to certify. */
+static void answer_earlier(struct ch_signer *s, const struct ch_msg_ocsp_sign *req, const struct ch_signer_out *to)
+{
+	uint8_t tbs[CH_OCSP_ANSWER_MAX];
+	struct ch_wr w = ch_wr(tbs, sizeof(tbs));
+	struct ch_earlier_ca *c = ch_earlier_find(&s->earlier, req->ca);
+	struct ch_msg_ocsp out = { .status = CH_OCSP_UNAUTHORIZED };
+	if (c == NULL || !ch_earlier_signs(c) || s->responder.key.type == CH_KEY_NONE) {
+		to->send(to, CH_MSG_OCSP, &out);
+		return;
+	}
+	out.status = CH_OCSP_SUCCESSFUL;
+	if (ch_responder_data(&w, &out, &c->named, ch_digest_span(&c->named.key[0]), req, &c->crl, (int64_t)time(NULL),
+			      s->responder.lifetime) != CH_OK) {
+		out = (struct ch_msg_ocsp){ .status = CH_OCSP_INTERNAL };
+		to->send(to, CH_MSG_OCSP, &out);
+		return;
+	}
+	struct answer *a = ch_calloc(1, sizeof(*a));
+	*a = (struct answer){ s, *to, out };
+	ch_earlier_sign(c, ch_wr_span(&w), answer_done, a);
 }
 
 static bool on_ocsp_sign(struct ch_signer *s, struct ch_span payload, const struct ch_signer_out *to)
@@ -156,6 +229,10 @@ static bool on_ocsp_sign(struct ch_signer *s, struct ch_span payload, const stru
 	int64_t now = (int64_t)time(NULL);
 	if (ch_msg_parse(CH_MSG_OCSP_SIGN, &req, payload, NULL) != CH_OK)
 		return false;
+	if (!ch_span_all(CH_SPAN_OF(req.ca), 0)) {
+		answer_earlier(s, &req, to);
+		return true;
+	}
 	ch_responder_prepare(&s->responder, &s->ca, &s->ca_key, now);
 	ch_responder_sign(&s->responder, &out, room, &req, &s->crl, now);
 	s->counters.answers += out.status == CH_OCSP_SUCCESSFUL;

@@ -38,7 +38,7 @@ struct ch_signer_out {
 
 /*
  * Carries out a request and sends its one answer; a REVOKE that others follow has none. What the CA's key signs
- * (ISSUE, REVOKE) is answered when it has signed. False, and nothing is sent or changed, if it does not
+ * (ISSUE, REVOKE; an earlier CA's REVOKE_EARLIER and OCSP_SIGN) is answered when it has signed. False, and nothing is sent or changed, if it does not
  * parse or is another message. Whether its sender may ask for it was looked at before (permit.c).
  */
 CH_MUST_USE bool ch_signer_request(struct ch_signer *s, const struct ch_frame *f, const struct ch_signer_out *out);

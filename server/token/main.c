@@ -174,10 +174,12 @@ static void start_module(struct token_main *m)
 	watchdog_set(m, 0);
 	if (wrong == NULL && !is_alone())
 		wrong = "the module started threads of its own, which no sandbox would hold";
+	char key[128] = "";
+	(void)ch_span_copy(key, sizeof(key) - 1, ch_config_get(m->child.start.config, "key", 0));
 	ch_wipe(m->child.start_bytes.p, m->child.start_bytes.n);
 	if (wrong == NULL)
 		return;
-	ch_log(CH_LOG_ERROR, "signer.ca_key: %s", wrong);
+	ch_log(CH_LOG_ERROR, "%s: %s", key, wrong);
 	end(EXIT_FAILURE);
 }
 

@@ -57,6 +57,11 @@ def take_in(hsm, server_folder, label="issuing", number="01", keep=False):
     if not keep:
         key.unlink()
     subprocess.run(["chown", "-R", str(TOKEN_UID), hsm.folder / "tokens"], check=True)
+    reach(hsm)
+
+
+def reach(hsm):
+    """Makes the folder one that the user of the process can come to."""
     hsm.conf.chmod(0o644)
     # The process is a user of its own, which must be able to come as far as its folder.
     for at in (hsm.folder, *hsm.folder.parents):

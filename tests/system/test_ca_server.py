@@ -3,12 +3,17 @@
 
 import base64
 import hashlib
+import os
+import re
+import shutil
+import signal
 import subprocess
 
 import pytest
 
 from fleet_world import DAY, Fleet, certificates, put_over
-from server_support import needs_root, openssl, until
+from server_support import needs_root, new_key, openssl, until
+from softhsm import TOKEN_UID, Hsm, needs_softhsm, reach, token_config
 from test_ca import PEM, Ceremony, fingerprint
 from test_fleet_root_agent import World, age, kept
 
@@ -20,8 +25,12 @@ class Ceremonial(Fleet):
 
     def __init__(self, folder, **more):
         super().__init__(folder, **more)
-        self.ceremony = Ceremony(folder, self.server.folder)
-        self.ceremony.first()
+        self.ceremony = self.make_ceremony(folder)
+
+    def make_ceremony(self, folder):
+        one = Ceremony(folder, self.server.folder)
+        one.first()
+        return one
 
     def anchor(self, name):
         return certificates((self.ceremony.root / name).read_bytes())
@@ -190,6 +199,7 @@ def test_what_is_revoked_after_a_rollover_is_in_the_list_of_its_own_ca(world):
     world.server.start()
     world.ready()
     (earlier,) = (at / "earlier_cas").iterdir()
+    assert f"{world.leaf()}: good" in ocsp(world, earlier, world.leaf())
     done = world.chainhold("device", "revoke", "--reason", "lost", first["device"])
     assert done.returncode == 0, done.stderr
 
@@ -199,3 +209,114 @@ def test_what_is_revoked_after_a_rollover_is_in_the_list_of_its_own_ca(world):
         assert b"verify OK" in shown.stderr + shown.stdout
         return serial in shown.stdout.decode()
     until(listed, "the device is in no list of its CA")
+    # what was kept of it is not told any more
+    assert f"{world.leaf()}: revoked" in ocsp(world, earlier, world.leaf())
+
+
+def ocsp(world, issuer, certificate, nonce="-no_nonce"):
+    done = subprocess.run(["openssl", "ocsp", "-issuer", issuer, "-cert", certificate, nonce, "-CAfile", world.ceremony.root / "root-1.crt", "-url",
+                           f"http://127.0.0.1:{world.server.public}/ocsp"], capture_output=True, text=True, check=False)
+    assert "Response verify OK" in done.stdout + done.stderr, done
+    return done.stdout
+
+
+class TokenWorld(CaWorld):
+    """The keys of the issuing CAs are in tokens, where they are made."""
+
+    def __init__(self, folder):
+        self.hsm = Hsm(folder / "hsm")
+        self.hsm.token("online")
+        super().__init__(folder)
+
+    def key(self, label):
+        return self.hsm.uri(f"token=online;object={label};type=private")
+
+    def give_token(self):
+        """The tokens are the user's whose process has the module."""
+        subprocess.run(["chown", "-R", str(TOKEN_UID), self.hsm.folder / "tokens"], check=True)
+        reach(self.hsm)
+
+    def use(self, label):
+        """As its person does it: the URI in chainholdd.yaml."""
+        config = self.server.folder / "chainholdd.yaml"
+        lines = [line for line in config.read_text().splitlines(keepends=True) if not line.startswith(("signer:", "token:", "  environment:", "  folders:",
+                                                                                                      "  deadline:"))]
+        config.write_text("".join(lines) + token_config(self.hsm, path=f"token=online;object={label};type=private"))
+        self.give_token()
+
+    def make_ceremony(self, folder):
+        one = Ceremony(folder, self.server.folder)
+        one.env = self.hsm.env
+        one.first("--key", self.key("first"))
+        self.use("first")
+        return one
+
+
+@needs_softhsm
+def test_the_issuing_ca_is_rolled_over_in_a_token(tmp_path):
+    """Its key stays in the token, where another process signs its lists and answers: what is revoked of it is told, whatever became of the module meanwhile."""
+    world = TokenWorld(tmp_path)
+    try:
+        device, at = world.device, world.server.folder
+        device.start()
+        first = device.wait_status(lambda s: s["attested"])
+        assert not list((at / "state/signer").glob("*ca.key")) and issuer(world.leaf()) == subject(at / "ca.crt")
+        serial = openssl("x509", "-noout", "-serial", "-in", world.leaf()).decode().strip().removeprefix("serial=")
+        old = world.folder / "old.pem"
+        openssl("x509", "-in", world.leaf(), "-out", old)
+        chain = world.ceremony.sign(world.ceremony.request("--key", world.key("second"), word="rollover"))
+        said = world.ceremony.install(chain)
+        assert "name the token's key in chainholdd.yaml" in said
+        world.use("second")
+        world.ceremony.ca("server", at)
+        world.give_token()
+        world.restart()
+        world.wait_evidence()
+        (earlier,) = (at / "earlier_cas").iterdir()
+        assert (at / f"state/signer/earlier-{earlier.stem}.uri").exists()
+        # two processes, a key each
+        assert set(re.findall(r"token\[(\d)\] is ready", "\n".join(world.server.lines))) == {"0", "1"}
+
+        def crl(name, ca):
+            shown = subprocess.run(["openssl", "crl", "-inform", "der", "-noout", "-text", "-CAfile", ca], capture_output=True, check=True,
+                                   input=world.server.log_page(f"/crl/{name}.crl"))
+            assert b"verify OK" in shown.stderr + shown.stdout
+            return shown.stdout.decode()
+        assert serial not in crl(earlier.stem, earlier) and f"{old}: good" in ocsp(world, earlier, old, "-nonce")
+        # a device gets its certificate from the key that is in the token now
+        new = world.folder / "new.pem"
+        new.write_text(world.server.enrol_by_token(new_key())[1]["certificate"])
+        assert issuer(new) == subject(at / "ca.crt") != issuer(old)
+        # what is revoked its own CA says; the module is ended meanwhile
+        pid = int(re.findall(r"token\[1\] is ready, pid (\d+)", "\n".join(world.server.lines))[-1])
+        os.kill(pid, signal.SIGKILL)
+        done = world.chainhold("device", "revoke", "--reason", "lost", first["device"])
+        assert done.returncode == 0, done.stderr
+        until(lambda: serial in crl(earlier.stem, earlier), "the device is in no list of its CA")
+        assert f"{old}: revoked" in ocsp(world, earlier, old, "-nonce")
+        kid = openssl("x509", "-noout", "-ext", "subjectKeyIdentifier", "-in", at / "ca.crt").decode().split()[-1].replace(":", "").lower()
+        (world.folder / "ca-now.pem").write_bytes(openssl("x509", "-in", at / "ca.crt"))
+        assert serial not in crl(kid, world.folder / "ca-now.pem")
+        assert f"{new}: good" in ocsp(world, world.folder / "ca-now.pem", new)
+    finally:
+        world.end()
+
+
+@pytest.mark.skipif(shutil.which("pki") is None, reason="strongSwan's pki is missing: tools/deps.sh check")
+def test_strongswan_takes_the_cas_after_a_rollover(world):
+    """pki --estca with either root: it has the CA that issues, both roots, and what leads from one to the other, and enrols under it."""
+    at, root = world.server.folder, world.ceremony.root
+    world.device.start()
+    world.device.wait_status(lambda s: s["attested"])
+    world.ceremony.ca("rollover", "--passphrase", world.ceremony.secret, root)
+    world.roll()
+    world.serve()
+    for n, anchor in enumerate(("root-1.crt", "root-2.crt")):
+        got = world.folder / f"swan-{n}"
+        got.mkdir()
+        done = subprocess.run(["pki", "--estca", "--url", f"https://localhost:{world.server.devices}", "--cacert", root / anchor, "--caout", got / "ca",
+                               "--outform", "pem"], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done
+        given = {fingerprint(path) for path in got.iterdir()}
+        wanted = {fingerprint(at / "ca.crt"), *(fingerprint(root / f) for f in ("root-1.crt", "root-2.crt", "root-1-by-2.crt", "root-2-by-1.crt"))}
+        assert wanted <= given, done.stdout + done.stderr

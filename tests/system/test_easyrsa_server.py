@@ -126,6 +126,36 @@ def test_the_list_is_the_old_cas(world, tmp_path):
     assert world.pki.serial("gw-3").upper() not in world.server.serials()
 
 
+def ocsp(world, ca, *certificates, code=0, nonce="-nonce"):
+    asked = [arg for path in certificates for arg in ("-cert", path)]
+    done = subprocess.run(["openssl", "ocsp", "-issuer", ca, "-CAfile", ca, nonce, "-url", f"http://127.0.0.1:{world.server.public}/ocsp", *map(str, asked)],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == code, done
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("nonce", ["-nonce", "-no_nonce"])
+def test_ocsp_answers_for_it(world, nonce):
+    """The old CA signs its answers itself: openssl holds them against its certificate. It knows what was imported and what is revoked."""
+    ca = world.pki.pki / "ca.crt"
+    good, vpn = world.pki.pki / "issued/gw-1.crt", world.pki.pki / "issued/vpn.crt"
+    until(lambda: world.pki.serial("gw-3") in world.listed(), "gw-3 is not listed")
+    said = ocsp(world, ca, good, world.stolen[0], vpn, nonce=nonce)
+    assert "Response verify OK" in said and f"{good}: good" in said and f"{world.stolen[0]}: revoked" in said and f"{vpn}: unknown" in said
+    assert ("Nonce" in said) is False or nonce == "-nonce"
+    for _ in range(2):  # the second is one that was kept
+        assert f"{good}: good" in ocsp(world, ca, good, nonce=nonce)
+    # a number of two CAs is two certificates
+    text = subprocess.run(["openssl", "ocsp", "-issuer", world.server.folder / "ca.crt", "-CAfile", world.server.folder / "ca.crt", "-serial",
+                           f"0x{world.pki.serial('gw-1')}", "-url", f"http://127.0.0.1:{world.server.public}/ocsp"], capture_output=True, text=True, check=True)
+    assert "unknown" in text.stdout
+    # and one question about certificates of both is nobody's
+    mixed = subprocess.run(["openssl", "ocsp", "-issuer", ca, "-cert", good, "-issuer", world.server.folder / "ca.crt", "-cert",
+                            world.server.folder / "operators/admin.crt", "-CAfile", ca, "-url", f"http://127.0.0.1:{world.server.public}/ocsp"],
+                           capture_output=True, text=True, check=False)
+    assert "unauthorized" in mixed.stdout + mixed.stderr
+
+
 def test_openvpn_goes_on_refusing_the_revoked(world, tmp_path):
     """The gateway that had the old CA's crl.pem fetches its list from here."""
     if shutil.which("openvpn") is None:

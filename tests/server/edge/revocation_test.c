@@ -42,7 +42,7 @@ static const struct kept_answer *find(uint32_t serial, uint8_t flags)
 {
 	uint8_t id[CH_IPC_OCSP_ID];
 	id_of(id, serial, flags);
-	return revocation_find(&r, id);
+	return revocation_find(&r, &r.own, id);
 }
 
 static void an_answer_is_found_and_replaced(void **state)
@@ -65,17 +65,42 @@ static void an_answer_is_found_and_replaced(void **state)
 
 static void everything_about_a_certificate_is_dropped(void **state)
 {
-	uint8_t id[CH_IPC_OCSP_ID];
+	struct ch_msg_ocsp_drop one = { .serial = { [19] = 1 } };
 	(void)state;
 	keep(1, 0, 100, "a");
 	keep(1, CH_IPC_OCSP_NULL, 100, "b");
 	keep(2, 0, 100, "c");
-	id_of(id, 1, 0);
-	revocation_drop(&r, id + 3);
+	revocation_drop(&r, &one);
 	assert_null(find(1, 0));
 	assert_null(find(1, CH_IPC_OCSP_NULL));
 	assert_non_null(find(2, 0));
-	revocation_drop(&r, id + 3);
+	revocation_drop(&r, &one);
+}
+
+/* Two CAs may give one number. */
+static void answers_of_an_earlier_ca_are_its_own(void **state)
+{
+	struct ch_msg_ocsp_answer m = { .ca = { 7 }, .next_update = 100, .answer = CH_SPAN_LIT("theirs") };
+	struct ch_msg_ocsp_drop one = { .serial = { [19] = 1 } };
+	uint8_t id[CH_IPC_OCSP_ID];
+	(void)state;
+	id_of(id, 1, 0);
+	(void)ch_span_copy(m.id, sizeof(m.id), CH_SPAN_OF(id));
+	/* one that is not known is not kept */
+	revocation_keep(&r, &m);
+	assert_null(r.kept);
+	r.earlier[0].ca[0] = 7;
+	r.earlier_count = 1;
+	keep(1, 0, 100, "ours");
+	revocation_keep(&r, &m);
+	assert_span_equal(ch_buf_span(&find(1, 0)->answer), "ours", 4);
+	assert_span_equal(ch_buf_span(&revocation_find(&r, &r.earlier[0], id)->answer), "theirs", 6);
+	revocation_drop(&r, &one);
+	assert_null(find(1, 0));
+	assert_non_null(revocation_find(&r, &r.earlier[0], id));
+	one.ca[0] = 7;
+	revocation_drop(&r, &one);
+	assert_null(revocation_find(&r, &r.earlier[0], id));
 }
 
 static void the_oldest_makes_room_and_the_table_does_not_grow(void **state)
@@ -113,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_answer_is_found_and_replaced),
 		TEST(everything_about_a_certificate_is_dropped),
+		TEST(answers_of_an_earlier_ca_are_its_own),
 		TEST(the_oldest_makes_room_and_the_table_does_not_grow),
 		TEST(a_list_is_der_and_pem),
 	};
