@@ -116,6 +116,7 @@ int cmd_inspect_psa(int argc, char **argv);
 int cmd_inspect_pe(int argc, char **argv);
 int cmd_inspect_uki(int argc, char **argv);
 int cmd_inspect_rauc(int argc, char **argv);
+int cmd_inspect_swu(int argc, char **argv);
 int cmd_inspect_ostree(int argc, char **argv);
 int cmd_inspect_verity(int argc, char **argv);
 int cmd_appraise(int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct cli_cmd inspect[] = {
 	{ "psa", "a PSA attestation token", cmd_inspect_psa },
 	{ "pe", "an EFI binary, and what a boot of it will measure", cmd_inspect_pe },
 	{ "uki", "a unified kernel image, and what a boot of it will measure", cmd_inspect_uki },
+	{ "swu", "an image of SWUpdate, and what a boot of it will measure", cmd_inspect_swu },
 	{ "ostree", "a commit of OSTree, and what a boot of it will measure", cmd_inspect_ostree },
 	{ "verity", "an image, and its dm-verity root hash", cmd_inspect_verity },
 	{ "rauc", "a RAUC bundle, and what a boot of it will measure", cmd_inspect_rauc },

@@ -4,6 +4,7 @@
 #include "cli/rauc_content.h"
 #include "cli/reference.h"
 #include "cli/release.h"
+#include "cli/swu_content.h"
 
 #include "core/update/measure.h"
 
@@ -39,6 +40,7 @@ struct work {
 	struct cli_rauc rauc[CH_RELEASE_ARTIFACTS_MAX]; /* of the artefacts that are bundles */
 	struct ch_map map[CH_RELEASE_ARTIFACTS_MAX];    /* of those that are OSTree packs */
 	struct cli_ostree ostree[CH_RELEASE_ARTIFACTS_MAX];
+	struct cli_swu swu[CH_RELEASE_ARTIFACTS_MAX];
 	struct ch_measure measured;
 	struct ch_json_node *node;
 };
@@ -257,6 +259,17 @@ static int measure_bundle(struct work *k, size_t i, struct ch_span file)
 	return -1;
 }
 
+static int measure_swu(struct work *k, size_t i, struct ch_span file)
+{
+	const char *path = k->artifact[i].path;
+	const size_t before = k->measured.count;
+	struct ch_diag d;
+	enum ch_err err = cli_swu_read(&k->swu[i], &k->measured, file, &d);
+	if (err != CH_OK)
+		(void)cli_refused(path, "entry", err, &d);
+	return err != CH_OK || k->measured.count == before ? say_unknown(path) : -1;
+}
+
 /* A commit is looked into in any case: its name in the release is what a device that booted it will say. */
 static int read_commit(struct work *k, size_t i)
 {
@@ -303,7 +316,7 @@ static int measure_one(struct work *k, size_t i, bool *known)
 		return -1;
 	}
 	*known = kind == CH_ARTIFACT_UKI || kind == CH_ARTIFACT_KERNEL || kind == CH_ARTIFACT_INITRD ||
-		 kind == CH_ARTIFACT_RAUC;
+		 kind == CH_ARTIFACT_RAUC || kind == CH_ARTIFACT_SWU;
 	if (!*known)
 		return -1;
 	int code = load_image(k, i);
@@ -312,6 +325,8 @@ static int measure_one(struct work *k, size_t i, bool *known)
 	struct ch_span file = ch_buf_span(&k->image[i]);
 	if (kind == CH_ARTIFACT_RAUC)
 		return measure_bundle(k, i, file);
+	if (kind == CH_ARTIFACT_SWU)
+		return measure_swu(k, i, file);
 	enum ch_err err = kind == CH_ARTIFACT_UKI      ? ch_measure_uki(&k->measured, file, CH_SPAN_EMPTY, &d)
 			  : kind == CH_ARTIFACT_KERNEL ? ch_measure_efi(&k->measured, file, CH_SPAN_EMPTY, &d)
 						       : ch_measure_initrd(&k->measured, file, CH_SPAN_EMPTY, &d);

@@ -6,7 +6,7 @@
 
 packages() {
 	case $1 in
-	build) echo gcc libc6-dev make meson ninja-build pkg-config libssl-dev libseccomp-dev libsqlite3-dev libtss2-dev libyaml-dev libcmocka-dev libp11-kit-dev libsystemd-dev libsquashfs-dev zlib1g-dev ;;
+	build) echo gcc libc6-dev make meson ninja-build pkg-config libssl-dev libseccomp-dev libsqlite3-dev libtss2-dev libyaml-dev libcmocka-dev libp11-kit-dev libsystemd-dev libsquashfs-dev zlib1g-dev libconfig-dev ;;
 	check)
 		echo python3 python3-pytest python3-jsonschema python3-jwcrypto python3-yaml swtpm swtpm-tools tpm2-tools tpm2-openssl openssl curl
 		echo strongswan-pki libstrongswan-standard-plugins libstrongswan-extra-plugins gnutls-bin openvpn libmbedtls-dev libwolfssl-dev easy-rsa

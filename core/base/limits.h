@@ -128,24 +128,27 @@
 #define CH_DDI_VALUE_MAX   512     /* bytes of an attribute's value: hawkBit's 128 characters */
 
 /* core/update: artefacts, and what a boot of them will measure */
-#define CH_PE_SECTIONS_MAX    96 /* of one image: what loaders take (PE/COFF 11.0, 3.3) */
-#define CH_PE_DIRECTORIES_MAX 16
-#define CH_PE_CERTS_MAX       16  /* entries of one attribute certificate table */
-#define CH_MEASURE_EVENTS_MAX 128 /* of one release */
-#define CH_RAUC_IMAGES_MAX    32  /* of one bundle */
-#define CH_RAUC_MANIFEST_MAX  65536
-#define CH_RAUC_SIGNATURE_MAX 0x100000 /* with the manifest and certificates in it */
-#define CH_FAT_DEPTH_MAX      8        /* folders in each other */
-#define CH_FAT_PATH_MAX       1024     /* bytes of one path, as UTF-8 */
-#define CH_FAT_LONG_MAX       260      /* characters of a long name: 20 parts of 13 */
-#define CH_FAT_ENTRIES_MAX    65536    /* of all folders of a volume */
-#define CH_UKI_CMDLINE_MAX    65536
-#define CH_OSTREE_FILES_MAX   0x100000 /* of one commit */
-#define CH_OSTREE_REF_MAX     88       /* bytes of a ref: refs/heads/ and it are a name of a ustar header */
-#define CH_OSTREE_KERNEL_MAX  64       /* bytes of a kernel release, the name of a folder in usr/lib/modules */
-#define CH_OSTREE_TEXT_MAX    1024     /* bytes of a subject that are shown */
-#define CH_VERITY_SALT_MAX    256      /* bytes of one salt: the superblock has room for no more */
-#define CH_VERITY_LEVELS_MAX  16       /* of hash blocks over data: 2^63 blocks with hash blocks of 512 bytes */
+#define CH_PE_SECTIONS_MAX     96 /* of one image: what loaders take (PE/COFF 11.0, 3.3) */
+#define CH_PE_DIRECTORIES_MAX  16
+#define CH_PE_CERTS_MAX        16  /* entries of one attribute certificate table */
+#define CH_MEASURE_EVENTS_MAX  128 /* of one release */
+#define CH_RAUC_IMAGES_MAX     32  /* of one bundle */
+#define CH_RAUC_MANIFEST_MAX   65536
+#define CH_RAUC_SIGNATURE_MAX  0x100000 /* with the manifest and certificates in it */
+#define CH_FAT_DEPTH_MAX       8        /* folders in each other */
+#define CH_FAT_PATH_MAX        1024     /* bytes of one path, as UTF-8 */
+#define CH_FAT_LONG_MAX        260      /* characters of a long name: 20 parts of 13 */
+#define CH_FAT_ENTRIES_MAX     65536    /* of all folders of a volume */
+#define CH_UKI_CMDLINE_MAX     65536
+#define CH_OSTREE_FILES_MAX    0x100000 /* of one commit */
+#define CH_OSTREE_REF_MAX      88       /* bytes of a ref: refs/heads/ and it are a name of a ustar header */
+#define CH_OSTREE_KERNEL_MAX   64       /* bytes of a kernel release, the name of a folder in usr/lib/modules */
+#define CH_OSTREE_TEXT_MAX     1024     /* bytes of a subject that are shown */
+#define CH_SWU_FILES_MAX       128      /* of one image of SWUpdate */
+#define CH_SWU_IMAGES_MAX      128      /* entries of its description */
+#define CH_SWU_DESCRIPTION_MAX 0x40000  /* bytes of it, and of its signature */
+#define CH_VERITY_SALT_MAX     256      /* bytes of one salt: the superblock has room for no more */
+#define CH_VERITY_LEVELS_MAX   16       /* of hash blocks over data: 2^63 blocks with hash blocks of 512 bytes */
 
 /* host/net */
 #define CH_HTTP_HEAD_MAX    8192 /* request or status line and header fields, with the empty line */

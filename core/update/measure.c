@@ -39,6 +39,7 @@ const char *ch_measure_type_str(uint32_t type)
 void ch_measure_init(struct ch_measure *m)
 {
 	m->count = m->note_count = 0;
+	m->optional = false;
 }
 
 /* --- one event --- */
@@ -58,13 +59,14 @@ static enum ch_err add(struct ch_measure *m, const struct ch_measure_event *e, s
 {
 	for (size_t i = 0; i < m->count; i++) {
 		if (same(&m->event[i], e)) {
-			m->event[i].required = m->event[i].required || e->required;
+			m->event[i].required = m->event[i].required || (e->required && !m->optional);
 			return CH_OK;
 		}
 	}
 	if (m->count == CH_MEASURE_EVENTS_MAX)
 		return ch_fail(d, CH_ERR_LIMIT, 0, "more events than CH_MEASURE_EVENTS_MAX");
-	m->event[m->count++] = *e;
+	m->event[m->count] = *e;
+	m->event[m->count++].required = e->required && !m->optional;
 	return CH_OK;
 }
 

@@ -33,6 +33,7 @@ struct ch_measure {
 	size_t count;
 	struct ch_measure_event event[CH_MEASURE_EVENTS_MAX];
 	size_t note_count;
+	bool optional; /* what is added from now on is not required */
 	const char *note[CH_MEASURE_NOTES_MAX];
 };
 

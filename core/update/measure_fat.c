@@ -40,13 +40,13 @@ static struct ch_span keep(struct ch_wr *names, struct ch_span path)
 
 static enum ch_err add_file(struct ch_measure *m, const struct ch_fat_file *f, struct ch_wr *names, struct ch_diag *d)
 {
-	size_t first = m->count;
+	const bool optional = m->optional;
 	struct ch_span in = keep(names, f->path);
 	if (in.n == 0)
 		return ch_fail(d, CH_ERR_NOSPACE, 0, "more paths of EFI binaries than there is room for");
+	m->optional = optional || !is_default(f->path);
 	enum ch_err err = ch_measure_any(m, f->data, in, d);
-	for (size_t i = first; err == CH_OK && i < m->count && !is_default(f->path); i++)
-		m->event[i].required = false;
+	m->optional = optional;
 	return err;
 }
 
