@@ -30,6 +30,11 @@ if [[ est == *"${1:-}"* ]] && [ "$(id -u)" -eq 0 ]; then
 	tools/build.sh build
 	/usr/bin/python3 tests/system/bench_est.py
 fi
+if [[ artifacts == *"${1:-}"* ]] && [ "$(id -u)" -eq 0 ]; then
+	step "artefacts given to devices against nginx, memory with 500 downloads (real server)"
+	tools/build.sh build
+	/usr/bin/python3 tests/system/bench_artifacts.py
+fi
 if [[ fleet == *"${1:-}"* ]] && [ "$(id -u)" -eq 0 ]; then
 	tools/bench_fleet.sh
 fi

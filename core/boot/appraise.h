@@ -87,6 +87,7 @@ struct ch_event_verdict {
 	X(SB_DBX, "dbx-too-old", "the revocation list lacks an entry that is required")                             \
 	X(SB_FORMAT, "secure-boot-database", "a Secure Boot database cannot be read or was not measured")           \
 	X(COUNTER_BACK, "counter-back", "the TPM's reset, restart or clock counter went back")                      \
+	X(CLOCK_BACK, "clock-back", "the TPM's clock went back over a reset, and the TPM calls it safe")            \
 	X(CLOCK_UNSAFE, "clock-unsafe", "the TPM says that its clock may have gone back")                           \
 	X(FIRMWARE_DOWN, "tpm-firmware", "the TPM's firmware is older than at the last quote")                      \
 	X(IMA_MISSING, "ima-missing", "reference values for files are given and no IMA list is there to compare")   \

@@ -36,7 +36,10 @@ static void judge_nonce(struct ch_boot_verdict *v, const struct ch_boot_evidence
 	r->expected = ev->nonce;
 }
 
-/* Part 1, 36.3: clock never goes back without a reset unless `safe` is clear; resetCount and restartCount only grow. */
+/*
+ * Part 1, 36.3: resetCount and restartCount only grow; clock does not go back but over a reset, with `safe` clear until it is past what was
+ * reported before. Software TPMs set `safe` earlier after a loss of power, with a reset counted (decision 0026): that is a warning.
+ */
 static void judge_counters(struct ch_boot_verdict *v, const struct ch_boot_evidence *ev)
 {
 	const struct ch_tpm_attest *q = ev->quote;
@@ -46,10 +49,12 @@ static void judge_counters(struct ch_boot_verdict *v, const struct ch_boot_evide
 	if (last == NULL)
 		return;
 	bool same_reset = q->reset_count == last->reset_count;
-	bool back = q->reset_count < last->reset_count || (same_reset && q->restart_count < last->restart_count) ||
-		    (q->clock < last->clock && (same_reset || q->safe));
-	if (back)
+	bool clock_back = q->clock < last->clock;
+	if (q->reset_count < last->reset_count ||
+	    (same_reset && (q->restart_count < last->restart_count || clock_back)))
 		fails(v, CH_REASON_COUNTER_BACK);
+	else if (clock_back && q->safe)
+		(void)ch_verdict_add(v, CH_LINK_BOOT, CH_TIER_WARNING, CH_REASON_CLOCK_BACK);
 	if (q->firmware_version < last->firmware_version)
 		fails(v, CH_REASON_FIRMWARE_DOWN);
 }

@@ -24,6 +24,7 @@ static enum category category_of(const struct ch_reason *r)
 	case CH_REASON_NOT_A_QUOTE:
 	case CH_REASON_NONCE:
 	case CH_REASON_COUNTER_BACK:
+	case CH_REASON_CLOCK_BACK:
 	case CH_REASON_FIRMWARE_DOWN:
 		return CATEGORY_IDENTITY;
 	default:

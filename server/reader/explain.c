@@ -130,6 +130,7 @@ static const struct {
 	  "The log is cut or is not that of this boot. Attest again; if it stays, treat the device as tampered with." },
 	{ "pcr-", "The log does not account for this register. Attest again; if it stays, treat it as tampered with." },
 	{ "counter-back", "The state of a TPM was restored or cloned. Find out which device is the real one." },
+	{ "clock-back", "A software TPM does this when its power is cut. Of a TPM of hardware, ask why." },
 	{ "tpm-firmware", "Update the TPM's firmware: it is older than it was." },
 	{ "ima-file", "Remove the file, or endorse it: chainhold baseline capture, diff, approve." },
 	{ "ima-", "Look at what runs on the device; a reboot starts a new list." },

@@ -179,15 +179,22 @@ class Gateway:
         return [WORK / "ca" / name for name in ("swtpm-localca-rootca-cert.pem", "issuercert.pem")]
 
     @contextlib.contextmanager
-    def power(self, variant=None):
+    def switched_on(self, variant=None):
+        """Switched on, wherever it is in its boot."""
         (self.device / "gate").unlink(missing_ok=True)
         with open(self.folder / "power.log", "ab") as log:
             self.process = subprocess.Popen([VM / "gateway.sh", "power", self.device, variant or self.variant], stdout=log, stderr=log)
         try:
-            yield self.gate()
+            yield
         finally:
             self.process.terminate()
             self.process.wait()
+
+    @contextlib.contextmanager
+    def power(self, variant=None):
+        """Switched on, and at its gate: (booted or restored, seconds, release, slot)."""
+        with self.switched_on(variant):
+            yield self.gate()
 
     def gate(self):
         """Waits until the guest stands at its gate: (booted or restored, seconds, release, slot)."""

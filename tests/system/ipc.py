@@ -29,8 +29,10 @@ NAME = {number: name for name, number in NUMBER.items()}
 
 
 def routes():
-    text = (ROOT / "server" / "ipc" / "routes.h").read_text()
-    return {name: number for number, name in enumerate(re.findall(r"\tX\((\w+), \w+, \"", text))}
+    """As the compiler numbers them."""
+    done = subprocess.run(["cc", "-E", "-P", "-I", ROOT, ROOT / "server" / "ipc" / "routes.h"], check=True, capture_output=True, text=True)
+    rows = done.stdout.split("enum ch_route_number {")[1].split("}")[0]
+    return {name.strip().removeprefix("CH_ROUTE_"): number for number, name in enumerate(rows.split(","))}
 
 
 ROUTE = routes()

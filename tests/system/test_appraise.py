@@ -240,6 +240,13 @@ def test_counters_that_go_back(reference, tmp_path):
         last.write_text(json.dumps(later))
         code, s = appraise(reference("sbon-good"), "sbon-good", "--last", last)
         assert code == 1 and ids(s) == {reason}, field
+    # Over a reset it is a warning: software TPMs do so after a loss of power.
+    later = json.loads(out)
+    claims = later["submods"]["boot"]["ear_attester_claims"]
+    claims["clock"], claims["reset_count"] = claims["clock"] + 1, claims["reset_count"] - 1
+    last.write_text(json.dumps(later))
+    code, s = appraise(reference("sbon-good"), "sbon-good", "--last", last)
+    assert ids(s) == {"clock-back"} and status(s)["boot"] == "warning"
 
 
 def edited(reference, tmp_path, change):
