@@ -108,6 +108,7 @@ struct edge_conf {
 		reader;                    /* a device's requests; enrolments, and public reads, of an address */
 	struct budget_rate ocsp, ocsp_all; /* answers of OCSP that must be signed: for an address, for all */
 	char ddi_tenant[CH_DDI_NAME_MAX + 1];
+	uint32_t ddi_poll; /* seconds */
 	struct ch_prefix balancer[EDGE_BALANCERS_MAX];
 	size_t balancers;
 };
@@ -261,6 +262,9 @@ void artifact_send(struct conn *c, const struct ch_msg_artifact *m, int fd);
 /* The next piece into `out`, which is sent; false at the end, or if the file broke (c->file_broken). */
 bool artifact_more(struct conn *c);
 void artifact_end(struct conn *c);
+
+/* ddi.c: the poll of hawkBit's DDI, where the view knows all of its answer; false if the reader must answer it */
+bool ddi_answer(struct conn *c, const struct ch_http_request *r);
 
 /* local.c: what the edge answers by itself */
 void local_answer(struct conn *c, const struct ch_http_request *r);

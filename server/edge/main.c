@@ -103,6 +103,7 @@ static bool configure(struct edge_conf *k, struct ch_span c)
 	k->ocsp.burst = (uint32_t)ch_config_number(c, "ocsp_burst", 100);
 	k->ocsp_all.rate = (uint32_t)ch_config_number(c, "ocsp_all_rate", 1000);
 	k->ocsp_all.burst = (uint32_t)ch_config_number(c, "ocsp_all_burst", 1000);
+	k->ddi_poll = (uint32_t)ch_config_number(c, "ddi_poll", 300);
 	struct ch_span tenant = ch_config_get(c, "ddi_tenant", 0);
 	(void)ch_span_copy(k->ddi_tenant, sizeof(k->ddi_tenant) - 1, tenant.n > 0 ? tenant : CH_SPAN_LIT("DEFAULT"));
 	for (unsigned i = 0;; i++) {

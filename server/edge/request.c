@@ -198,7 +198,7 @@ static void dispatch(struct conn *c, const struct ch_http_request *r)
 		events_subscribe(c, last_id);
 	} else if (ch_routes[c->route].process == CH_ROLE_EDGE) {
 		local_answer(c, r);
-	} else {
+	} else if (c->route != CH_ROUTE_DDI_POLL || !ddi_answer(c, r)) {
 		forward(c, r);
 	}
 }

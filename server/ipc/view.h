@@ -23,6 +23,9 @@ enum ch_view_kind { CH_VIEW_FREE, CH_VIEW_DEVICE, CH_VIEW_OPERATOR };
 #define CH_VIEW_MENDS            0x08 /* in quarantine, and may fetch the release that is to mend it */
 #define CH_VIEW_REVOKED          0x80 /* this certificate is revoked, whatever the state of its device */
 
+#define CH_VIEW_DDI_KNOWN      0x01 /* else the store must be asked: nobody has looked since the keeper began */
+#define CH_VIEW_DDI_ATTRIBUTES 0x02 /* they are wanted */
+
 struct ch_view_record {
 	uint8_t cert_sha256[32];
 	uint8_t id[16];           /* device id; zeros for an operator */
@@ -35,6 +38,9 @@ struct ch_view_record {
 	uint8_t class_index;
 	uint64_t not_after;  /* seconds since 1970 */
 	uint64_t device_row; /* the store's number of the device */
+	/* What a poll of hawkBit's DDI is answered: numbers of actions, 0: none; `ddi`: CH_VIEW_DDI_*. */
+	uint32_t ddi_action, ddi_cancel, ddi_installed;
+	uint8_t ddi;
 };
 
 struct ch_view; /* the mapped memory */

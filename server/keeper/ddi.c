@@ -59,7 +59,7 @@ static void about_action(struct ch_keeper *k, const struct ch_device *d, struct 
 	if (u->state != CH_UPDATE_CANCELLED)
 		(void)ch_kp_deployment_step(k, d, u, step, reason, 0);
 	else if (u->stop == CH_UPDATE_STOP_DECLINED && outcome != CH_DDI_PROCEEDS)
-		ch_kp_deployment_stop(k, u, CH_UPDATE_STOP_ENDED);
+		ch_kp_deployment_stop(k, d, u, CH_UPDATE_STOP_ENDED);
 }
 
 static void about_cancellation(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
@@ -71,7 +71,7 @@ static void about_cancellation(struct ch_keeper *k, const struct ch_device *d, s
 					[CH_DDI_DECLINED] = CH_UPDATE_STOP_DECLINED };
 	ch_kp_feedback_keep(k, d, u, CH_UPDATE_STEP_CANCEL, said);
 	if (stop[outcome] != (uint8_t)u->stop)
-		ch_kp_deployment_stop(k, u, (enum ch_update_stop)stop[outcome]);
+		ch_kp_deployment_stop(k, d, u, (enum ch_update_stop)stop[outcome]);
 }
 
 /* Whether the device is still to be heard about it. */
@@ -174,5 +174,50 @@ void ch_kp_ddi_config(struct ch_keeper *k, const struct ch_who *who, const struc
 				  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d.seq), ch_text(name), ch_text(value),
 					  ch_int((int64_t)k->now)));
 	}
+	ch_kp_links_publish(k, &d);
 	ch_kp_answer(k, who, 200, CH_SPAN_EMPTY);
+}
+
+/* --- what a device is told when it polls --- */
+
+#define LINKS_BATCH 100
+
+void ch_kp_ddi_links(struct ch_keeper *k, int64_t device, struct ch_ddi_poll *p)
+{
+	struct ch_deployment u;
+	int64_t ended = 0;
+	*p = (struct ch_ddi_poll){ 0 };
+	p->cancel = (uint64_t)ch_sql_number(
+		k->st, CH_SQL_DDI_STOP, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(device), ch_int(CH_UPDATE_STOP_ASKED)),
+		0);
+	if (ch_kp_deployment_last(k, device, &u) && ch_update_wanted(u.state))
+		p->action = (uint64_t)u.seq;
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_DDI_INSTALLED,
+					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(device), ch_int(CH_UPDATE_INSTALLED),
+						 ch_int(CH_UPDATE_PROVEN), ch_int(CH_UPDATE_NOT_PROVEN)));
+	if (ch_sql_next(&q)) {
+		p->installed = (uint64_t)ch_sql_int(&q, 0);
+		ended = ch_sql_int(&q, 1);
+	}
+	(void)ch_sql_end(&q);
+	p->attributes = ch_sql_number(k->st, CH_SQL_ATTRIBUTES_TIME, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(device)),
+				      0) <= ended;
+}
+
+bool ch_kp_ddi_links_load(struct ch_keeper *k)
+{
+	int64_t device[LINKS_BATCH];
+	size_t n = 0;
+	struct ch_query q =
+		ch_sql_query(k->st, CH_SQL_ATTRIBUTES_NEXT, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->linked)));
+	while (n < LINKS_BATCH && ch_sql_next(&q))
+		device[n++] = ch_sql_int(&q, 0);
+	(void)ch_sql_end(&q);
+	for (size_t i = 0; i < n; i++) {
+		struct ch_device d;
+		k->linked = device[i];
+		if (ch_kp_device_by_seq(k, device[i], &d))
+			ch_kp_links_publish(k, &d);
+	}
+	return n == LINKS_BATCH;
 }

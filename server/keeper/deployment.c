@@ -101,11 +101,13 @@ static void tell(struct ch_keeper *k, const struct ch_device *d, const struct ch
 	ch_kp_event(k, d->seq, "update", ch_wr_span(&w));
 }
 
-void ch_kp_deployment_stop(struct ch_keeper *k, struct ch_deployment *u, enum ch_update_stop stop)
+void ch_kp_deployment_stop(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
+			   enum ch_update_stop stop)
 {
 	u->stop = stop;
 	ch_kp_write(k);
 	ch_sql_do(k->st, CH_SQL_DEPLOYMENT_STOP, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->seq), ch_int(stop)));
+	ch_kp_links_publish(k, d);
 }
 
 bool ch_kp_deployment_step(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
@@ -116,7 +118,7 @@ bool ch_kp_deployment_step(struct ch_keeper *k, const struct ch_device *d, struc
 		return false;
 	bool same = to == u->state;
 	if (to == CH_UPDATE_CANCELLED && ch_update_wanted(u->state))
-		ch_kp_deployment_stop(k, u, CH_UPDATE_STOP_ASKED);
+		ch_kp_deployment_stop(k, d, u, CH_UPDATE_STOP_ASKED);
 	u->state = to;
 	ch_kp_write(k);
 	ch_sql_do(k->st, CH_SQL_DEPLOYMENT_STATE,
@@ -127,7 +129,7 @@ bool ch_kp_deployment_step(struct ch_keeper *k, const struct ch_device *d, struc
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->seq), ch_int((int64_t)k->now)));
 	if (!same) {
 		tell(k, d, u, reason);
-		ch_kp_device_publish(k, d);
+		ch_kp_links_publish(k, d);
 	}
 	return true;
 }
@@ -151,7 +153,7 @@ int64_t ch_kp_deployment_add(struct ch_keeper *k, const struct ch_device *d, int
 			  ch_int(CH_UPDATE_OFFERED), ch_int((int64_t)k->now), ch_int(rollout), ch_int(action)));
 	if (ch_kp_deployment_get(k, seq, &u))
 		tell(k, d, &u, CH_SPAN_EMPTY);
-	ch_kp_device_publish(k, d);
+	ch_kp_links_publish(k, d);
 	return seq;
 }
 

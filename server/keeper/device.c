@@ -109,8 +109,25 @@ static uint8_t pending_of(struct ch_keeper *k, const struct ch_device *d, bool r
 			 (update && mends(k, d, &u) ? CH_VIEW_MENDS : 0) | (revoked ? CH_VIEW_REVOKED : 0));
 }
 
+/* What a poll of DDI is answered. Without `links` it stays as it was, or is not known of a record that is new: the store is asked then. */
+static void take_links(const struct ch_keeper *k, struct ch_view_record *r, const struct ch_ddi_poll *links)
+{
+	struct ch_view_record was;
+	if (links != NULL) {
+		r->ddi_action = (uint32_t)links->action;
+		r->ddi_cancel = (uint32_t)links->cancel;
+		r->ddi_installed = (uint32_t)links->installed;
+		r->ddi = (uint8_t)(CH_VIEW_DDI_KNOWN | (links->attributes ? CH_VIEW_DDI_ATTRIBUTES : 0));
+	} else if (ch_view_find(k->view, r->cert_sha256, &was, NULL) == CH_OK) {
+		r->ddi_action = was.ddi_action;
+		r->ddi_cancel = was.ddi_cancel;
+		r->ddi_installed = was.ddi_installed;
+		r->ddi = was.ddi;
+	}
+}
+
 static void publish(struct ch_keeper *k, const struct ch_device *d, struct ch_span sha256, int64_t not_after,
-		    bool revoked)
+		    bool revoked, const struct ch_ddi_poll *links)
 {
 	struct ch_view_record r = {
 		.kind = CH_VIEW_DEVICE,
@@ -123,28 +140,30 @@ static void publish(struct ch_keeper *k, const struct ch_device *d, struct ch_sp
 	};
 	(void)ch_span_copy(r.cert_sha256, sizeof(r.cert_sha256), sha256);
 	(void)ch_span_copy(r.id, sizeof(r.id), CH_SPAN_OF(d->id));
+	take_links(k, &r, links);
 	if (ch_view_put(k->view, &r) != CH_OK)
 		k->env.fatal(k->env.ctx, "the fleet view is full: raise `devices` in the configuration");
 }
 
-static void name_publish(struct ch_keeper *k, const struct ch_device *d, struct ch_span name)
+static void name_publish(struct ch_keeper *k, const struct ch_device *d, struct ch_span name,
+			 const struct ch_ddi_poll *links)
 {
 	uint8_t key[32];
 	if (ch_ddi_name_valid(name) && ch_ddi_view_key(key, name))
-		publish(k, d, CH_SPAN_OF(key), 0, false);
+		publish(k, d, CH_SPAN_OF(key), 0, false, links);
 }
 
 /* What clients of DDI call it that come with a token: its id, and the name in its certificates, which no other device has. */
-static void names_publish(struct ch_keeper *k, const struct ch_device *d)
+static void names_publish(struct ch_keeper *k, const struct ch_device *d, const struct ch_ddi_poll *links)
 {
 	uint8_t hex[32];
 	struct ch_wr w = ch_wr(hex, sizeof(hex));
 	ch_wr_hex(&w, CH_SPAN_OF(d->id));
-	name_publish(k, d, ch_wr_span(&w));
+	name_publish(k, d, ch_wr_span(&w), links);
 	struct ch_query q = ch_sql_query(k->st, CH_SQL_ALIAS_LIVE,
 					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_ALIAS_NAME)));
 	while (ch_sql_next(&q))
-		name_publish(k, d, ch_sql_bytes(&q, 0));
+		name_publish(k, d, ch_sql_bytes(&q, 0), links);
 	(void)ch_sql_end(&q);
 }
 
@@ -152,15 +171,27 @@ static void names_publish(struct ch_keeper *k, const struct ch_device *d)
  * Before the commit: an edge that acts on it a moment too early refuses what will be refused, or admits to this same keeper what
  * will be admitted. A commit that fails ends the process, and the next one writes the view again from the store.
  */
-void ch_kp_device_publish(struct ch_keeper *k, const struct ch_device *d)
+static void publish_all(struct ch_keeper *k, const struct ch_device *d, const struct ch_ddi_poll *links)
 {
 	struct ch_query q =
 		ch_sql_query(k->st, CH_SQL_CERTIFICATE_LIVE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq)));
 	while (ch_sql_next(&q))
-		publish(k, d, ch_sql_bytes(&q, 1), ch_sql_int(&q, 2), false);
+		publish(k, d, ch_sql_bytes(&q, 1), ch_sql_int(&q, 2), false, links);
 	(void)ch_sql_end(&q);
 	if (k->names)
-		names_publish(k, d);
+		names_publish(k, d, links);
+}
+
+void ch_kp_device_publish(struct ch_keeper *k, const struct ch_device *d)
+{
+	publish_all(k, d, NULL);
+}
+
+void ch_kp_links_publish(struct ch_keeper *k, const struct ch_device *d)
+{
+	struct ch_ddi_poll links;
+	ch_kp_ddi_links(k, d->seq, &links);
+	publish_all(k, d, &links);
 }
 
 /* --- certificates --- */
@@ -195,7 +226,7 @@ static void certificate_end(struct ch_keeper *k, const struct ch_device *d, int6
 	ch_kp_write(k);
 	ch_sql_do(k->st, CH_SQL_CERTIFICATE_END,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq), ch_int(how), ch_int((int64_t)k->now)));
-	publish(k, d, ch_span(sha256, 32), 0, true);
+	publish(k, d, ch_span(sha256, 32), 0, true, NULL);
 	if (how != CH_CERT_REVOKED)
 		return;
 	certificate_revoke(k, d, seq);
@@ -208,7 +239,7 @@ void ch_kp_certificate_cut(struct ch_keeper *k, const struct ch_device *d, int64
 	ch_kp_write(k);
 	ch_sql_do(k->st, CH_SQL_CERTIFICATE_END,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq), ch_int(CH_CERT_REVOKED), ch_int((int64_t)k->now)));
-	publish(k, d, ch_span(sha256, 32), 0, true);
+	publish(k, d, ch_span(sha256, 32), 0, true, NULL);
 	ch_kp_cut(k, d, sha256, cause);
 }
 
@@ -255,7 +286,7 @@ void ch_kp_certificate_add(struct ch_keeper *k, const struct ch_device *d, const
 	ch_sql_do(k->st, CH_SQL_ALIAS_ADD,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.alias++), ch_int(d->seq), ch_int(CH_ALIAS_CERTIFICATE),
 			  ch_bytes(ch_digest_span(&h)), ch_int((int64_t)k->now)));
-	publish(k, d, ch_digest_span(&h), (int64_t)not_after, false);
+	publish(k, d, ch_digest_span(&h), (int64_t)not_after, false, NULL);
 }
 
 /* --- what happens to a device --- */

@@ -235,6 +235,7 @@ uint64_t ch_keeper_tick(struct ch_keeper *k)
 		ch_kp_rollouts_turn(k);
 		ch_kp_retain(k);
 		k->digested = k->digested || !ch_kp_artifact_digest(k);
+		k->links_loaded = k->links_loaded || !ch_kp_ddi_links_load(k);
 	}
 	return ch_keeper_due(k);
 }
@@ -242,7 +243,7 @@ uint64_t ch_keeper_tick(struct ch_keeper *k)
 uint64_t ch_keeper_due(const struct ch_keeper *k)
 {
 	bool batch = k->log.next > k->log.signed_size || !k->log.known || (may_write(k) && k->stale_due <= k->mono) ||
-		     (may_write(k) && !k->digested);
+		     (may_write(k) && (!k->digested || !k->links_loaded));
 	uint64_t due = batch ? CH_KEEPER_BATCH_MS : TICK_MAX_MS;
 	return ch_kp_ocsp_due(k, ch_kp_revocations_due(k, due));
 }

@@ -331,6 +331,12 @@
 			 "((kind = $3 AND value = $4) OR (kind = $5 AND value = $6))")                                 \
 	X(ALIAS_LIVE, "SELECT value FROM alias WHERE tenant = $1 AND device = $2 AND kind = $3 AND until = 0")         \
 	X(DEVICE_WITH_CERTIFICATE, "SELECT DISTINCT device FROM certificate WHERE tenant = $1 AND state = 0")          \
+	X(DDI_STOP, "SELECT min(seq) FROM deployment WHERE tenant = $1 AND device = $2 AND stop = $3")                 \
+	X(DDI_INSTALLED, "SELECT max(seq), max(changed) FROM deployment WHERE tenant = $1 AND device = $2 AND "        \
+			 "state IN ($3, $4, $5)")                                                                      \
+	X(ATTRIBUTES_TIME, "SELECT max(time) FROM attribute WHERE tenant = $1 AND device = $2")                        \
+	X(ATTRIBUTES_NEXT,                                                                                             \
+	  "SELECT DISTINCT device FROM attribute WHERE tenant = $1 AND device > $2 ORDER BY device LIMIT 100")         \
 	X(ATTRIBUTE_SET,                                                                                               \
 	  "INSERT INTO attribute (tenant, device, name, value, time) VALUES ($1, $2, $3, $4, $5) "                     \
 	  "ON CONFLICT (tenant, device, name) DO UPDATE SET value = excluded.value, time = excluded.time")             \

@@ -11,6 +11,7 @@
 #include "core/trust/merkle.h"
 #include "core/trust/policy.h"
 #include "core/trust/tile.h"
+#include "core/update/ddi.h"
 #include "core/update/rollout.h"
 #include "core/update/state.h"
 #include "core/wire/json.h"
@@ -253,6 +254,8 @@ struct ch_keeper {
 	struct ch_upload upload;
 	struct ch_upload digest; /* of one that is whole: only `sha1` of it is computed */
 	bool digested;           /* none lacks it */
+	int64_t linked;          /* devices up to this one are told of DDI by the view */
+	bool links_loaded;       /* all are */
 	bool tight;              /* 90 % of the disk is used: bulk is not kept */
 	uint64_t disk_due, retention_due, stale_due, rollout_due;
 	int64_t retention_device; /* where the sweep is */
@@ -301,6 +304,8 @@ const struct ch_policy *ch_kp_policy(const struct ch_keeper *k, struct ch_span c
 bool ch_kp_device_life(struct ch_keeper *k, struct ch_device *d, enum ch_life life, const char *cause);
 /* Publishes its live certificates. */
 void ch_kp_device_publish(struct ch_keeper *k, const struct ch_device *d);
+/* The same, with what it is told when it polls by DDI: after every change of its deployments and attributes. */
+void ch_kp_links_publish(struct ch_keeper *k, const struct ch_device *d);
 /* Ends one, whose revocation is written by whoever calls: its sessions are closed. */
 void ch_kp_certificate_cut(struct ch_keeper *k, const struct ch_device *d, int64_t seq, const uint8_t sha256[static 32],
 			   const char *cause);
@@ -522,7 +527,8 @@ struct ch_said {
 /* The one of this number. */
 bool ch_kp_deployment_get(struct ch_keeper *k, int64_t seq, struct ch_deployment *u);
 /* How its cancellation stands with the device. */
-void ch_kp_deployment_stop(struct ch_keeper *k, struct ch_deployment *u, enum ch_update_stop stop);
+void ch_kp_deployment_stop(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
+			   enum ch_update_stop stop);
 /* Keeps what the device said as evidence; `step` is what it claims. The step itself is the caller's. */
 void ch_kp_feedback_keep(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
 			 enum ch_update_step step, const struct ch_said *said);
@@ -552,6 +558,10 @@ void ch_kp_deployments_cancel(struct ch_keeper *k, int64_t release, const char *
 /* --- ddi.c --- */
 
 void ch_kp_ddi_feedback(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_ddi_feedback *m);
+/* What the device is told when it polls, but for how long to wait. */
+void ch_kp_ddi_links(struct ch_keeper *k, int64_t device, struct ch_ddi_poll *p);
+/* At start: publishes that of some devices that have spoken by DDI. True if there are more. */
+bool ch_kp_ddi_links_load(struct ch_keeper *k);
 void ch_kp_ddi_config(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_ddi_config *m);
 
 /* --- rollout.c, rollout_turn.c --- */

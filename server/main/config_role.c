@@ -179,6 +179,7 @@ static bool put_ddi(const struct main_config *c, struct ch_buf *out)
 		return false;
 	}
 	put_text(out, "ddi_tenant", c->ddi_tenant);
+	put_number(out, "ddi_poll", c->ddi_poll);
 	return put_target_tokens(c, out) && put_gateway_token(c, out);
 }
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """hawkBit's DDI at the real server, request by request: what is answered to whom, and what of it stays (docs/protocol/ddi.md)."""
 
+import contextlib
 import hashlib
 import os
+import signal
+import time
 
 import pytest
 
 from ddi_world import HAL, World
-from server_support import needs_root
+from server_support import needs_root, until
 
 pytestmark = needs_root
 DATA = os.urandom(300000)
@@ -68,6 +71,30 @@ def test_attributes_have_limits(world):
     assert world.ask(world.files, "PUT", path, {"data": {}}).status == world.ask(world.files, "PUT", path, {"x": 1}).status == 400
     assert world.ask(world.files, "PUT", path, {"mode": "replace", "data": {**many, "serial": "1"}}).status == 200
     assert len(world.server.get(f"/api/v1/devices/{world.id}")["attributes"]) == 64
+
+
+@contextlib.contextmanager
+def stopped(world, role):
+    """Nobody of this role answers."""
+    pid = world.server.pids()[role]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_the_edge_answers_what_the_view_knows(world):
+    """Once a device has spoken, its polls wake nobody; a keeper that begins anew finds out again."""
+    want = poll(world)
+    for _ in range(2):
+        with stopped(world, "reader"):
+            assert until(lambda: world.ask(world.files, "GET", world.base(world.id)).status == 200, world.server.said)
+            assert poll(world) == want
+        world.server.replace("keeper")
+        world.server.settled()
+        time.sleep(1)  # some rounds of the keeper: else the first that asks waits for the reader that is stopped
+    assert poll(world) == want
 
 
 def test_a_path_that_names_another_device(world):
