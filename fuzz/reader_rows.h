@@ -56,6 +56,13 @@
 	"INSERT INTO deployment (tenant, seq, device, release, forced, state, time, changed, progress, slot, reason, reset, evidence, rollout, action, stop) VALUES "
 #define FEEDBACK_ROW \
 	"INSERT INTO feedback (tenant, seq, deployment, device, time, state, progress, reason, slot) VALUES "
+#define ROLLOUT_ROW \
+	"INSERT INTO rollout (tenant, seq, name, release, sha256, document, state, phase, reason, time, changed, chosen_to, members, canaries, reached, begun, accepted, settled, action) VALUES "
+#define MEMBER_ROW "INSERT INTO rollout_member (tenant, rollout, device, place, status, deployment) VALUES "
+#define ROLLOUT_DOC                                                                                                                            \
+	"'{\"type\":\"chainhold-rollout/v1\",\"name\":\"r\",\"release\":\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"," \
+	"\"phases\":[{\"count\":1},{\"percent\":100}],\"window\":{\"days\":[\"mon\"],\"from\":\"01:00\",\"to\":\"02:00\"},"                    \
+	"\"halt\":{\"failures\":{\"count\":1}},\"advance\":{\"proven\":90}}'"
 #define ATTRIBUTE_ROW "INSERT INTO attribute (tenant, device, name, value, time) VALUES "
 #define CLASS_ROW     "INSERT INTO class (tenant, name, policy, time, action) VALUES "
 
@@ -118,6 +125,14 @@ static const char *const reader_rows[] = {
 	DEPLOYMENT_ROW "(0, 1004, 1, 1, 0, 2, 1, 3, 40, '', '', -1, 0, 0, 1, 0)",
 	FEEDBACK_ROW "(0, 1, 1004, 1, 2, 'proceeding/none', -1, 'x', '')",
 	ATTRIBUTE_ROW "(0, 1, 'serial', '0815', 2)",
+	ROLLOUT_ROW "(0, 1, 'r1', 1, " SHA ", " ROLLOUT_DOC ", 2, 0, '', 1, 2, 9, 3, 0, 0, 0, 0, 0, 1)",
+	ROLLOUT_ROW "(0, 2, 'r2', 2, " SHA ", " ROLLOUT_DOC ", 4, 1, '1 of 2 failed', 1, 2, 9, 2, 0, 5, 0, 0, 0, 1)",
+	ROLLOUT_ROW "(0, 3, 'r3', 2, " SHA ", x'7b', 9, 70, 'w', 1, 2, 9, 2, 0, 5, 0, 0, 0, 1)",
+	MEMBER_ROW "(0, 1, 1, 5, 0, 0)",
+	MEMBER_ROW "(0, 1, 2, 4, 0, 0)",
+	MEMBER_ROW "(0, 1, 5, 3, 1, 1001)",
+	MEMBER_ROW "(0, 2, 2, -4, 0, 0)",
+	MEMBER_ROW "(0, 3, 3, 4, 3, 0)",
 };
 
 #endif

@@ -33,6 +33,7 @@ static struct ch_span member(struct ch_span json, const char *name)
 			continue;
 		const uint8_t *from = json.p + i + n;
 		const uint8_t *end = json.p + json.n;
+		from += *from == ' ';
 		from += *from == '"';
 		const uint8_t *to = from;
 		while (to < end && *to != '"' && *to != ',' && *to != '}')
@@ -246,7 +247,79 @@ bool sim_device_poll(struct sim_device *d)
 	if (!call(d, "GET", "/v1/poll", NULL, CH_SPAN_EMPTY, &a))
 		return false;
 	bool ok = a.status == 200 || fail(d, "poll", &a);
+	d->wanted = ok && ch_span_eq(member(ch_buf_span(&a.body), "update"), CH_SPAN_LIT("true"));
 	ch_buf_free(&a.body);
 	after(d);
 	return ok;
+}
+
+/* --- updates --- */
+
+/* Takes what is named by its SHA-256; its bytes go to `to`. */
+static bool take(struct sim_device *d, const char *folder, const char hex[static 65], struct ch_buf *to)
+{
+	char target[128];
+	uint8_t want[32];
+	struct ch_digest h;
+	struct ch_http_answer a;
+	(void)snprintf(target, sizeof(target), "%s%s", folder, hex);
+	if (!call(d, "GET", target, NULL, CH_SPAN_EMPTY, &a))
+		return false;
+	bool ok = a.status == 200 || fail(d, target, &a);
+	if (ok && (ch_hex_decode(want, sizeof(want), ch_span_str(hex)) != CH_OK ||
+		   ch_hash_once(CH_HASH_SHA256, ch_buf_span(&a.body), &h) != CH_OK ||
+		   !ch_span_eq(ch_digest_span(&h), CH_SPAN_OF(want))))
+		ok = fail(d, "what came has another SHA-256", NULL);
+	if (ok)
+		ch_buf_append(to, ch_buf_span(&a.body));
+	ch_buf_free(&a.body);
+	return ok;
+}
+
+static bool say(struct sim_device *d, const char *deployment, const char *word)
+{
+	char target[96], body[64];
+	struct ch_http_answer a;
+	(void)snprintf(target, sizeof(target), "/v1/update/%s/feedback", deployment);
+	int n = snprintf(body, sizeof(body), "{\"state\":\"%s\"}", word);
+	if (!call(d, "POST", target, NULL, ch_span(body, (size_t)n), &a))
+		return false;
+	bool ok = a.status == 200 || fail(d, word, &a);
+	ch_buf_free(&a.body);
+	return ok;
+}
+
+/* The document, and what it lists: the simulated fleet's releases have one artefact. */
+static bool fetch(struct sim_device *d, const char *deployment, const char release[static 65])
+{
+	CH_AUTO_BUF struct ch_buf document = { 0 }, artifact = { 0 };
+	char hex[65];
+	if (!take(d, "/v1/releases/", release, &document) || !say(d, deployment, "downloading"))
+		return false;
+	hex[ch_span_copy(hex, sizeof(hex) - 1, member(ch_buf_span(&document), "sha256"))] = '\0';
+	return take(d, "/artifacts/", hex, &artifact) && say(d, deployment, "installed");
+}
+
+bool sim_device_update(struct sim_device *d, const struct sim_boot *next)
+{
+	char deployment[24], release[65];
+	struct ch_http_answer a;
+	d->wanted = false;
+	if (!call(d, "GET", "/v1/update", NULL, CH_SPAN_EMPTY, &a))
+		return false;
+	bool ok = a.status == 200 || fail(d, "update", &a);
+	struct ch_span body = ch_buf_span(&a.body);
+	deployment[ch_span_copy(deployment, sizeof(deployment) - 1, member(body, "deployment"))] = '\0';
+	release[ch_span_copy(release, sizeof(release) - 1, member(body, "release"))] = '\0';
+	ch_buf_free(&a.body);
+	/* The view told of an offer whose transaction was not durable yet: the next poll says so again. */
+	bool none = strcmp(deployment, "null") == 0;
+	ok = ok && (none || fetch(d, deployment, release));
+	after(d);
+	if (!ok || none)
+		return ok;
+	d->boot = next;
+	d->log_known = 0;
+	d->tpm.resets++;
+	return true;
 }

@@ -31,6 +31,7 @@ struct sim_device {
 	struct ch_tls_client *tls;
 	struct ch_net_conn *conn;
 	unsigned attested;
+	bool wanted;           /* the last poll said that there is an update */
 	size_t log_known;      /* bytes of the log that the server has */
 	char chain[16];        /* as the last answer said */
 	char nonce[65];        /* that it was over, in hex */
@@ -44,6 +45,12 @@ void sim_device_clear(struct sim_device *d);
 bool sim_device_enrol(struct sim_device *d, struct sim_maker *m);
 bool sim_device_attest(struct sim_device *d);
 bool sim_device_poll(struct sim_device *d);
+/*
+ * What an agent does with an offer: asks what it is, takes document and artefact, holds both against their digests, says that it has installed,
+ * and starts anew with this boot. That it runs is for the next attestation to show.
+ * Its boot is as it was if nothing is offered (any more).
+ */
+bool sim_device_update(struct sim_device *d, const struct sim_boot *next);
 /* Ends a kept connection. */
 void sim_device_hang_up(struct sim_device *d);
 

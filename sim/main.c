@@ -27,16 +27,18 @@
 	"  --attest S     seconds between two attestations of a device (600)\n"                          \
 	"  --life WORD    keep, resume or new: what a device does with its connection (resume)\n"        \
 	"  --workers N    threads (16)\n"                                                                \
+	"  --update       take what they are offered, and boot it\n"                                     \
 	"  --forgive      go on when the server is away, and say at the end what was acknowledged\n"     \
 	"  --acknowledged FILE  a line for each verdict that was answered: device, nonce, chain\n"
 
-#define BOOTS 20
+#define BOOTS      20
+#define NEXT_EVENT "simulated release" /* what a boot shows more after an update */
 
 struct options {
 	const char *maker, *ca, *server, *log, *out, *acknowledged;
 	unsigned devices, seconds, poll, attest, workers;
 	enum sim_life life;
-	bool forgive;
+	bool forgive, update;
 };
 
 struct kind {
@@ -49,19 +51,20 @@ static struct {
 	struct options o;
 	struct sim_maker maker;
 	struct sim_server server;
-	struct sim_boot boot[BOOTS];
+	struct sim_boot boot[BOOTS], updated[BOOTS]; /* before and after an update */
 	struct sim_device *device;
 	uint64_t *next_poll, *next_attest; /* of each device; milliseconds */
 	pthread_mutex_t lock;
 	unsigned next; /* device to look at next */
 	uint64_t start, end;
-	struct kind enrol, attest, poll;
+	struct kind enrol, attest, poll, update;
 	FILE *acknowledged;
 	char failure[256];
 } sim = { .lock = PTHREAD_MUTEX_INITIALIZER,
 	  .enrol = { .name = "enrol" },
 	  .attest = { .name = "attest" },
-	  .poll = { .name = "poll" } };
+	  .poll = { .name = "poll" },
+	  .update = { .name = "update" } };
 
 static volatile sig_atomic_t stopped;
 
@@ -104,15 +107,14 @@ static void note(struct kind *k, bool ok, uint64_t us, const struct sim_device *
  * The recorded log with one more event of its own, an EV_IPL of PCR 12: TCG_PCR_EVENT2 (PFP 1.06, 10.2.2) with the digest of
  * its data.
  */
-static bool make_boot(struct sim_boot *b, struct ch_span log, unsigned number)
+static bool make_boot(struct sim_boot *b, struct ch_span log, const char *text)
 {
 	static struct ch_tcg_log parsed;
 	static struct ch_pcrs pcrs;
-	char text[64];
 	struct ch_digest d;
 	uint8_t record[128];
-	int n = snprintf(text, sizeof(text), "simulated boot %u", number);
-	if (ch_hash_once(CH_HASH_SHA256, ch_span(text, (size_t)n), &d) != CH_OK)
+	size_t n = strlen(text);
+	if (ch_hash_once(CH_HASH_SHA256, ch_span(text, n), &d) != CH_OK)
 		return false;
 	struct ch_wr w = ch_wr(record, sizeof(record));
 	ch_wr_le32(&w, 12);
@@ -121,7 +123,7 @@ static bool make_boot(struct sim_boot *b, struct ch_span log, unsigned number)
 	ch_wr_le16(&w, 0x000b);
 	ch_wr_put(&w, ch_digest_span(&d));
 	ch_wr_le32(&w, (uint32_t)n);
-	ch_wr_put(&w, ch_span(text, (size_t)n));
+	ch_wr_put(&w, ch_span(text, n));
 	ch_buf_append(&b->log, log);
 	ch_buf_append(&b->log, ch_wr_span(&w));
 	if (ch_tcg_log_parse(&parsed, ch_buf_span(&b->log), NULL) != CH_OK)
@@ -146,7 +148,10 @@ static bool make_boots(void)
 		return false;
 	}
 	for (unsigned i = 0; i < BOOTS; i++) {
-		if (!make_boot(&sim.boot[i], ch_buf_span(&log), i)) {
+		char text[64];
+		(void)snprintf(text, sizeof(text), "simulated boot %u", i);
+		if (!make_boot(&sim.boot[i], ch_buf_span(&log), text) ||
+		    !make_boot(&sim.updated[i], ch_buf_span(&sim.boot[i].log), NEXT_EVENT)) {
 			fprintf(stderr, "%s: not a crypto-agile log with a SHA-256 bank\n", sim.o.log);
 			return false;
 		}
@@ -213,6 +218,18 @@ static void act(struct sim_device *d, uint64_t *due, unsigned period, struct kin
 		usleep(sim.o.forgive ? 50000 : 0);
 }
 
+/* What it then runs, it shows at once: as an agent does after a restart. */
+static void update(struct sim_device *d, uint64_t *next_attest)
+{
+	uint64_t from = now_us();
+	const struct sim_boot *next = &sim.updated[d->number % BOOTS];
+	bool ok = sim_device_update(d, next), updated = ok && d->boot == next;
+	if (!ok || updated)
+		note(&sim.update, ok, now_us() - from, d);
+	if (updated)
+		*next_attest = now_us();
+}
+
 /* Worker n has the devices n, n + workers, …: a device is one thread's, like its connection. */
 static void *live_some(void *number)
 {
@@ -227,6 +244,8 @@ static void *live_some(void *number)
 				act(d, &sim.next_attest[i], sim.o.attest, &sim.attest, sim_device_attest);
 			if (sim.next_poll[i] <= now_us())
 				act(d, &sim.next_poll[i], sim.o.poll, &sim.poll, sim_device_poll);
+			if (sim.o.update && d->wanted)
+				update(d, &sim.next_attest[i]);
 			uint64_t due = sim.next_attest[i] < sim.next_poll[i] ? sim.next_attest[i] : sim.next_poll[i];
 			soonest = due < soonest ? due : soonest;
 		}
@@ -302,9 +321,10 @@ static int run(void)
 	printf("{\"devices\":%u,\"seconds\":%.1f,", sim.o.devices, (double)(now_us() - sim.start) / 1e6);
 	print(&sim.enrol, false);
 	print(&sim.attest, false);
-	print(&sim.poll, true);
+	print(&sim.poll, false);
+	print(&sim.update, true);
 	printf("}\n");
-	size_t failed = sim.enrol.failed + sim.attest.failed + sim.poll.failed;
+	size_t failed = sim.enrol.failed + sim.attest.failed + sim.poll.failed + sim.update.failed;
 	if (failed > 0)
 		fprintf(stderr, "%zu failed; the last: %s\n", failed, sim.failure);
 	for (unsigned i = 0; i < sim.o.devices; i++)
@@ -344,8 +364,8 @@ static bool read_options(int argc, char **argv)
 	};
 	for (int i = 2; i < argc; i++) {
 		size_t r = 0;
-		if (strcmp(argv[i], "--forgive") == 0) {
-			sim.o.forgive = true;
+		if (strcmp(argv[i], "--forgive") == 0 || strcmp(argv[i], "--update") == 0) {
+			*(argv[i][2] == 'f' ? &sim.o.forgive : &sim.o.update) = true;
 			continue;
 		}
 		if (i + 1 == argc)

@@ -399,12 +399,12 @@
 	X(PHASE_CLAIMED, "SELECT count(*) FROM deployment d WHERE d.tenant = $1 AND d.rollout = $2 AND d.phase = $3 "  \
 			 "AND d.state = $4 AND ($5 <> 0 OR NOT EXISTS (SELECT 1 FROM ak a WHERE a.tenant = d.tenant "  \
 			 "AND a.device = d.device AND a.until = 0))")                                                  \
-	X(ROLLOUT_FAILED,                                                                                              \
-	  "SELECT d.seq, d.state, v.id, v.hostname, d.reason FROM deployment d JOIN device v ON "                      \
-	  "v.tenant = d.tenant AND v.seq = d.device WHERE d.tenant = $1 AND d.rollout = $2 AND "                       \
-	  "d.excused = 0 AND (d.state IN ($3, $4, $5) OR (d.state IN ($6, $7) AND d.taken > 0 AND "                    \
-	  "d.taken <= $8 AND ($9 = 0 OR d.state = $6 OR ($10 = 0 AND EXISTS (SELECT 1 FROM ak a WHERE "                \
-	  "a.tenant = d.tenant AND a.device = d.device AND a.until = 0))))) ORDER BY d.seq LIMIT $11")                 \
+	X(ROLLOUT_FAILED, "SELECT d.seq, d.state, v.id, v.hostname, d.reason FROM deployment d JOIN device v ON "      \
+			  "v.tenant = d.tenant AND v.seq = d.device WHERE d.tenant = $1 AND d.rollout = $2 AND "       \
+			  "d.state IN ($3, $4, $5, $6, $7) AND d.excused = 0 AND (d.state IN ($3, $4, $5) OR "         \
+			  "(d.taken > 0 AND d.taken <= $8 AND ($9 = 0 OR d.state = $6 OR ($10 = 0 AND EXISTS (SELECT " \
+			  "1 FROM ak a WHERE a.tenant = d.tenant AND a.device = d.device AND a.until = 0))))) ORDER "  \
+			  "BY d.seq LIMIT $11")                                                                        \
 	X(DEPLOYMENT_EXCUSE, "UPDATE deployment SET excused = 1 WHERE tenant = $1 AND seq = $2")                       \
 	X(ROLLOUT_OFFERS, "SELECT seq FROM deployment WHERE tenant = $1 AND rollout = $2 AND state = $3 ORDER BY seq " \
 			  "LIMIT 500")                                                                                 \

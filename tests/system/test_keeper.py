@@ -63,7 +63,7 @@ def test_a_dry_run_prints_what_a_migration_does(tmp_path):
     assert tool("--migrate", path).stdout.startswith("-- nothing to do")
 
 
-# Statements that may read all of a table, or of a class: at a start, while the server is stopped, in a sweep, for a page of an operator, or
+# Statements that may read all of a table, or of a class: at a start, while the server is stopped, in a sweep, for a page or an action of an operator, or
 # because the table is small.
 WHOLE = {
     "DEVICE_OF_CLASS", "DEVICE_ASK_ALL", "DEVICE_CLASS_ASK", "DEVICE_CLASS_DUE", "CERTIFICATE_ALL", "BLOB_UNUSED", "REQUEST_PAST", "REQUEST_OLD",
@@ -71,7 +71,7 @@ WHOLE = {
     "REFERENCE_COUNT", "REFERENCE_RETIRE", "REFERENCE_ALL", "EK_ROOT_ALL", "FLEET_ROOT_NEWEST", "GENERATION_LAST", "SCHEMA", "DEVICE_COUNTS", "LOG_HEAD",
     "SIGNATURES", "OPERATORS", "CLASSES", "CLASS_DEVICES", "REFERENCES", "CHECKPOINT", "ALARM", "ALARM_OPEN", "LEAF_LAST", "ENROLMENTS",
     "LEAF_END", "TILE_END", "CHECKPOINT_END", "CHECKPOINT_NOTE", "DEVICE_ERASED_NONE", "PAST_MAX", "PAST_LEAVES", "PAST_CHECKPOINTS",
-    "RELEASE_NAMED", "DEPLOYMENT_WANTED",
+    "RELEASE_NAMED", "DEPLOYMENT_WANTED", "ROLLOUT_PROVEN_MAX", "ARTIFACT_UNDIGESTED",
 }  # fmt: skip
 
 
