@@ -36,7 +36,12 @@
 #define REQUESTS 10000 /* on one kept connection a round */
 #define IDLE     2000
 
-static const char request[] = "GET /v1/poll HTTP/1.1\r\nHost: localhost\r\n\r\n";
+static const char poll[] = "GET /v1/poll HTTP/1.1\r\nHost: localhost\r\n\r\n";
+/* As SWUpdate polls, for the device whose id is zeros. */
+static const char ddi_poll[] =
+	"GET /DEFAULT/controller/v1/00000000000000000000000000000000 HTTP/1.1\r\nHost: localhost:8443\r\n"
+	"User-Agent: libcurl-agent/1.0\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
+	"charsets: utf-8\r\n\r\n";
 
 /* --- who is who --- */
 
@@ -200,7 +205,7 @@ static void start_bare(struct subject *s)
 
 static int view_of_device(void)
 {
-	struct ch_view_record r = { .kind = CH_VIEW_DEVICE, .state = CH_STATE_TRUSTED };
+	struct ch_view_record r = { .kind = CH_VIEW_DEVICE, .state = CH_STATE_TRUSTED, .ddi = CH_VIEW_DDI_KNOWN };
 	unsigned n;
 	int fd = ch_view_make(1024);
 	struct ch_view *v = ch_view_map(fd, true);
@@ -341,10 +346,10 @@ static SSL *join(struct subject *s, bool resume)
 	return ssl;
 }
 
-static void ask(SSL *ssl)
+static void ask(SSL *ssl, const char *request)
 {
 	char in[4096];
-	edge_need(SSL_write(ssl, request, sizeof(request) - 1) > 0, "request");
+	edge_need(SSL_write(ssl, request, (int)strlen(request)) > 0, "request");
 	int n = SSL_read(ssl, in, sizeof(in));
 	edge_need(n > 12 && strncmp(in, "HTTP/1.1 200", 12) == 0, "answer");
 }
@@ -373,19 +378,19 @@ static double run_connections(struct subject *s, bool resume)
 	double before = edge_settled_us(s->pid);
 	for (int i = 0; i < NEW; i++) {
 		SSL *ssl = join(s, resume);
-		ask(ssl);
+		ask(ssl, poll);
 		leave(ssl);
 	}
 	return (edge_settled_us(s->pid) - before) / NEW;
 }
 
-static double run_kept(struct subject *s)
+static double run_kept(struct subject *s, const char *request)
 {
 	SSL *ssl = join(s, false);
-	ask(ssl);
+	ask(ssl, request);
 	double before = edge_settled_us(s->pid);
 	for (int i = 0; i < REQUESTS; i++)
-		ask(ssl);
+		ask(ssl, request);
 	double us = (edge_settled_us(s->pid) - before) / REQUESTS;
 	leave(ssl);
 	return us;
@@ -397,7 +402,7 @@ static void run_idle(struct subject *s)
 	double before = rss_kb(s->pid);
 	for (int i = 0; i < IDLE; i++) {
 		held[i] = join(s, false);
-		ask(held[i]);
+		ask(held[i], poll);
 	}
 	double kb = (rss_kb(s->pid) - before) / IDLE;
 	double cpu = edge_settled_us(s->pid);
@@ -415,7 +420,7 @@ int main(int argc, char **argv)
 	struct subject edge = { 0 };
 	struct subject nginx = { 0 };
 	struct rlimit files = { 8192, 8192 };
-	double v[6][ROUNDS] = { { 0 } };
+	double v[8][ROUNDS] = { { 0 } };
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	(void)signal(SIGPIPE, SIG_IGN);
 	make(&ca, "ca", NULL);
@@ -433,12 +438,14 @@ int main(int argc, char **argv)
 		v[0][r] = run_connections(&bare, false);
 		v[1][r] = run_connections(&edge, false);
 		v[2][r] = run_connections(&edge, true);
-		v[3][r] = run_kept(&bare);
-		v[4][r] = run_kept(&edge);
-		v[5][r] = has_nginx ? run_kept(&nginx) : 0;
+		v[3][r] = run_kept(&bare, poll);
+		v[4][r] = run_kept(&edge, poll);
+		v[5][r] = has_nginx ? run_kept(&nginx, poll) : 0;
+		v[6][r] = run_kept(&bare, ddi_poll);
+		v[7][r] = run_kept(&edge, ddi_poll);
 	}
-	double us[6];
-	for (int i = 0; i < 6; i++)
+	double us[8];
+	for (int i = 0; i < 8; i++)
 		us[i] = edge_median(v[i], ROUNDS);
 	printf("  %s; CPU of the server process, medians of %d rounds\n", OpenSSL_version(OPENSSL_VERSION), ROUNDS);
 	printf("  new connection and request      bare %6.1f us   edge %6.1f us   %.2f x (target 1.15)\n", us[0], us[1],
@@ -447,8 +454,10 @@ int main(int argc, char **argv)
 	       us[2], us[2] / us[1]);
 	printf("  request on a kept connection    bare %6.2f us   edge %6.2f us   %.2f x (target 1.3)\n", us[3], us[4],
 	       us[4] / us[3]);
+	printf("  poll of hawkBit's DDI, kept     bare %6.2f us   edge %6.2f us   %.2f x (target 1.3)\n", us[6], us[7],
+	       us[7] / us[6]);
 	if (has_nginx)
-		printf("  the same, by nginx's `return 200`       %6.2f us   the edge %.2f x (target 1)\n", us[5],
+		printf("  the first, by nginx's `return 200`       %6.2f us   the edge %.2f x (target 1)\n", us[5],
 		       us[4] / us[5]);
 	run_idle(&bare);
 	run_idle(&edge);

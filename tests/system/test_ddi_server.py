@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import signal
+import sqlite3
 import time
 
 import pytest
@@ -219,6 +220,32 @@ def test_a_device_that_will_not_stop_is_heard_and_not_offered_it_again(world):
         assert (now["state"], now["cancellation"]) == ("cancelled", "ended")
         assert world.said(action) == ["cancel:rejected/success", "proceeding/none", "closed/success"]
         assert ask("POST", f"{base}/deploymentBase/{action}/feedback", feedback("closed", "success")).status == 410
+
+
+def test_artefacts_from_before_get_their_sha1(world):
+    """As after an upgrade: uploaded by a server that did not compute it, and one of them is not as it was any more."""
+    other = os.urandom(2000)
+    action, _ = world.offer(world.id, ("image.swu", DATA), ("notes.txt", other))
+    store = world.server.folder / "state" / "store"
+    with contextlib.closing(sqlite3.connect(store / "chainhold.db", timeout=60)) as db, db:
+        db.execute("UPDATE artifact SET sha1 = NULL")
+    path = world.base(world.id, f"/deploymentBase/{action}")
+    assert world.ask(world.files, "GET", path).status == 503
+    world.server.replace("keeper")
+    world.server.settled()
+    answer = until(lambda: (a := world.ask(world.files, "GET", path)).status == 200 and a, world.server.said)
+    have = {a["filename"]: a["hashes"]["sha1"] for a in answer.json()["deployment"]["chunks"][0]["artifacts"]}
+    assert have == {"image.swu": hashlib.sha1(DATA).hexdigest(), "notes.txt": hashlib.sha1(other).hexdigest()}
+    with contextlib.closing(sqlite3.connect(store / "chainhold.db", timeout=60)) as db, db:
+        db.execute("UPDATE artifact SET sha1 = NULL")
+    (store / f"artifact-{hashlib.sha256(other).hexdigest()}").unlink()
+    world.server.replace("keeper")
+    world.server.settled()
+    until(lambda: not world.server.get(f"/api/v1/artifacts/{hashlib.sha256(other).hexdigest()}")["complete"], world.server.said)
+    world.server.cli("release", "upload", world.file("notes.txt", other))
+    assert until(lambda: world.ask(world.files, "GET", path).status == 200, world.server.said)
+    world.cancel(world.id)
+    assert world.ask(world.files, "POST", world.base(world.id, f"/cancelAction/{action}/feedback"), feedback("closed", "none")).status == 200
 
 
 def test_it_stays_over_a_restart_of_every_process(world):
