@@ -84,13 +84,19 @@ static bool is_open(const struct ch_deployment *u, bool cancels)
 	       (u->state == CH_UPDATE_CANCELLED && u->stop == CH_UPDATE_STOP_DECLINED);
 }
 
+/* It ends something, so that it is heard once: what goes on without end is what a limit is for. */
+static bool ends(const struct ch_deployment *u, bool cancels, enum ch_ddi_outcome outcome)
+{
+	return outcome != CH_DDI_PROCEEDS && (cancels || u->stop != CH_UPDATE_STOP_ASKED);
+}
+
 /* Feedback has a limit; how it ended is heard after it, too. */
 static bool is_heard(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_ddi_feedback *m,
 		     const struct ch_deployment *u, enum ch_ddi_outcome outcome)
 {
 	if (!is_open(u, m->cancels != 0))
 		ch_kp_refuse(k, who, 410, "closed", "this action is over");
-	else if (outcome == CH_DDI_PROCEEDS && ch_kp_feedback_full(k, u))
+	else if (!ends(u, m->cancels != 0, outcome) && ch_kp_feedback_full(k, u))
 		ch_kp_refuse(k, who, 429, "feedback", "this device said as much about this action as is kept");
 	else
 		return true;

@@ -203,9 +203,10 @@ static bool wanted_find(struct ch_keeper *k, const struct ch_act *a, struct want
 
 int64_t ch_kp_deployment_floor(struct ch_keeper *k, const struct ch_device *d, int64_t release)
 {
-	return ch_sql_number(
-		k->st, CH_SQL_RELEASE_FLOOR,
-		CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_UPDATE_PROVEN), ch_int(release)), 0);
+	/* A device that shows nothing is taken at its word where that holds it to more. */
+	enum ch_update_state counts = d->evidence != 0 ? CH_UPDATE_PROVEN : CH_UPDATE_INSTALLED;
+	return ch_sql_number(k->st, CH_SQL_RELEASE_FLOOR,
+			     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(counts), ch_int(release)), 0);
 }
 
 /* What a device would refuse is not offered to it. */

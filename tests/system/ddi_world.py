@@ -32,7 +32,7 @@ class World(Releases):
 
     def __init__(self, folder, ddi="{poll: 5}"):
         super().__init__(folder, change=lambda text: text + f"limits: {{device_rate: 0}}\nddi: {ddi}\n")
-        self.sequence = 1
+        self.sequence, self.note_of = 1, {}
 
     # --- devices ---
 
@@ -73,14 +73,17 @@ class World(Releases):
 
     # --- releases ---
 
-    def offer(self, device, *artifacts, mode="forced"):
-        """Publishes a release of these (name, bytes), uploads them, assigns it: (action, document)."""
+    def offer(self, device, *artifacts, mode="forced", floor=False):
+        """Publishes a release of these (name, bytes), uploads them, assigns it: (action, document). `floor`: none before it may follow."""
         self.sequence += 1
-        note = self.note([entry(name, data) for name, data in artifacts], version=f"1.{self.sequence}.0", sequence=self.sequence)
+        note = self.note([entry(name, data) for name, data in artifacts], version=f"1.{self.sequence}.0", sequence=self.sequence,
+                         floor=self.sequence if floor else 0)
         assert self.publish_release(note)[0] == 200
         for name, data in artifacts:
             self.server.cli("release", "upload", self.file(name, data))
-        return self.offer_again(device, note, mode), note
+        action = self.offer_again(device, note, mode)
+        self.note_of[action] = note
+        return action, note
 
     def offer_again(self, device, note, mode="forced"):
         status, answer = self.assign(device, note, mode)

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import openapi
 from ddi_world import HAL, World
 from server_support import needs_root, until
 
@@ -36,7 +37,7 @@ def poll(world, files=None, controller=None):
     answer = world.ask(files or world.files, "GET", world.base(controller or world.id))
     assert answer.status == 200 and answer.headers["Content-Type"] == HAL, answer.body
     assert answer.headers["Content-Length"] == str(len(answer.body)) and len(answer.body) < 1000
-    return answer.json()
+    return openapi.DEVICE.valid("DdiPoll", answer.json())
 
 
 def test_a_device_that_is_new_is_asked_for_its_attributes(world):
@@ -128,7 +129,7 @@ def test_an_action_from_its_offer_until_it_is_closed(world):
         assert ask("GET", base).json()["_links"]["deploymentBase"]["href"] == f"{origin}{base}/deploymentBase/{action}"
         told = ask("GET", f"{base}/deploymentBase/{action}?actionHistory=10")
         assert told.status == 200 and told.headers["Content-Type"] == HAL and len(told.body) < 1000
-        deployment = told.json()["deployment"]
+        deployment = openapi.DEVICE.valid("DdiDeployment", told.json())["deployment"]
         assert told.json()["id"] == action and deployment["download"] == deployment["update"] == "attempt"
         chunk, = deployment["chunks"]
         one, = chunk["artifacts"]
@@ -162,7 +163,7 @@ def test_an_action_from_its_offer_until_it_is_closed(world):
         assert ask("GET", f"{base}/deploymentBase/{action}").status == 404 and ask("GET", path).status == 404
         links = ask("GET", base).json()["_links"]
         assert links.keys() == {"installedBase", "configData"}  # attributes may have changed
-        assert ask("GET", f"{base}/installedBase/{action}").json()["id"] == action
+        assert openapi.DEVICE.valid("DdiDeployment", ask("GET", f"{base}/installedBase/{action}").json())["id"] == action
         assert ask("POST", f"{base}/deploymentBase/999999/feedback", feedback("closed", "success")).status == 404
         assert ask("POST", f"{base}/deploymentBase/x/feedback", feedback("closed", "success")).status == 404
 
@@ -187,6 +188,7 @@ def test_a_cancellation_is_told_until_it_is_acknowledged(world):
         world.cancel(world.id)
         assert (world.deployment(action)["state"], world.deployment(action)["cancellation"]) == ("cancelled", "asked")
         assert "cancelAction" in ask("GET", base).json()["_links"] and "deploymentBase" not in ask("GET", base).json()["_links"]
+        openapi.DEVICE.valid("DdiCancel", ask("GET", f"{base}/cancelAction/{action}").json())
         assert ask("GET", f"{base}/cancelAction/{action}").json() == {"id": action, "cancelAction": {"stopId": action}}
         assert ask("GET", f"{base}/deploymentBase/{action}").status == 404
         assert ask("GET", f"{base}/softwaremodules/{action}/artifacts/image.swu").status == 404
@@ -246,6 +248,34 @@ def test_artefacts_from_before_get_their_sha1(world):
     assert until(lambda: world.ask(world.files, "GET", path).status == 200, world.server.said)
     world.cancel(world.id)
     assert world.ask(world.files, "POST", world.base(world.id, f"/cancelAction/{action}/feedback"), feedback("closed", "none")).status == 200
+
+
+def test_feedback_without_end(world):
+    """So much is kept of one action; how it ends is heard all the same, once."""
+    action, _ = world.offer(world.id, ("image.swu", DATA))
+    base = world.base(world.id)
+    with world.connection(world.files) as ask:
+        codes = [ask("POST", f"{base}/deploymentBase/{action}/feedback", feedback("proceeding", "none", "x" * 100)).status for _ in range(1030)]
+        assert codes == [200] * 1024 + [429] * 6
+        world.cancel(world.id)
+        # of what is cancelled nothing ends until the cancellation is answered
+        assert ask("POST", f"{base}/deploymentBase/{action}/feedback", feedback("closed", "failure")).status == 429
+        assert ask("POST", f"{base}/cancelAction/{action}/feedback", feedback("closed", "success")).status == 200
+        assert len(world.deployment(action)["feedback"]) == 1024  # as many as a page has
+        second = world.offer_again(world.id, world.note_of[action])
+        assert ask("POST", f"{base}/deploymentBase/{second}/feedback", feedback("closed", "success")).status == 200
+
+
+def test_no_device_that_proves_nothing_goes_below_its_floor(world):
+    _, note = world.offer(world.id, ("image.swu", DATA))
+    world.cancel(world.id)
+    stop = world.server.get(f"/api/v1/deployments?device={world.id}&limit=1")["deployments"][0]["deployment"]
+    assert world.ask(world.files, "POST", world.base(world.id, f"/cancelAction/{stop}/feedback"), feedback("closed", "none")).status == 200
+    action, _ = world.offer(world.id, ("image.swu", DATA), floor=True)
+    done = feedback("closed", "success")
+    assert world.ask(world.files, "POST", world.base(world.id, f"/deploymentBase/{action}/feedback"), done).status == 200
+    status, answer = world.assign(world.id, note)
+    assert status == 409 and "go back" in answer["error"]["rule"]
 
 
 def test_it_stays_over_a_restart_of_every_process(world):

@@ -3,6 +3,7 @@
 
 import copy
 import hashlib
+import secrets
 
 import pytest
 
@@ -19,7 +20,9 @@ class World(Releases):
     """Two releases, which differ in the payload that the firmware starts, and a baseline of all the rest."""
 
     def __init__(self, folder):
-        super().__init__(folder)
+        self.token = secrets.token_hex(16)
+        gateway = hashlib.sha256(self.token.encode()).hexdigest()
+        super().__init__(folder, change=lambda text: text + f"ddi: {{gateway_token: {gateway}}}\n")
         maker = maker_with_roots(folder / "maker", self.server)
         self.server.start()
         self.begin()
@@ -51,6 +54,10 @@ class World(Releases):
 
     def deployment(self):
         return self.server.get(f"/api/v1/deployments?device={self.id}")["deployments"][0]
+
+    def ddi(self, method, rest="", body=None):
+        """What a stock client on the device asks: beside the agent, whose key is in the TPM, with a token."""
+        return self.server.device(method, f"/DEFAULT/controller/v1/{self.id}{rest}", body, headers={"Authorization": f"GatewayToken {self.token}"})
 
     def link(self):
         return self.server.get(f"/api/v1/devices/{self.id}")["links"]["update"]["tier"]
@@ -98,6 +105,24 @@ def test_proven_by_the_boot_of_the_release(world):
     one = world.deployment()
     assert (status["chain"], one["state"], one["evidence"]) == ("affirming", "proven", status["evidence"])
     assert world.link() == "affirming" and "proven" in world.server.cli("update", "list", "--device", world.id)
+
+
+def test_what_a_stock_client_says_is_a_claim_until_the_boot_shows_it(world):
+    """A device that attests by our agent and updates by hawkBit's DDI."""
+    world.publish_version("3.0.0", 3)
+    assert world.assign(world.id, world.release["3.0.0"])[0] == 200
+    action = world.deployment()["deployment"]
+    assert world.ddi("GET")[1]["_links"]["deploymentBase"]["href"].endswith(f"/deploymentBase/{action}")
+    told = world.ddi("GET", f"/deploymentBase/{action}")[1]["deployment"]["chunks"][0]
+    assert told["version"] == "3.0.0" and told["artifacts"][0]["hashes"]["sha1"] == hashlib.sha1(DATA).hexdigest()
+    done = {"id": action, "status": {"execution": "closed", "result": {"finished": "success"}, "details": ["done"]}}
+    assert world.ddi("POST", f"/deploymentBase/{action}/feedback", done)[0] == 200
+    world.gateway.attest()
+    assert world.deployment()["state"] == "installed"
+    world.gateway.reboot(world.boot_of("3.0.0"))
+    assert world.gateway.attest()["chain"] == "affirming"
+    assert world.deployment()["state"] == "proven"
+    assert "deploymentBase" not in world.ddi("GET")[1]["_links"]
 
 
 def test_going_back_below_the_floor_breaks_the_link(world):
