@@ -43,19 +43,6 @@ static bool push_rsa(OSSL_PARAM_BLD *bld, const struct ch_pub *pub, BIGNUM **n, 
 	       OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, *e) == 1;
 }
 
-/* OpenSSL refuses a point that is not on its curve when it takes the octets in; cofactors are 1, so that is all (SP 800-56A, 5.6.2.3.4). */
-static bool push_ec(OSSL_PARAM_BLD *bld, const struct ch_pub *pub, const char *group, uint8_t *point)
-{
-	size_t coord = ch_key_coord(pub->type);
-	if (pub->a.n == 0 || pub->a.n > coord || pub->b.n == 0 || pub->b.n > coord)
-		return false;
-	point[0] = POINT_CONVERSION_UNCOMPRESSED;
-	ch_span_copy(point + 1 + coord - pub->a.n, pub->a.n, pub->a);
-	ch_span_copy(point + 1 + 2 * coord - pub->b.n, pub->b.n, pub->b);
-	return OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) == 1 &&
-	       OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * coord) == 1;
-}
-
 static EVP_PKEY *pkey_make(const char *alg, OSSL_PARAM_BLD *bld)
 {
 	EVP_PKEY *pkey = NULL;
@@ -69,24 +56,64 @@ static EVP_PKEY *pkey_make(const char *alg, OSSL_PARAM_BLD *bld)
 	return pkey;
 }
 
+static EVP_PKEY *make_rsa(const struct ch_pub *pub)
+{
+	BIGNUM *n = NULL, *e = NULL;
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	EVP_PKEY *pkey = bld != NULL && push_rsa(bld, pub, &n, &e) ? pkey_make("RSA", bld) : NULL;
+	OSSL_PARAM_BLD_free(bld);
+	BN_free(n);
+	BN_free(e);
+	return pkey;
+}
+
+static EVP_PKEY *ec_from_params(const char *group, struct ch_span point)
+{
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	EVP_PKEY *pkey = NULL;
+	if (bld != NULL && OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, group, 0) == 1 &&
+	    OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, point.p, point.n) == 1)
+		pkey = pkey_make("EC", bld);
+	OSSL_PARAM_BLD_free(bld);
+	return pkey;
+}
+
+/*
+ * The first public key of a curve that was made, of which others are copies with another point: from parameters OpenSSL makes the group
+ * anew, which takes four times as long as all the rest.
+ */
+static EVP_PKEY *curve_key(size_t alg, struct ch_span point)
+{
+	static EVP_PKEY *first[CH_COUNT_OF(key_alg)];
+	if (first[alg] == NULL)
+		first[alg] = ec_from_params(key_alg[alg].group, point);
+	return first[alg];
+}
+
+/* OpenSSL refuses a point that is not on its curve when it takes the octets in; cofactors are 1, so that is all (SP 800-56A, 5.6.2.3.4). */
+static EVP_PKEY *make_ec(const struct ch_pub *pub, size_t alg)
+{
+	uint8_t point[1 + 2 * COORD_MAX] = { POINT_CONVERSION_UNCOMPRESSED };
+	size_t coord = ch_key_coord(pub->type);
+	if (pub->a.n == 0 || pub->a.n > coord || pub->b.n == 0 || pub->b.n > coord)
+		return NULL;
+	ch_span_copy(point + 1 + coord - pub->a.n, pub->a.n, pub->a);
+	ch_span_copy(point + 1 + 2 * coord - pub->b.n, pub->b.n, pub->b);
+	EVP_PKEY *from = curve_key(alg, ch_span(point, 1 + 2 * coord));
+	EVP_PKEY *pkey = from != NULL ? EVP_PKEY_dup(from) : NULL;
+	if (pkey != NULL && EVP_PKEY_set1_encoded_public_key(pkey, point, 1 + 2 * coord) == 1)
+		return pkey;
+	EVP_PKEY_free(pkey);
+	return NULL;
+}
+
 static EVP_PKEY *make(const struct ch_pub *pub, size_t alg)
 {
 	if (pub->type == CH_KEY_ED25519)
 		return pub->a.n == 32 && pub->b.n == 0
 			       ? EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, pub->a.p, pub->a.n)
 			       : NULL;
-	uint8_t point[1 + 2 * COORD_MAX] = { 0 };
-	BIGNUM *n = NULL;
-	BIGNUM *e = NULL;
-	EVP_PKEY *pkey = NULL;
-	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-	if (bld != NULL &&
-	    (pub->type == CH_KEY_RSA ? push_rsa(bld, pub, &n, &e) : push_ec(bld, pub, key_alg[alg].group, point)))
-		pkey = pkey_make(key_alg[alg].alg, bld);
-	OSSL_PARAM_BLD_free(bld);
-	BN_free(n);
-	BN_free(e);
-	return pkey;
+	return pub->type == CH_KEY_RSA ? make_rsa(pub) : make_ec(pub, alg);
 }
 
 static size_t alg_of(enum ch_key_type type)
