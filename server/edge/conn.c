@@ -17,7 +17,7 @@
 #define LINGER_MS       2000
 #define LINGER_MAX      262144
 #define REST_MS         100
-#define CONNECTION_COST 4 /* tokens of a new connection, in requests */
+#define CONNECTION_COST (4 * BUDGET_REQUEST) /* of a new connection: as much as so many requests */
 
 /* --- the list of all, by age of the last change of state --- */
 
