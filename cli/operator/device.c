@@ -444,7 +444,7 @@ static int cmd_device_reattest(int argc, char **argv)
 static const struct cli_cmd device_command[] = {
 	{ "list", "list devices", cmd_device_list },
 	{ "show", "show all that is known of a device", cmd_device_show },
-	{ "explain", "say in sentences why a device is not trusted", cmd_device_explain },
+	{ "explain", "say in sentences why a device is not trusted, or not updated", cmd_device_explain },
 	{ "quarantine", "cut a device off, reversibly", cmd_device_quarantine },
 	{ "release", "end a quarantine by decision", cmd_device_release },
 	{ "revoke", "void a device's certificate, for good", cmd_device_revoke },

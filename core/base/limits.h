@@ -111,13 +111,14 @@
 #define CH_ARTIFACT_MAX          0x10000000000              /* 1 TiB: bytes of one artefact */
 
 /* core/update: rollouts */
-#define CH_ROLLOUT_MAX          0x18000 /* the text of one document: most of it is devices */
-#define CH_ROLLOUT_NODES_MAX    4096    /* values in it: what a file of YAML may have */
-#define CH_ROLLOUT_PHASES_MAX   16
-#define CH_ROLLOUT_DEVICES_MAX  1024 /* that one document names */
-#define CH_ROLLOUT_CANARIES_MAX 256
-#define CH_ROLLOUT_MINUTES_MAX  43200 /* 30 days */
-#define CH_ROLLOUT_SPREAD_MAX   60000 /* devices a minute */
+#define CH_ROLLOUT_MAX            0x18000 /* the text of one document: most of it is devices */
+#define CH_ROLLOUT_NODES_MAX      4096    /* values in it: what a file of YAML may have */
+#define CH_ROLLOUT_PHASES_MAX     16
+#define CH_ROLLOUT_DEVICES_MAX    1024 /* that one document names */
+#define CH_ROLLOUT_CANARIES_MAX   256
+#define CH_ROLLOUT_ATTRIBUTES_MAX 8     /* of its filter */
+#define CH_ROLLOUT_MINUTES_MAX    43200 /* 30 days */
+#define CH_ROLLOUT_SPREAD_MAX     60000 /* devices a minute */
 
 /* core/update: hawkBit DDI */
 #define CH_DDI_BODY_MAX    0x20000 /* one body: 48 lines of SWUpdate's log have less than 100,000 bytes */

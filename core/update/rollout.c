@@ -182,6 +182,53 @@ static enum ch_err filter_hostname(const struct ch_json_doc *t, size_t i, void *
 	return err;
 }
 
+/* As DDI keeps them: at most so many bytes, every character shown. */
+static bool attribute_fits(struct ch_span s, size_t max)
+{
+	uint32_t code = 0;
+	for (size_t off = 0, n = 0; off < s.n; off += n) {
+		n = ch_utf8_decode(ch_span_sub(s, off, s.n - off), &code);
+		if (n == 0 || !ch_text_shown(code))
+			return false;
+	}
+	return s.n >= 1 && s.n <= max;
+}
+
+static enum ch_err attribute_take(const struct ch_json_doc *t, size_t name, struct ch_rollout_filter *f)
+{
+	struct ch_rollout_attribute *a = &f->attribute[f->attribute_count];
+	enum ch_err err = ch_json_doc_text(t, name, &a->name);
+	if (err == CH_OK)
+		err = ch_json_doc_text(t, name + 1, &a->value);
+	if (err == CH_OK && !attribute_fits(a->name, CH_DDI_NAME_MAX))
+		err = ch_json_doc_refuse(t, name, CH_ERR_MALFORMED, "the name of an attribute has 1 to 128 bytes");
+	if (err == CH_OK && !attribute_fits(a->value, CH_DDI_VALUE_MAX))
+		err = ch_json_doc_refuse(t, name + 1, CH_ERR_MALFORMED, "the value of an attribute has 1 to 512 bytes");
+	for (size_t k = 0; err == CH_OK && k < f->attribute_count; k++) {
+		if (ch_span_eq(f->attribute[k].name, a->name))
+			err = ch_json_doc_refuse(t, name, CH_ERR_DUPLICATE, "the attribute is there twice");
+	}
+	f->attribute_count += err == CH_OK;
+	return err;
+}
+
+static enum ch_err filter_attributes(const struct ch_json_doc *t, size_t i, void *to)
+{
+	struct ch_rollout_filter *f = to;
+	if (is_null(t, i))
+		return CH_OK;
+	if (ch_json_type(&t->j, i) != CH_JSON_OBJECT || ch_json_count(&t->j, i) == 0)
+		return ch_json_doc_refuse(t, i, CH_ERR_MALFORMED, "attributes are an object, of at least one");
+	for (size_t name = ch_json_first(&t->j, i); name != CH_JSON_NONE; name = ch_json_next(&t->j, i, name + 1)) {
+		if (f->attribute_count == CH_ROLLOUT_ATTRIBUTES_MAX)
+			return ch_json_doc_refuse(t, name, CH_ERR_LIMIT, "a filter names at most 8 attributes");
+		enum ch_err err = attribute_take(t, name, f);
+		if (err != CH_OK)
+			return err;
+	}
+	return CH_OK;
+}
+
 static enum ch_err filter_devices(const struct ch_json_doc *t, size_t i, void *to)
 {
 	struct ch_rollout_filter *f = to;
@@ -193,7 +240,7 @@ static enum ch_err filter_devices(const struct ch_json_doc *t, size_t i, void *t
 
 static const struct ch_json_doc_member filter_members[] = {
 	{ "class", filter_class },       { "running", filter_running }, { "tier", filter_tier },
-	{ "hostname", filter_hostname }, { "devices", filter_devices },
+	{ "hostname", filter_hostname }, { "devices", filter_devices }, { "attributes", filter_attributes },
 };
 
 /* --- members: phases --- */

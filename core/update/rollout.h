@@ -28,12 +28,19 @@ struct ch_rollout_ids {
 	uint8_t id[CH_ROLLOUT_DEVICES_MAX][16];
 };
 
+/* What a device says of itself by hawkBit's DDI. */
+struct ch_rollout_attribute {
+	struct ch_span name, value;
+};
+
 /* Whom it is for. What is empty, NONE or not listed asks for nothing. */
 struct ch_rollout_filter {
 	struct ch_span class;
 	struct ch_span running, running_version; /* the release that it runs: name, and version */
 	enum ch_tier tier;                       /* AFFIRMING; WARNING: that or affirming; NONE: any */
 	struct ch_span hostname;                 /* a "*" at its end stands for anything */
+	size_t attribute_count;
+	struct ch_rollout_attribute attribute[CH_ROLLOUT_ATTRIBUTES_MAX];
 	bool has_devices;
 	struct ch_rollout_ids devices;
 };
@@ -82,6 +89,8 @@ struct ch_rollout_device {
 	struct ch_span class, hostname;
 	struct ch_span running, running_version; /* empty: not known */
 	enum ch_tier tier;
+	struct ch_span
+		attribute[CH_ROLLOUT_ATTRIBUTES_MAX]; /* its value of each that the filter names, in that order */
 };
 bool ch_rollout_matches(const struct ch_rollout *r, const struct ch_rollout_device *d);
 /* It is in the list of the first phase. */

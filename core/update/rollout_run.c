@@ -35,13 +35,22 @@ static bool hostname_fits(struct ch_span pattern, struct ch_span name)
 					       : ch_span_eq(name, pattern);
 }
 
+static bool attributes_fit(const struct ch_rollout_filter *f, const struct ch_rollout_device *d)
+{
+	for (size_t i = 0; i < f->attribute_count; i++) {
+		if (!ch_span_eq(f->attribute[i].value, d->attribute[i]))
+			return false;
+	}
+	return true;
+}
+
 bool ch_rollout_matches(const struct ch_rollout *r, const struct ch_rollout_device *d)
 {
 	const struct ch_rollout_filter *f = &r->filter;
 	return (f->class.n == 0 || ch_span_eq(f->class, d->class)) &&
 	       (f->running.n == 0 || ch_span_eq(f->running, d->running)) &&
 	       (f->running_version.n == 0 || ch_span_eq(f->running_version, d->running_version)) &&
-	       tier_fits(f->tier, d->tier) && hostname_fits(f->hostname, d->hostname) &&
+	       tier_fits(f->tier, d->tier) && hostname_fits(f->hostname, d->hostname) && attributes_fit(f, d) &&
 	       (!f->has_devices || listed(&f->devices, d->id));
 }
 

@@ -32,6 +32,21 @@ static void put_amount(struct ch_json_wr *j, const struct ch_rollout_amount *a)
 	ch_json_named_u64(j, a->unit == CH_ROLLOUT_PERCENT ? "percent" : "count", a->n);
 }
 
+static void put_attributes(struct ch_json_wr *j, const struct ch_rollout_filter *f)
+{
+	if (f->attribute_count == 0) {
+		put_null(j, "attributes");
+		return;
+	}
+	ch_json_name(j, "attributes");
+	ch_json_object_begin(j);
+	for (size_t i = 0; i < f->attribute_count; i++) {
+		ch_json_name_span(j, f->attribute[i].name);
+		ch_json_put_span(j, f->attribute[i].value);
+	}
+	ch_json_object_end(j);
+}
+
 static void put_filter(struct ch_json_wr *j, const struct ch_rollout_filter *f)
 {
 	static const char *const any = "any";
@@ -49,6 +64,7 @@ static void put_filter(struct ch_json_wr *j, const struct ch_rollout_filter *f)
 	}
 	ch_json_named_str(j, "tier", f->tier == CH_TIER_NONE ? any : ch_tier_str(f->tier));
 	put_span(j, "hostname", f->hostname);
+	put_attributes(j, f);
 	if (f->has_devices)
 		put_ids(j, &f->devices);
 	else

@@ -332,6 +332,8 @@ void ch_keeper_metrics(const struct ch_keeper *k, struct ch_wr *w)
 		{ "chainhold_keeper_disk_tight", "gauge", k->tight },
 		{ "chainhold_keeper_clock_alarm", "gauge", ch_kp_clock_doubtful(k) },
 		{ "chainhold_keeper_quota_refused_total", "counter", k->metric_quota },
+		{ "chainhold_keeper_rollouts_running", "gauge", k->rollouts_running },
+		{ "chainhold_keeper_rollouts_halted", "gauge", k->rollouts_halted },
 		{ "chainhold_keeper_records_erased_total", "counter", k->metric_erased },
 		{ "chainhold_keeper_revocations", "gauge", (uint64_t)k->n.revocation - 1 },
 		{ "chainhold_keeper_revocation_list_number", "gauge", k->crl[0].told.number },

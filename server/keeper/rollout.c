@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/text.h"
+#include "host/sys/log.h"
 #include "server/keeper/verbs.h"
 
 /* Rollouts: their rows, what is counted of them, and what operators decide. What they do by themselves is in rollout_turn.c. */
@@ -98,6 +99,9 @@ bool ch_kp_rollout_step(struct ch_keeper *k, struct ch_rollout_row *r, enum ch_r
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(r->seq), ch_int(to), ch_int((int64_t)k->now),
 			  ch_text(reason), ch_int(to == CH_ROLLOUT_FINISHED)));
 	ch_kp_rollout_tell(k, r, reason, devices);
+	if (to == CH_ROLLOUT_HALTED)
+		ch_log(CH_LOG_WARNING, "the rollout %s is halted: %.*s", r->name, (int)reason.n,
+		       (const char *)reason.p);
 	return true;
 }
 

@@ -18,8 +18,10 @@ struct chosen {
 	int64_t seq, place;
 };
 
+/* Texts of one device that do not outlive their query. */
 struct running {
 	uint8_t name[CH_NAME_MAX], version[CH_RELEASE_VERSION_MAX];
+	uint8_t attribute[CH_ROLLOUT_ATTRIBUTES_MAX][CH_DDI_VALUE_MAX];
 };
 
 static bool runs_in(struct ch_keeper *k, int64_t device, enum ch_update_state state, struct running *own,
@@ -36,6 +38,21 @@ static bool runs_in(struct ch_keeper *k, int64_t device, enum ch_update_state st
 	return ch_sql_end(&q) == CH_OK && there;
 }
 
+static void attributes_take(struct ch_keeper *k, const struct ch_rollout_filter *f, int64_t device, struct running *own,
+			    struct ch_rollout_device *d)
+{
+	for (size_t i = 0; i < f->attribute_count; i++) {
+		struct ch_query q =
+			ch_sql_query(k->st, CH_SQL_ATTRIBUTE_GET,
+				     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(device), ch_text(f->attribute[i].name)));
+		if (ch_sql_next(&q))
+			d->attribute[i] =
+				ch_span(own->attribute[i], ch_span_copy(own->attribute[i], sizeof(own->attribute[i]),
+									ch_sql_bytes(&q, 0)));
+		(void)ch_sql_end(&q);
+	}
+}
+
 /* The device of this row is one that the rollout is for. */
 static bool is_for(struct ch_keeper *k, const struct ch_rollout_row *r, const struct ch_query *q)
 {
@@ -48,6 +65,7 @@ static bool is_for(struct ch_keeper *k, const struct ch_rollout_row *r, const st
 		return false;
 	if (r->doc->filter.running.n > 0 && !runs_in(k, ch_sql_int(q, 0), CH_UPDATE_PROVEN, &own, &d))
 		(void)runs_in(k, ch_sql_int(q, 0), CH_UPDATE_INSTALLED, &own, &d);
+	attributes_take(k, &r->doc->filter, ch_sql_int(q, 0), &own, &d);
 	return ch_rollout_matches(r->doc, &d) &&
 	       ch_sql_number(k->st, CH_SQL_RELEASE_HAS_CLASS,
 			     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(r->release), ch_text(d.class)), 0) != 0;
@@ -296,11 +314,19 @@ static void still_turn(struct ch_keeper *k, const struct ch_rollout_row *r)
 	ch_sql_do(k->st, CH_SQL_ROLLOUT_SETTLED, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(r->seq)));
 }
 
+static uint64_t count(struct ch_keeper *k, enum ch_rollout_state state)
+{
+	return (uint64_t)ch_sql_number(k->st, CH_SQL_ROLLOUT_COUNT, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(state)),
+				       0);
+}
+
 void ch_kp_rollouts_turn(struct ch_keeper *k)
 {
 	if (k->mono < k->rollout_due)
 		return;
 	k->rollout_due = k->mono + TURN_MS;
+	k->rollouts_running = count(k, CH_ROLLOUT_RUNNING);
+	k->rollouts_halted = count(k, CH_ROLLOUT_HALTED);
 	int64_t seq = 0;
 	for (size_t i = 0; i < LIVE_MAX; i++) {
 		struct ch_rollout_row r;

@@ -340,6 +340,7 @@
 	X(ATTRIBUTE_SET,                                                                                               \
 	  "INSERT INTO attribute (tenant, device, name, value, time) VALUES ($1, $2, $3, $4, $5) "                     \
 	  "ON CONFLICT (tenant, device, name) DO UPDATE SET value = excluded.value, time = excluded.time")             \
+	X(ATTRIBUTE_GET, "SELECT value FROM attribute WHERE tenant = $1 AND device = $2 AND name = $3")                \
 	X(ATTRIBUTE_HAS, "SELECT count(*) FROM attribute WHERE tenant = $1 AND device = $2 AND name = $3")             \
 	X(ATTRIBUTE_COUNT, "SELECT count(*) FROM attribute WHERE tenant = $1 AND device = $2")                         \
 	X(ATTRIBUTE_REMOVE, "DELETE FROM attribute WHERE tenant = $1 AND device = $2 AND name = $3")                   \
@@ -359,6 +360,7 @@
 		       "r.members, r.canaries, r.reached, r.begun, r.accepted, r.action, p.sequence, p.expires, "      \
 		       "p.withdrawn, length(p.reference) FROM rollout r JOIN release p ON p.tenant = r.tenant AND "    \
 		       "p.seq = r.release WHERE r.tenant = $1 AND r.seq = $2")                                         \
+	X(ROLLOUT_COUNT, "SELECT count(*) FROM rollout WHERE tenant = $1 AND state = $2")                              \
 	X(ROLLOUT_LIVE, "SELECT seq FROM rollout WHERE tenant = $1 AND settled = 0 AND seq > $2 ORDER BY seq LIMIT 1") \
 	X(ROLLOUT_STATE, "UPDATE rollout SET state = $3, changed = $4, reason = $5, settled = $6 WHERE tenant = $1 "   \
 			 "AND seq = $2")                                                                               \

@@ -260,6 +260,7 @@ struct ch_keeper {
 	uint64_t disk_due, retention_due, stale_due, rollout_due;
 	int64_t retention_device; /* where the sweep is */
 	uint64_t metric_commits, metric_requests, metric_cuts, metric_cut_ms, metric_quota, metric_erased;
+	uint64_t rollouts_running, rollouts_halted; /* as of the last turn of them */
 	uint64_t turn_writes;
 };
 

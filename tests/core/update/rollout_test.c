@@ -18,7 +18,8 @@ static const char small[] = HEAD ",\"phases\":[{\"percent\":100}],\"halt\":{\"fa
 				 "\"advance\":{\"proven\":90}}";
 static const char whole[] = HEAD
 	",\"mode\":\"forced\",\"rollback\":true,\"filter\":{\"class\":\"gateway\",\"running\":{\"name\":\"os\",\"version\":"
-	"\"1.3\"},\"tier\":\"warning\",\"hostname\":\"edge-*\",\"devices\":[" ONE "," TWO "]},"
+	"\"1.3\"},\"tier\":\"warning\",\"hostname\":\"edge-*\",\"attributes\":{\"site\":\"N 1\"},\"devices\":[" ONE
+	"," TWO "]},"
 	"\"phases\":[{\"devices\":[" ONE "]},{\"percent\":10},{\"count\":100},{\"percent\":100}],"
 	"\"start\":\"2026-11-26T16:00:00Z\",\"window\":{\"days\":[\"mon\",\"thu\"],\"from\":\"22:00\",\"to\":\"04:30\"},"
 	"\"halt\":{\"failures\":{\"percent\":5},\"proof_minutes\":45},\"advance\":{\"proven\":90,\"wait_minutes\":30},"
@@ -127,6 +128,17 @@ static void what_is_not_so_is_refused_with_its_place(void **state)
 		{ HEAD ",\"filter\":{\"hostname\":\"\"}" REST, CH_ERR_MALFORMED },
 		{ HEAD ",\"filter\":{\"running\":{\"version\":\"1\"}}" REST, CH_ERR_MISSING },
 		{ HEAD ",\"filter\":{\"running\":{\"name\":\"os\",\"version\":\"a b\"}}" REST, CH_ERR_MALFORMED },
+		{ HEAD ",\"filter\":{\"attributes\":{}}" REST, CH_ERR_MALFORMED },
+		{ HEAD ",\"filter\":{\"attributes\":[]}" REST, CH_ERR_MALFORMED },
+		{ HEAD ",\"filter\":{\"attributes\":{\"\":\"b\"}}" REST, CH_ERR_MALFORMED },
+		{ HEAD ",\"filter\":{\"attributes\":{\"a\":\"\"}}" REST, CH_ERR_MALFORMED },
+		{ HEAD ",\"filter\":{\"attributes\":{\"a\":1}}" REST, CH_ERR_MALFORMED },
+		{ HEAD ",\"filter\":{\"attributes\":{\"a\":\"b\\n\"}}" REST, CH_ERR_ENCODING },
+		{ HEAD ",\"filter\":{\"attributes\":{\"a\":\"b\",\"a\":\"b\"}}" REST, CH_ERR_DUPLICATE },
+		{ HEAD
+		  ",\"filter\":{\"attributes\":{\"1\":\"b\",\"2\":\"b\",\"3\":\"b\",\"4\":\"b\",\"5\":\"b\",\"6\":\"b\",\"7\":\"b\","
+		  "\"8\":\"b\",\"9\":\"b\"}}" REST,
+		  CH_ERR_LIMIT },
 		{ HEAD ",\"start\":\"2026-02-30T00:00:00Z\"" REST, CH_ERR_MALFORMED },
 		{ HEAD ",\"start\":\"1970-01-01T00:00:00Z\"" REST, CH_ERR_MALFORMED },
 		{ HEAD ",\"window\":{\"days\":[\"mon\"],\"from\":\"22:00\",\"to\":\"22:00\"}" REST, CH_ERR_RANGE },
@@ -170,7 +182,8 @@ static void a_device_matches_all_that_is_asked(void **state)
 						.hostname = CH_SPAN_LIT("edge-7"),
 						.running = CH_SPAN_LIT("os"),
 						.running_version = CH_SPAN_LIT("1.3"),
-						.tier = CH_TIER_WARNING };
+						.tier = CH_TIER_WARNING,
+						.attribute = { CH_SPAN_LIT("N 1") } };
 	struct ch_rollout_device d = good;
 	assert_int_equal(parse(whole, NULL), CH_OK);
 	assert_true(ch_rollout_matches(&r, &d));
@@ -191,6 +204,11 @@ static void a_device_matches_all_that_is_asked(void **state)
 	assert_false(ch_rollout_matches(&r, &d));
 	d = good;
 	d.running = CH_SPAN_EMPTY;
+	assert_false(ch_rollout_matches(&r, &d));
+	d = good;
+	d.attribute[0] = CH_SPAN_LIT("N 2");
+	assert_false(ch_rollout_matches(&r, &d));
+	d.attribute[0] = CH_SPAN_EMPTY;
 	assert_false(ch_rollout_matches(&r, &d));
 	d = good;
 	d.id[15] = 3;

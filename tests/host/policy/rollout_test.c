@@ -31,7 +31,7 @@ static const char yaml[] = "type: chainhold-rollout/v1\n"
 static const char json[] =
 	"{\"type\":\"chainhold-rollout/v1\",\"name\":\"os-14\",\"release\":\"" HEX
 	"\",\"mode\":\"soft\",\"rollback\":false,\"filter\":{\"class\":\"gateway\",\"running\":{\"name\":\"os\",\"version\":"
-	"\"13\"},\"tier\":\"affirming\",\"hostname\":null,\"devices\":null},\"phases\":[{\"devices\":["
+	"\"13\"},\"tier\":\"affirming\",\"hostname\":null,\"attributes\":null,\"devices\":null},\"phases\":[{\"devices\":["
 	"\"00000000000000000000000000000001\"]},{\"percent\":10},{\"percent\":100}],\"start\":\"2026-11-26T16:00:00Z\","
 	"\"window\":{\"days\":[\"mon\",\"tue\"],\"from\":\"22:00\",\"to\":\"04:00\"},\"halt\":{\"failures\":{\"percent\":5},"
 	"\"proof_minutes\":45},\"advance\":{\"proven\":90,\"wait_minutes\":30},\"claimed\":\"wait\",\"spread\":600}";

@@ -257,6 +257,44 @@ static void canaries_are_first(void **state)
 	assert_int_equal(offered(first), UNITS - 1);
 }
 
+static void devices_are_chosen_by_what_they_tell_of_themselves(void **state)
+{
+	(void)state;
+	struct unit *list[UNITS];
+	ch_store_begin(w.store);
+	ch_sql_text(w.store,
+		    "INSERT INTO attribute (tenant, device, name, value, time) VALUES (0, 3, 'site', 'north', 1)");
+	ch_sql_text(w.store,
+		    "INSERT INTO attribute (tenant, device, name, value, time) VALUES (0, 4, 'site', 'south', 1)");
+	assert_int_equal(ch_store_commit(w.store), CH_OK);
+	assert_int_equal(create("r1", "\"filter\":{\"attributes\":{\"site\":\"north\"}}," TWO_PHASES, NULL), 200);
+	seconds(3);
+	assert_int_equal(offered(list), 1);
+	assert_int_equal(number("SELECT device FROM rollout_member"), 3);
+}
+
+static void devices_are_chosen_by_what_they_run(void **state)
+{
+	(void)state;
+	struct unit *list[UNITS], *first;
+	assert_int_equal(create("r1", "\"release\":\"" OLD "\",\"phases\":[{\"count\":1}]," RULES, NULL), 200);
+	seconds(3);
+	assert_int_equal(offered(list), 1);
+	first = list[0];
+	ch_store_begin(w.store);
+	ch_sql_text(w.store, "UPDATE deployment SET state = 4");
+	assert_int_equal(ch_store_commit(w.store), CH_OK);
+	assert_int_equal(create("r2", "\"filter\":{\"running\":{\"name\":\"os\",\"version\":\"1\"}}," TWO_PHASES, NULL),
+			 200);
+	assert_int_equal(create("r3", "\"filter\":{\"running\":{\"name\":\"os\",\"version\":\"7\"}}," TWO_PHASES, NULL),
+			 200);
+	seconds(3);
+	assert_int_equal(offered(list), 1);
+	assert_ptr_equal(list[0], first);
+	/* Nobody at all: nothing is shown by it. */
+	assert_state(CH_ROLLOUT_HALTED);
+}
+
 /* --- halts --- */
 
 static void failures_halt_it_and_it_says_who(void **state)
@@ -690,6 +728,8 @@ int main(void)
 		TEST(the_same_with_a_restart_between_any_two_steps),
 		TEST(who_is_first_can_be_computed),
 		TEST(canaries_are_first),
+		TEST(devices_are_chosen_by_what_they_tell_of_themselves),
+		TEST(devices_are_chosen_by_what_they_run),
 		TEST(failures_halt_it_and_it_says_who),
 		TEST(proof_that_does_not_come_halts_it),
 		TEST(proof_that_comes_late_is_proof),
