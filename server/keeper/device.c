@@ -162,8 +162,13 @@ static void names_publish(struct ch_keeper *k, const struct ch_device *d, const 
 	name_publish(k, d, ch_wr_span(&w), links);
 	struct ch_query q = ch_sql_query(k->st, CH_SQL_ALIAS_LIVE,
 					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_int(CH_ALIAS_NAME)));
-	while (ch_sql_next(&q))
-		name_publish(k, d, ch_sql_bytes(&q, 0), links);
+	while (ch_sql_next(&q)) {
+		/* A name that reads as an id would be in the place of the device whose id it is. */
+		uint8_t id[16];
+		struct ch_span name = ch_sql_bytes(&q, 0);
+		if (name.n != 2 * sizeof(id) || ch_hex_decode(id, sizeof(id), name) != CH_OK)
+			name_publish(k, d, name, links);
+	}
 	(void)ch_sql_end(&q);
 }
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens of hawkBit's DDI, for clients without a certificate: off unless chainholdd.yaml says so, kept as their SHA-256, for one device or for all."""
 
+import contextlib
 import hashlib
 import os
 import secrets
 import signal
+import sqlite3
 
 import pytest
 
@@ -101,6 +103,19 @@ def test_an_update_by_token(world):
         assert ask("POST", f"{base}/deploymentBase/{action}/feedback", {"status": {"execution": "closed", "result": {"finished": "success"}}},
                    Authorization=mine).status == 200
     assert world.deployment(action)["state"] == "installed"
+
+
+def test_a_name_that_reads_as_an_id_takes_nobodys_place(world):
+    """Certificates may call a device what a profile lets them: here, the id of another one."""
+    with contextlib.closing(sqlite3.connect(world.server.folder / "state" / "store" / "chainhold.db", timeout=60)) as db, db:
+        seq, = db.execute("SELECT seq FROM device WHERE id = ?", (bytes.fromhex(world.other_id),)).fetchone()
+        db.execute("INSERT INTO alias (tenant, seq, device, kind, value, since, until) SELECT 0, max(seq) + 1, ?, 5, ?, 1, 0 FROM alias",
+                   (seq, world.id.encode()))
+    world.server.replace("keeper")
+    world.server.settled()
+    mine = target(world.target[world.id])
+    world.takes(world.id, mine)
+    assert "installedBase" in world.poll(world.id, mine).json()["_links"]  # the other has installed nothing
 
 
 def test_the_gateway_speaks_for_all_that_are_known(world):
