@@ -89,6 +89,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_tree(in);
 	check_file(in);
+	struct ch_span path;
+	uint8_t commit[32];
+	if (ch_ostree_booted(in, &path) == CH_OK) {
+		check_inside(in, path);
+		CHECK(path.n > 64 && path.n <= CH_OSTREE_LINK_MAX && path.p[0] == '/');
+		for (size_t i = 0; i + 1 < path.n; i++)
+			CHECK(path.p[i] != '/' || (path.p[i + 1] != '/' && path.p[i + 1] != '.'));
+	} else {
+		CHECK(path.n == 0);
+	}
+	if (ch_ostree_deployed(in, commit) != CH_OK)
+		CHECK(ch_span_all(CH_SPAN_OF(commit), 0));
 	if (ch_ostree_ref_valid(in))
 		CHECK(size > 0 && size <= CH_OSTREE_REF_MAX && data[0] != '/' && data[0] != '.' &&
 		      data[size - 1] != '/');

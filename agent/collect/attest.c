@@ -172,6 +172,7 @@ static enum ch_err queue(struct collect *c, const struct taken *t, struct ag_rec
 	};
 	(void)ch_span_copy(r->log_sha256, AG_DIGEST, CH_SPAN_OF(t->log.all.sha256));
 	(void)ch_span_copy(r->ima_sha256, AG_DIGEST, CH_SPAN_OF(t->ima.all.sha256));
+	(void)ch_span_copy(r->ostree, AG_DIGEST, CH_SPAN_OF(c->start.ostree));
 	struct ch_wr w = ch_wr(r->idempotency_key, sizeof(r->idempotency_key));
 	ch_wr_hex(&w, CH_SPAN_OF(key));
 	enum ch_err err = ag_queue_add(&c->queue, r, number);

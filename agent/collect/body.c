@@ -39,6 +39,11 @@ void ag_body_put(struct ch_wr *w, const struct ag_record_evidence *r, bool histo
 	put_log(w, ",\"ima\":{\"from\":", r->ima_from, r->ima_sha256, r->ima);
 	ch_wr_str(w, ",\"collected\":");
 	ch_wr_dec(w, r->collected);
+	if (!ch_span_all(CH_SPAN_OF(r->ostree), 0)) {
+		ch_wr_str(w, ",\"ostree\":\"");
+		ch_wr_hex(w, CH_SPAN_OF(r->ostree));
+		ch_wr_str(w, "\"");
+	}
 	ch_wr_str(w, history ? ",\"history\":true" : ",\"history\":false");
 	ch_wr_str(w, ",\"agent\":\"" CH_VERSION "\"}");
 }

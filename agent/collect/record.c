@@ -80,6 +80,8 @@ enum ch_err ag_record_put_evidence(struct ch_wr *w, const struct ag_record_evide
 	ch_wr_be64(w, r->ima_from);
 	ch_wr_put(w, CH_SPAN_OF(r->ima_sha256));
 	ag_record_put_span(w, r->ima);
+	if (!ch_span_all(CH_SPAN_OF(r->ostree), 0))
+		ch_wr_put(w, CH_SPAN_OF(r->ostree));
 	return ag_record_end(w, start);
 }
 
@@ -110,6 +112,13 @@ enum ch_err ag_record_evidence(struct ag_record_evidence *r, struct ch_span file
 	out.ima_from = ch_rd_be64(&in);
 	ag_record_take_fixed(&in, out.ima_sha256, sizeof(out.ima_sha256));
 	out.ima = ag_record_take_span(&in, AG_BODY_MAX);
+	(void)ch_span_copy(out.ostree, AG_DIGEST, CH_SPAN_OF(r->ostree));
+	bool more = ch_rd_left(&in) > 0;
+	if (more)
+		ag_record_take_fixed(&in, out.ostree, sizeof(out.ostree));
+	/* What says nothing is not there: one record has one form. */
+	if (more && ch_span_all(CH_SPAN_OF(out.ostree), 0))
+		return CH_ERR_MALFORMED;
 	if (!ch_rd_done(&in) || !key_holds(out.idempotency_key))
 		return CH_ERR_MALFORMED;
 	*r = out;

@@ -44,6 +44,7 @@ struct ag_record_evidence {
 	uint64_t ima_from;
 	uint8_t ima_sha256[AG_DIGEST];
 	struct ch_span ima;
+	uint8_t ostree[AG_DIGEST]; /* the commit that was booted then; zeros: none */
 };
 
 /* Writers: append a whole record. */

@@ -49,7 +49,8 @@ const char *ag_role_str(enum ag_role role);
 #define AG_FIELDS_START_COLLECT(F) \
 	F(U32, uid, 0) F(U32, gid, 0) F(SPAN, root, AG_TEXT_MAX) F(U8, has_eventlog, 0) F(U8, has_ima, 0) \
 	F(U8, once, 0) F(U8, software, 0) F(U32, interval, 0) F(U32, poll, 0) F(U64, built, 0) F(SPAN, class_name, 64) \
-	F(SPAN, hostname, 255) F(SPAN, token, AG_TEXT_MAX) F(SPAN, boot_id, 64) F(SPAN, fleet_root, AG_PAGE_MAX)
+	F(SPAN, hostname, 255) F(SPAN, token, AG_TEXT_MAX) F(SPAN, boot_id, 64) F(SPAN, fleet_root, AG_PAGE_MAX) \
+	F(FIX, ostree, AG_DIGEST) /* the commit that was booted; zeros: none */
 /*
  * `root`: the spool. `bus`: address of the D-Bus that RAUC is on, empty: there is no RAUC. `fleet_root`: the document that was
  * provisioned. `class_name`: of the configuration, or empty: then it is the one that the server gave at the enrolment.

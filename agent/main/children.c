@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/main/children.h"
 
+#include "agent/main/booted.h"
+
 #include "agent/ipc/child.h"
 #include "host/base/file.h"
 
@@ -173,6 +175,7 @@ struct papers {
 	char dir[AG_ROLE_COUNT][PATH_ROOM];
 	char hostname[256];
 	int eventlog, ima;
+	uint8_t ostree[AG_DIGEST]; /* the commit that was booted; zeros: none */
 };
 
 static struct ch_span trimmed(const struct ch_buf *b)
@@ -236,6 +239,7 @@ static bool gather(struct papers *p, const struct config *cfg)
 	}
 	p->eventlog = open_log(cfg->eventlog, "event log");
 	p->ima = open_log(cfg->ima, "IMA list");
+	booted_read(cfg->system_root, p->ostree);
 	return true;
 }
 
@@ -269,7 +273,7 @@ static void send_starts(struct children *c, const struct config *cfg, const stru
 					  .ca = ch_buf_span(&p->ca),
 					  .proxy = text(cfg->proxy) };
 	ag_child_send(&c->chan[AG_NET], AG_MSG_START_NET, 0, &net);
-	const struct ag_start_collect collect = {
+	struct ag_start_collect collect = {
 		.uid = p->owner[AG_COLLECT].uid,
 		.gid = p->owner[AG_COLLECT].gid,
 		.root = text(p->dir[AG_COLLECT]),
@@ -286,6 +290,7 @@ static void send_starts(struct children *c, const struct config *cfg, const stru
 		.boot_id = trimmed(&p->boot_id),
 		.fleet_root = ch_buf_span(&p->fleet_root),
 	};
+	(void)ch_span_copy(collect.ostree, sizeof(collect.ostree), CH_SPAN_OF(p->ostree));
 	ag_child_send(&c->chan[AG_COLLECT], AG_MSG_START_COLLECT, 0, &collect);
 }
 

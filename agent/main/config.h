@@ -14,11 +14,12 @@ struct config {
 	const char *fleet_root;       /* file with a fleet root, which names both of the above; NULL: they are given */
 	const char *state_dir;
 	const char *status_file;
-	const char *tpm;      /* where it is (tcti.h), or "none" */
-	uint32_t ek;          /* index of config_ek_str */
-	const char *eventlog; /* "none": there is none */
-	const char *ima;      /* likewise */
-	const char *proxy;    /* "host:port" */
+	const char *tpm;         /* where it is (tcti.h), or "none" */
+	uint32_t ek;             /* index of config_ek_str */
+	const char *eventlog;    /* "none": there is none */
+	const char *ima;         /* likewise */
+	const char *system_root; /* where proc/cmdline and ostree/ are */
+	const char *proxy;       /* "host:port" */
 	const char *device_class;
 	const char *token_file;
 	const char *user_tpm, *user_net, *user_collect; /* names or numbers */

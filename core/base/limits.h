@@ -143,6 +143,7 @@
 #define CH_UKI_CMDLINE_MAX     65536
 #define CH_OSTREE_FILES_MAX    0x100000 /* of one commit */
 #define CH_OSTREE_REF_MAX      88       /* bytes of a ref: refs/heads/ and it are a name of a ustar header */
+#define CH_OSTREE_LINK_MAX     255      /* bytes of a path in a kernel command line */
 #define CH_OSTREE_KERNEL_MAX   64       /* bytes of a kernel release, the name of a folder in usr/lib/modules */
 #define CH_OSTREE_TEXT_MAX     1024     /* bytes of a subject that are shown */
 #define CH_SWU_FILES_MAX       128      /* of one image of SWUpdate */

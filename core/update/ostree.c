@@ -141,24 +141,6 @@ void ch_ostree_path_put(struct ch_wr *w, enum ch_ostree_type type, const uint8_t
 	ch_wr_str(w, text[type]);
 }
 
-static bool letter_or_digit(uint8_t c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-bool ch_ostree_ref_valid(struct ch_span ref)
-{
-	bool first = true;
-	for (size_t i = 0; i < ref.n; i++) {
-		uint8_t c = ref.p[i];
-		bool may = letter_or_digit(c) || (!first && (c == '-' || c == '.' || c == '_' || c == '/'));
-		if (!may)
-			return false;
-		first = c == '/';
-	}
-	return ref.n > 0 && ref.n <= CH_OSTREE_REF_MAX && !first;
-}
-
 static bool name_valid(struct ch_span s)
 {
 	for (size_t i = 0; i < s.n; i++) {

@@ -23,6 +23,14 @@ void ch_ostree_path_put(struct ch_wr *w, enum ch_ostree_type type, const uint8_t
 /* A ref, as in refs/heads/: parts of letters, digits, "-", "." and "_" that begin with a letter or digit, with slashes between them. */
 bool ch_ostree_ref_valid(struct ch_span ref);
 
+/*
+ * What runs (ostree-prepare-root(1)). The kernel's command line names a symbolic link, "/ostree/boot.1/OS/BOOT/N", whose target ends in
+ * "COMMIT.N". _booted: the path of the first ostree= of a command line; CH_ERR_NOTFOUND if there is none, CH_ERR_MALFORMED for another form.
+ * _deployed: the commit that a target names. Both read what the device says of itself.
+ */
+CH_MUST_USE enum ch_err ch_ostree_booted(struct ch_span cmdline, struct ch_span *path);
+CH_MUST_USE enum ch_err ch_ostree_deployed(struct ch_span target, uint8_t commit[static 32]);
+
 struct ch_ostree_commit {
 	struct ch_span parent; /* 32 bytes or none */
 	struct ch_span subject;

@@ -314,6 +314,11 @@ static const struct step rollout[] = {
 	{ "CREATE INDEX deployment_phase ON deployment (tenant, rollout, phase, state)", STEP_PLAIN },
 };
 
+/* The commit of OSTree that a device says it booted; null: none. */
+static const struct step ostree[] = {
+	{ "ALTER TABLE evidence ADD COLUMN ostree BYTEA", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -329,6 +334,7 @@ static const struct migration migrations[] = {
 	{ 12, "certificates of earlier CAs", earlier, CH_COUNT_OF(earlier) },
 	{ 14, "clients of hawkBit's DDI", ddi, CH_COUNT_OF(ddi) },
 	{ 15, "rollouts", rollout, CH_COUNT_OF(rollout) },
+	{ 16, "the commit of OSTree that was booted", ostree, CH_COUNT_OF(ostree) },
 };
 
 int64_t ch_schema_newest(void)

@@ -145,7 +145,8 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	F(SPAN, sig, CH_IPC_TPM_MAX) F(SPAN, result, CH_IPC_JSON_MAX) F(SPAN, reasons, CH_IPC_JSON_MAX) \
 	F(U64, after, 0) F(U64, log_from, 0) F(U64, ima_from, 0) F(FIX, ima_sha256, 32) \
 	F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX) \
-	F(SPAN, releases, CH_IPC_RELEASES_MAX) F(SPAN, unexplained, CH_IPC_UNEXPLAINED_MAX)
+	F(SPAN, releases, CH_IPC_RELEASES_MAX) F(SPAN, unexplained, CH_IPC_UNEXPLAINED_MAX) \
+	F(FIX, ostree, 32) /* the commit that the device says it booted; zeros: none */
 /*
  * A new key of an enrolled device; that its AK certified it was verified, and is told by `certify`/`certify_sig`. Of a device without a TPM
  * both are empty: that it holds the key was verified, and it may be the one that it has.

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/base/text.h"
 #include "core/platform/tpm_attest.h"
+#include "core/update/ostree_pack.h"
+#include "core/update/release.h"
 #include "server/keeper/verbs.h"
 
 /*
@@ -383,6 +385,23 @@ static bool restarted(struct ch_keeper *k, struct ch_deployment *u, uint32_t res
 	return false;
 }
 
+/* The device says that it booted another commit than that of the release. What it says proves nothing; against itself it counts. */
+static bool other_commit(struct ch_keeper *k, const struct ch_deployment *u, const struct ch_msg_commit *m)
+{
+	uint8_t commit[32];
+	bool other = false;
+	if (ch_span_all(CH_SPAN_OF(m->ostree), 0))
+		return false;
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_RELEASE_COMMIT,
+					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(u->release),
+						 ch_text_str(ch_artifact_kind_str(CH_ARTIFACT_OSTREE))));
+	if (ch_sql_next(&q))
+		other = ch_ostree_name_parse(ch_sql_bytes(&q, 0), commit) == CH_OK &&
+			!ch_span_eq(CH_SPAN_OF(commit), CH_SPAN_OF(m->ostree));
+	(void)ch_sql_end(&q);
+	return other;
+}
+
 /*
  * The deployment's step. A boot that several releases explain alike proves none of them: what is measured does not tell them apart, so
  * what the device says stays a claim.
@@ -390,8 +409,11 @@ static bool restarted(struct ch_keeper *k, struct ch_deployment *u, uint32_t res
 static void deployment_judge(struct ch_keeper *k, const struct ch_device *d, struct ch_deployment *u,
 			     const struct ch_msg_commit *m, uint32_t reset, bool holds, int64_t evidence)
 {
-	static const struct ch_span other = CH_SPAN_LIT("the boot is explained, and not by this release");
-	bool shown = holds && u->measured && releases_have(m, u->reference);
+	static const struct ch_span other = CH_SPAN_LIT("the boot is explained, and not by this release"),
+				    another = CH_SPAN_LIT(
+					    "the device booted another commit of OSTree than this release's");
+	bool differs = other_commit(k, u, m);
+	bool shown = holds && u->measured && releases_have(m, u->reference) && !differs;
 	if (shown && releases_count(m) == 1) {
 		(void)ch_kp_deployment_step(k, d, u, CH_UPDATE_STEP_PROVE, CH_SPAN_EMPTY, evidence);
 		return;
@@ -399,7 +421,10 @@ static void deployment_judge(struct ch_keeper *k, const struct ch_device *d, str
 	if (shown || !u->measured || (u->state != CH_UPDATE_INSTALLED && u->state != CH_UPDATE_NOT_PROVEN) ||
 	    !restarted(k, u, reset))
 		return;
-	(void)ch_kp_deployment_step(k, d, u, CH_UPDATE_STEP_DISPROVE, m->unexplained.n > 0 ? m->unexplained : other,
+	(void)ch_kp_deployment_step(k, d, u, CH_UPDATE_STEP_DISPROVE,
+				    m->unexplained.n > 0 ? m->unexplained
+				    : differs            ? another
+							 : other,
 				    evidence);
 }
 

@@ -116,8 +116,9 @@
 	/* evidence */                                                                                                 \
 	X(EVIDENCE_ADD,                                                                                                \
 	  "INSERT INTO evidence (tenant, seq, device, time, collected, fresh, generation, chain, tiers, nonce, "       \
-	  "quote, signature, eventlog, eventlog_size, ima, ima_size, epoch, ear, reasons, kept, pinned) VALUES "       \
-	  "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)")          \
+	  "quote, signature, eventlog, eventlog_size, ima, ima_size, epoch, ear, reasons, kept, pinned, ostree) "      \
+	  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "             \
+	  "$20, $21, $22)")                                                                                            \
 	X(EVIDENCE_LOGS, "SELECT eventlog, eventlog_size, ima, ima_size, epoch, kept, quote FROM evidence "            \
 			 "WHERE tenant = $1 AND seq = $2")                                                             \
 	X(EVIDENCE_NONCE, "SELECT count(*) FROM evidence WHERE tenant = $1 AND device = $2 AND nonce = $3")            \
@@ -320,6 +321,7 @@
 	X(FEEDBACK_ADD, "INSERT INTO feedback (tenant, seq, deployment, device, time, state, progress, reason, slot) " \
 			"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")                                                 \
 	X(FEEDBACK_COUNT, "SELECT count(*) FROM feedback WHERE tenant = $1 AND deployment = $2")                       \
+	X(RELEASE_COMMIT, "SELECT name FROM release_artifact WHERE tenant = $1 AND release = $2 AND kind = $3")        \
 	X(ARTIFACT_WANTED,                                                                                             \
 	  "SELECT max(r.size) FROM release_artifact r JOIN release p ON p.tenant = r.tenant AND p.seq = "              \
 	  "r.release WHERE r.tenant = $1 AND r.sha256 = $2 AND p.withdrawn = 0")                                       \

@@ -46,6 +46,11 @@ void ch_page_evidence_list(struct ch_ask *a)
 		ch_json_named_u64(j, "ima_size", (uint64_t)ch_sql_int(&q, 8));
 		ch_json_named_bool(j, "kept", ch_sql_int(&q, 9) != 0);
 		ch_json_named_stored(j, "reasons", ch_sql_bytes(&q, 10));
+		ch_json_name(j, "ostree");
+		if (ch_sql_is_null(&q, 11))
+			ch_json_put_null(j);
+		else
+			ch_json_put_hex(j, ch_sql_bytes(&q, 11));
 		ch_json_object_end(j);
 	}
 	(void)ch_sql_end(&q);

@@ -47,7 +47,7 @@
 	/* evidence */                                                                                                 \
 	X(EVIDENCE_LIST,                                                                                               \
 	  "SELECT seq, time, collected, fresh, generation, chain, tiers, eventlog_size, ima_size, kept, "              \
-	  "reasons FROM evidence WHERE tenant = $1 AND device = $2 AND seq < $3 "                                      \
+	  "reasons, ostree FROM evidence WHERE tenant = $1 AND device = $2 AND seq < $3 "                              \
 	  "ORDER BY seq DESC LIMIT $4")                                                                                \
 	X(EVIDENCE, "SELECT time, collected, fresh, generation, chain, tiers, nonce, quote, signature, eventlog, "     \
 		    "eventlog_size, ima, ima_size, epoch, ear, reasons, kept, pinned FROM evidence "                   \

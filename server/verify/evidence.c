@@ -27,6 +27,7 @@ struct evidence_body {
 	size_t eventlog, ima; /* objects */
 	uint64_t collected;
 	bool history;
+	uint8_t ostree[32]; /* the commit that it says it booted; zeros: none */
 	struct part log_part, ima_part;
 };
 
@@ -39,6 +40,7 @@ static const struct ch_body_field evidence_fields[] = {
 	{ "collected", CH_BODY_U64, false, AT(collected), 0 },
 	{ "history", CH_BODY_BOOL, false, AT(history), 0 },
 	{ "agent", CH_BODY_TEXT, false, AT(agent), 64 },
+	{ "ostree", CH_BODY_HEX, false, AT(ostree), 32 },
 };
 #undef AT
 
@@ -249,6 +251,7 @@ static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct ch
 		.unexplained = ch_span(j->unexplained, j->unexplained_n),
 	};
 	(void)ch_span_copy(m.ima_sha256, sizeof(m.ima_sha256), CH_SPAN_OF(j->ima_sha256));
+	(void)ch_span_copy(m.ostree, sizeof(m.ostree), CH_SPAN_OF(e->ostree));
 	(void)ch_span_copy(m.device, sizeof(m.device), CH_SPAN_OF(r->device));
 	(void)ch_span_copy(m.cert_sha256, sizeof(m.cert_sha256), CH_SPAN_OF(r->cert_sha256));
 	for (size_t i = 0; i < CH_LINK_COUNT; i++)

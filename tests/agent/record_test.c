@@ -16,6 +16,7 @@ static struct ag_record_evidence sample(void)
 		.ima = CH_SPAN_LIT("ima"),
 	};
 	memset(r.idempotency_key, 'a', sizeof(r.idempotency_key));
+	memset(r.ostree, 7, sizeof(r.ostree));
 	return r;
 }
 
@@ -38,6 +39,7 @@ static void evidence_comes_back(void **state)
 	assert_int_equal(r.log_from, 10);
 	assert_span_equal(r.log, "log", 3);
 	assert_span_equal(r.ima, "ima", 3);
+	assert_int_equal(r.ostree[31], 7);
 	assert_memory_equal(r.idempotency_key, sample().idempotency_key, sizeof(r.idempotency_key));
 }
 
@@ -90,6 +92,29 @@ static void a_fleet_root_comes_back(void **state)
 	}
 	file[20] ^= 1;
 	assert_int_equal(ag_record_root(&got, ch_wr_span(&w)), CH_ERR_MISMATCH);
+}
+
+/* What an agent queued that knew nothing of commits is sent as it is. */
+static void a_record_of_an_earlier_agent_is_read(void **state)
+{
+	(void)state;
+	struct ag_record_evidence r = sample();
+	struct ch_wr w = ch_wr(file, sizeof(file));
+	size_t start = ag_record_begin(&w, AG_RECORD_EVIDENCE);
+	ch_wr_put(&w, CH_SPAN_OF(r.idempotency_key));
+	ch_wr_be64(&w, r.collected);
+	ag_record_put_span(&w, r.quote);
+	ag_record_put_span(&w, r.signature);
+	ch_wr_be64(&w, r.log_from);
+	ch_wr_put(&w, CH_SPAN_OF(r.log_sha256));
+	ag_record_put_span(&w, r.log);
+	ch_wr_be64(&w, r.ima_from);
+	ch_wr_put(&w, CH_SPAN_OF(r.ima_sha256));
+	ag_record_put_span(&w, r.ima);
+	assert_int_equal(ag_record_end(&w, start), CH_OK);
+	assert_int_equal(ag_record_evidence(&r, ch_wr_span(&w)), CH_OK);
+	assert_true(ch_span_all(CH_SPAN_OF(r.ostree), 0));
+	assert_span_equal(r.ima, "ima", 3);
 }
 
 static void nothing_short_of_all_is_taken(void **state)
@@ -152,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(evidence_comes_back),
+		cmocka_unit_test(a_record_of_an_earlier_agent_is_read),
 		cmocka_unit_test(identity_and_floor_come_back),
 		cmocka_unit_test(a_fleet_root_comes_back),
 		cmocka_unit_test(nothing_short_of_all_is_taken),

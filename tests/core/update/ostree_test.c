@@ -170,6 +170,52 @@ static void test_refs(void **state)
 		assert_false(ch_ostree_ref_valid(ch_span_str(bad[i])));
 }
 
+#define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void test_what_runs(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *cmdline, *path;
+		enum ch_err err;
+	} t[] = {
+		{ "quiet ostree=/ostree/boot.1/debian/" HEX64 "/0 rw\n", "/ostree/boot.1/debian/" HEX64 "/0", CH_OK },
+		{ "ostree=/ostree/boot.0/a/" HEX64 "/12", "/ostree/boot.0/a/" HEX64 "/12", CH_OK },
+		{ "quiet\n", "", CH_ERR_NOTFOUND },
+		{ "", "", CH_ERR_NOTFOUND },
+		{ "xostree=/ostree/boot.1/a/" HEX64 "/0", "", CH_ERR_NOTFOUND },
+		{ "ostree=", "", CH_ERR_MALFORMED },
+		{ "ostree=/ostree/boot.1/a/" HEX64 "/0/../../../etc/passwd", "", CH_ERR_MALFORMED },
+		{ "ostree=/ostree/boot.1/../" HEX64 "/0", "", CH_ERR_MALFORMED },
+		{ "ostree=/ostree/boot.1/a/b" HEX64 "/0", "", CH_ERR_MALFORMED },
+		{ "ostree=/ostree/boot.x/a/" HEX64 "/0", "", CH_ERR_MALFORMED },
+		{ "ostree=/etc/boot.1/a/" HEX64 "/0", "", CH_ERR_MALFORMED },
+		{ "ostree=/ostree/boot.1/a/" HEX64 "/", "", CH_ERR_MALFORMED },
+		{ "ostree=ostree/boot.1/a/" HEX64 "/0", "", CH_ERR_MALFORMED },
+		/* the first one counts, as for ostree itself */
+		{ "ostree=/x ostree=/ostree/boot.1/a/" HEX64 "/0", "", CH_ERR_MALFORMED },
+	};
+	for (size_t i = 0; i < CH_COUNT_OF(t); i++) {
+		struct ch_span path;
+		assert_int_equal(ch_ostree_booted(ch_span_str(t[i].cmdline), &path), t[i].err);
+		assert_span_equal(path, t[i].path, ch_span_str(t[i].path).n);
+	}
+}
+
+static void test_what_is_deployed(void **state)
+{
+	(void)state;
+	uint8_t id[32];
+	assert_int_equal(ch_ostree_deployed(CH_SPAN_LIT("../../../deploy/debian/deploy/" HEX64 ".0"), id), CH_OK);
+	assert_int_equal(id[0], 0x01);
+	assert_int_equal(ch_ostree_deployed(CH_SPAN_LIT(HEX64 ".10"), id), CH_OK);
+	static const char *const bad[] = { "", HEX64, HEX64 ".", HEX64 ".x", "x" HEX64 ".0", HEX64 ".0/", HEX64 "/0" };
+	for (size_t i = 0; i < CH_COUNT_OF(bad); i++) {
+		assert_int_equal(ch_ostree_deployed(ch_span_str(bad[i]), id), CH_ERR_MALFORMED);
+		assert_true(ch_span_all(CH_SPAN_OF(id), 0));
+	}
+}
+
 /* --- packs --- */
 
 static bool get(void *ctx, uint64_t off, uint8_t to[static CH_OSTREE_RECORD])
@@ -240,9 +286,15 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tree),  cmocka_unit_test(test_trees_refused), cmocka_unit_test(test_commit),
-		cmocka_unit_test(test_files), cmocka_unit_test(test_refs),          cmocka_unit_test(test_find),
+		cmocka_unit_test(test_tree),
+		cmocka_unit_test(test_trees_refused),
+		cmocka_unit_test(test_commit),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_refs),
+		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_what_runs),
+		cmocka_unit_test(test_what_is_deployed),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -139,13 +139,15 @@ static unsigned says(struct unit *one, const char *word)
 	return world_answer(&w, id, NULL);
 }
 
+static const uint8_t *booted; /* the commit of OSTree that it says it booted; NULL: none */
+
 /* It starts anew and shows this boot. */
 static void boots(struct unit *one, bool new_release)
 {
 	uint8_t nonce[32];
 	one->resets++;
 	assert_true(unit_challenge(&w, one, nonce));
-	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING };
+	struct evidence e = { .nonce = nonce, .boot = CH_TIER_AFFIRMING, .ostree = booted };
 	if (new_release)
 		e.releases = CH_SPAN_OF(new_reference);
 	else
@@ -721,6 +723,34 @@ static void a_release_that_is_withdrawn_halts_it(void **state)
 	assert_int_equal(act(CH_VERB_ROLLOUT_ABORT, "r1"), 200);
 }
 
+/* The kernel of two commits may be the same: then the boot alone does not tell them apart, and the device's own word counts against it. */
+static void who_booted_another_commit_is_not_proven(void **state)
+{
+	(void)state;
+	static const uint8_t right[32] = { 0xab }, wrong[32] = { 0xac };
+	struct unit *first[UNITS];
+	ch_store_begin(w.store);
+	ch_sql_text(w.store,
+		    "INSERT INTO artifact (tenant, sha256, size, have, complete, time) VALUES (0, X'77', 1, 1, 1, 1)");
+	ch_sql_text(w.store,
+		    "INSERT INTO release_artifact (tenant, release, sha256, size, name, kind) VALUES (0, 2, X'77', 1, "
+		    "'ab00000000000000000000000000000000000000000000000000000000000000.ostree', 'ostree')");
+	assert_int_equal(ch_store_commit(w.store), CH_OK);
+	assert_int_equal(create("r1", TWO_PHASES, NULL), 200);
+	seconds(3);
+	assert_int_equal(offered(first), 2);
+	booted = wrong;
+	updates(first[0]);
+	booted = right;
+	updates(first[1]);
+	assert_int_equal(number("SELECT count(*) FROM deployment WHERE state = 4"), 1);
+	assert_int_equal(number("SELECT count(*) FROM deployment WHERE reason LIKE '%another commit%'"), 1);
+	assert_int_equal(number("SELECT count(*) FROM evidence WHERE substr(ostree, 1, 1) IN (X'AB', X'AC')"), 2);
+	boots(first[0], true);
+	assert_int_equal(number("SELECT count(*) FROM deployment WHERE state = 4"), 2);
+	booted = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -748,6 +778,7 @@ int main(void)
 		TEST(outside_of_its_window_nobody_begins),
 		TEST(the_next_phase_waits_as_long_as_it_says),
 		TEST(a_release_that_is_withdrawn_halts_it),
+		TEST(who_booted_another_commit_is_not_proven),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -603,6 +603,8 @@ uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e)
 		.releases = e->releases,
 		.unexplained = e->unexplained != NULL ? ch_span_str(e->unexplained) : CH_SPAN_EMPTY,
 	};
+	if (e->ostree != NULL)
+		(void)ch_span_copy(m.ostree, 32, ch_span(e->ostree, 32));
 	(void)ch_span_copy(m.ima_sha256, 32, ch_digest_span(&list));
 	m.links[CH_LINK_BOOT] = (uint8_t)e->boot;
 	m.links[CH_LINK_OS] = (uint8_t)e->os;

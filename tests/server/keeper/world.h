@@ -135,6 +135,7 @@ struct evidence {
 	const char *reasons;
 	struct ch_span releases; /* SHA-256 of the reference values of releases that explain the boot */
 	const char *unexplained;
+	const uint8_t *ostree; /* the commit that was booted, 32 bytes; NULL: none */
 };
 /* Sends it to the keeper; the id of the message. */
 uint64_t unit_say(struct world *w, struct unit *u, const struct evidence *e);
