@@ -28,17 +28,19 @@
 	"  --life WORD    keep, resume or new: what a device does with its connection (resume)\n"        \
 	"  --workers N    threads (16)\n"                                                                \
 	"  --update       take what they are offered, and boot it\n"                                     \
+	"  --mistake      the same, but what boots is something else\n"                                  \
 	"  --forgive      go on when the server is away, and say at the end what was acknowledged\n"     \
 	"  --acknowledged FILE  a line for each verdict that was answered: device, nonce, chain\n"
 
 #define BOOTS      20
 #define NEXT_EVENT "simulated release" /* what a boot shows more after an update */
+#define MISTAKE    "simulated mistake" /* what it shows instead with --mistake */
 
 struct options {
 	const char *maker, *ca, *server, *log, *out, *acknowledged;
 	unsigned devices, seconds, poll, attest, workers;
 	enum sim_life life;
-	bool forgive, update;
+	bool forgive, update, mistake;
 };
 
 struct kind {
@@ -151,7 +153,7 @@ static bool make_boots(void)
 		char text[64];
 		(void)snprintf(text, sizeof(text), "simulated boot %u", i);
 		if (!make_boot(&sim.boot[i], ch_buf_span(&log), text) ||
-		    !make_boot(&sim.updated[i], ch_buf_span(&sim.boot[i].log), NEXT_EVENT)) {
+		    !make_boot(&sim.updated[i], ch_buf_span(&sim.boot[i].log), sim.o.mistake ? MISTAKE : NEXT_EVENT)) {
 			fprintf(stderr, "%s: not a crypto-agile log with a SHA-256 bank\n", sim.o.log);
 			return false;
 		}
@@ -348,6 +350,16 @@ static bool read_life(const char *word)
 	return false;
 }
 
+static bool read_flag(const char *word)
+{
+	bool mistake = strcmp(word, "--mistake") == 0, update = mistake || strcmp(word, "--update") == 0;
+	bool forgive = strcmp(word, "--forgive") == 0;
+	sim.o.mistake = sim.o.mistake || mistake;
+	sim.o.update = sim.o.update || update;
+	sim.o.forgive = sim.o.forgive || forgive;
+	return update || forgive;
+}
+
 static bool read_options(int argc, char **argv)
 {
 	const struct {
@@ -364,10 +376,8 @@ static bool read_options(int argc, char **argv)
 	};
 	for (int i = 2; i < argc; i++) {
 		size_t r = 0;
-		if (strcmp(argv[i], "--forgive") == 0 || strcmp(argv[i], "--update") == 0) {
-			*(argv[i][2] == 'f' ? &sim.o.forgive : &sim.o.update) = true;
+		if (read_flag(argv[i]))
 			continue;
-		}
 		if (i + 1 == argc)
 			return false;
 		if (strcmp(argv[i], "--life") == 0) {

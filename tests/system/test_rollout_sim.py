@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated devices go through a rollout, each proven by a quote, while the keeper ends again and again: nobody is left over or offered it twice."""
+"""
+Simulated devices go through a rollout, each proven by a quote, while the keeper ends again and again: nobody is left over or offered it twice.
+Another is halted by what its canaries boot.
+"""
 
 import contextlib
 import hashlib
@@ -53,10 +56,10 @@ class World(Releases):
             file = self.file(f"boot-{i}", self.server.cli("baseline", "capture", "--device", f"sim-{i}", "--name", f"boot-{i}").encode())
             self.server.cli("baseline", "approve", "--class", "gateway", "--reason", "test", file)
 
-    def release(self):
-        event = {"pcr": 12, "type": 13, "required": True, "digests": {"sha256": hashlib.sha256(b"simulated release").hexdigest()}}
-        note = self.note([FILE], version="2.0.0", sequence=2,
-                         reference={**self.reference("gateway-os", "2.0.0", events=[event]), "pcrs": [12]})
+    def release(self, version, sequence, shows=b"simulated release"):
+        event = {"pcr": 12, "type": 13, "required": True, "digests": {"sha256": hashlib.sha256(shows).hexdigest()}}
+        note = self.note([FILE], version=version, sequence=sequence,
+                         reference={**self.reference("gateway-os", version, events=[event]), "pcrs": [12]})
         status, answer = self.publish_release(note)
         assert status == 200, answer
         self.server.cli("release", "upload", self.file("data", DATA))
@@ -74,7 +77,7 @@ def world(tmp_path_factory):
 
 def test_a_rollout_outlives_its_keeper(world):
     world.endorse()
-    release = world.release()
+    release = world.release("2.0.0", 2)
     with world.fleet("--update"):
         world.server.wait("/api/v1/devices?chain=affirming", lambda d: len(d["devices"]) == DEVICES)
         document = {"type": "chainhold-rollout/v1", "name": "all", "release": release, "filter": {"tier": "affirming"},
@@ -91,3 +94,22 @@ def test_a_rollout_outlives_its_keeper(world):
     offered = [d["device"] for d in world.server.get("/api/v1/deployments?limit=500")["deployments"]]
     assert len(offered) == len(set(offered)) == DEVICES
     assert world.told["update"]["answered"] >= DEVICES
+
+
+def test_what_boots_and_measures_what_nobody_expected_halts_it(world):
+    release = world.release("3.0.0", 3, b"another release")
+    with world.fleet("--mistake"):
+        world.server.wait("/api/v1/devices?chain=affirming", lambda d: len(d["devices"]) == 2 * DEVICES)
+        new = [d["device"] for d in world.devices("")][-DEVICES:]
+        document = {"type": "chainhold-rollout/v1", "name": "wrong", "release": release,
+                    "phases": [{"devices": new[:2]}, {"percent": 100}], "halt": {"failures": {"count": 2}}, "advance": {"proven": 50}}
+        world.server.cli("rollout", "create", "--reason", "test", world.file("wrong.json", json.dumps(document).encode()))
+        stands = world.server.wait("/api/v1/rollouts/wrong", lambda r: r["state"] in ("finished", "halted"))
+    assert stands["state"] == "halted" and stands["phase"] == 1
+    named = f"PCR 12: nobody endorsed this event; measured {hashlib.sha256(b'simulated mistake').hexdigest()}"
+    assert stands["reason"].count("not-proven: ") == stands["reason"].count(named) == 2, stands["reason"]
+    assert stands["deployments"] == {**dict.fromkeys(stands["deployments"], 0), "not-proven": 2}
+    told = {s["code"]: s["text"] for s in world.server.get(f"/api/v1/devices/{new[0]}/explain")["sentences"] if s["kind"] == "update"}
+    assert "its boot shows something else" in told["not-proven"] and named in told["not-proven"]
+    # They are cut off, as any device is that boots what nobody endorsed.
+    assert [world.server.get(f"/api/v1/devices/{d}")["state"] for d in new[:3]] == ["quarantined", "quarantined", "trusted"]
