@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from fleet_world import DAY, Fleet, certificates, put_over
-from server_support import needs_root, new_key, openssl, until
+from server_support import Server, needs_root, new_key, openssl, until
 from softhsm import TOKEN_UID, Hsm, needs_softhsm, reach, token_config
 from test_ca import PEM, Ceremony, fingerprint
 from test_fleet_root_agent import World, age, kept
@@ -188,6 +188,37 @@ def test_the_key_of_an_issuing_ca_is_put_back_from_its_backup(world):
     # and it issues: another certificate for the server by the same CA
     world.ceremony.ca("server", at)
     assert issuer(at / "tls/server.crt") == subject(at / "ca.crt")
+
+
+def test_all_servers_are_lost_but_a_backup_of_the_cas(world):
+    """Another machine: the same CA issues there, so no device has another anchor to learn; without the store it is a new device by its endorsement key."""
+    lost, seal, backup = world.server, world.folder / "seal", world.folder / "server.backup"
+    seal.write_text("seal\n")
+    seal.chmod(0o600)
+    first, _ = world.device.once()
+    world.ceremony.ca("backup", "--seal", seal, "--out", backup, lost.folder)
+    was = subject(lost.folder / "ca.crt")
+    seen = world.folder / "seen.pem"
+    shutil.copy(lost.folder / "ca.crt", seen)
+    lost.kill()
+    shutil.rmtree(lost.folder)
+    (world.folder / "another").mkdir()
+    world.server = again = Server(world.folder / "another", ek_roots=world.ek_roots)
+    for name in ("chainholdd.yaml", "chainhold.yaml"):
+        text = (again.folder / name).read_text()
+        for kind in ("devices", "operators", "public"):
+            text = text.replace(f":{getattr(again, kind)}\"", f":{getattr(lost, kind)}\"")
+        (again.folder / name).write_text(text)
+    again.devices, again.operators, again.public = lost.devices, lost.operators, lost.public
+    own = fingerprint(again.folder / "ca.crt")
+    world.ceremony.ca("restore", "--seal", seal, "--seen", seen, backup, again.folder)
+    assert fingerprint(again.folder / "ca.crt") == fingerprint(seen) != own
+    again.start()
+    world.ready()
+    world.publish(world.provision)
+    status, err = world.device.once()
+    assert status["attested"] and "enrolling anew" in err and status["device"] != first["device"] and status["fleet_root"] == 1
+    assert issuer(world.leaf()) == was == subject(again.folder / "ca.crt")
 
 
 def test_what_is_revoked_after_a_rollover_is_in_the_list_of_its_own_ca(world):
