@@ -319,6 +319,11 @@ static const struct step ostree[] = {
 	{ "ALTER TABLE evidence ADD COLUMN ostree BYTEA", STEP_PLAIN },
 };
 
+/* Of certificates that are no device's: SHA-256 of the certificate of the CA that issued it; null before, and where it was not known. */
+static const struct step issuers[] = {
+	{ "ALTER TABLE issued ADD COLUMN issuer BYTEA", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -335,6 +340,7 @@ static const struct migration migrations[] = {
 	{ 14, "clients of hawkBit's DDI", ddi, CH_COUNT_OF(ddi) },
 	{ 15, "rollouts", rollout, CH_COUNT_OF(rollout) },
 	{ 16, "the commit of OSTree that was booted", ostree, CH_COUNT_OF(ostree) },
+	{ 17, "who issued what is no device's", issuers, CH_COUNT_OF(issuers) },
 };
 
 int64_t ch_schema_newest(void)

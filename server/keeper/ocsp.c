@@ -37,26 +37,34 @@ static void ask_free(struct ch_ocsp_ask *a)
 
 /* --- which numbers were issued --- */
 
-static bool issued_by_earlier(struct ch_keeper *k, struct ch_span ca, struct ch_span number)
+/* A device's, of the issuing CA (`ca` zeros) or of an earlier one. */
+static bool is_device(struct ch_keeper *k, struct ch_span ca, struct ch_span number)
 {
+	if (ch_span_all(ca, 0))
+		return ch_sql_number(k->st, CH_SQL_CERTIFICATE_KNOWN,
+				     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(number)), 0) > 0;
 	struct ch_query q = ch_sql_query(k->st, CH_SQL_CERTIFICATE_OF_EARLIER,
 					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(number), ch_bytes(ca)));
 	bool there = ch_sql_next(&q);
 	return ch_sql_end(&q) == CH_OK && there;
 }
 
+/* Somebody else's. */
+static bool is_other(struct ch_keeper *k, struct ch_span ca, struct ch_span number)
+{
+	bool there = false;
+	struct ch_query q =
+		ch_sql_query(k->st, CH_SQL_ISSUED_BY_SERIAL, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(number)));
+	while (ch_sql_next(&q))
+		there = there || ch_kp_list_of(k, ch_sql_bytes(&q, 0)) == ch_kp_list_of(k, ca);
+	return ch_sql_end(&q) == CH_OK && there;
+}
+
 static bool issued(struct ch_keeper *k, struct ch_span ca, struct ch_span number)
 {
-	static const enum ch_keeper_sql where[] = { CH_SQL_CERTIFICATE_KNOWN, CH_SQL_ISSUED_KNOWN };
 	while (number.n > 1 && number.p[0] == 0)
 		number = ch_span_sub(number, 1, number.n - 1);
-	if (!ch_span_all(ca, 0))
-		return issued_by_earlier(k, ca, number);
-	for (size_t i = 0; i < CH_COUNT_OF(where); i++) {
-		if (ch_sql_number(k->st, where[i], CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(number)), 0) > 0)
-			return true;
-	}
-	return false;
+	return is_device(k, ca, number) || is_other(k, ca, number);
 }
 
 /* Whatever the edge said: what is known is what the store has. True if all of them are. */

@@ -29,6 +29,25 @@ static bool row_put(struct ch_wr *w, struct ch_span serial, int64_t time_ms, int
 
 /* --- the CAs --- */
 
+enum ch_err ch_kp_ca_load(struct ch_keeper *k, struct ch_span config)
+{
+	static uint8_t der[CH_CERT_MAX];
+	size_t off = 0, n;
+	enum ch_err err = ch_config_bytes(config, "ca_certificate", 0, &k->ca_pem);
+	/* Without it the answers of enrolment have no chain, which a device that knows its CA does not need. */
+	if (err == CH_ERR_NOTFOUND)
+		return CH_OK;
+	if (err == CH_OK)
+		err = ch_pem_next(ch_buf_span(&k->ca_pem), &off, "CERTIFICATE", der, sizeof(der), &n, NULL);
+	if (err == CH_OK)
+		err = ch_hash_once(CH_HASH_SHA256, ch_span(der, n), &k->ca);
+	if (err != CH_OK)
+		return err;
+	ch_kp_write(k);
+	ch_sql_do(k->st, CH_SQL_ISSUED_CLAIM, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(ch_digest_span(&k->ca))));
+	return CH_OK;
+}
+
 enum ch_err ch_kp_earlier_load(struct ch_keeper *k, struct ch_span config)
 {
 	static uint8_t der[CH_CERT_MAX];
@@ -97,8 +116,7 @@ enum ch_err ch_kp_earlier_claim(struct ch_keeper *k, struct ch_span config)
 	}
 }
 
-/* Its place; 0 for the CA that issues, and for one that is none of them. */
-static size_t list_of(const struct ch_keeper *k, struct ch_span ca)
+size_t ch_kp_list_of(const struct ch_keeper *k, struct ch_span ca)
 {
 	size_t i = k->crl_count > 1 ? k->crl_count - 1 : 0;
 	while (i > 0 && !ch_span_eq(CH_SPAN_OF(k->crl[i].ca), ca))
@@ -108,7 +126,7 @@ static size_t list_of(const struct ch_keeper *k, struct ch_span ca)
 
 bool ch_kp_earlier_known(const struct ch_keeper *k, struct ch_span ca)
 {
-	return list_of(k, ca) > 0;
+	return ch_kp_list_of(k, ca) > 0;
 }
 
 static void rows_send(struct ch_keeper *k, size_t list, struct ch_span rows, bool more, uint64_t id)
@@ -141,7 +159,7 @@ void ch_kp_revoked(struct ch_keeper *k, const struct ch_revocation *r)
 	uint8_t row[CH_IPC_REVOKED];
 	struct ch_wr w = ch_wr(row, sizeof(row));
 	struct ch_msg_ocsp_drop drop = { .ca = { 0 } };
-	size_t list = list_of(k, r->issuer);
+	size_t list = ch_kp_list_of(k, r->issuer);
 	if (!row_put(&w, r->serial, (int64_t)r->time_ms, r->reason, r->expires))
 		return;
 	row_add(k, r);
@@ -163,10 +181,12 @@ void ch_kp_issued_add(struct ch_keeper *k, struct ch_span serial, struct ch_span
 	ch_kp_write(k);
 	ch_sql_do(k->st, CH_SQL_ISSUED_ADD,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.issued++), ch_bytes(serial), ch_bytes(sha256),
-			  ch_int(not_after), ch_int((int64_t)k->now)));
+			  ch_int(not_after), ch_int((int64_t)k->now), ch_bytes(ch_digest_span(&k->ca))));
 }
 
-static bool issued_get(struct ch_keeper *k, struct ch_span sha256, struct ch_buf *serial, int64_t *not_after)
+/* `list`: of the CA that issued it. */
+static bool issued_get(struct ch_keeper *k, struct ch_span sha256, struct ch_buf *serial, int64_t *not_after,
+		       size_t *list)
 {
 	struct ch_query q =
 		ch_sql_query(k->st, CH_SQL_ISSUED_BY_SHA256, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(sha256)));
@@ -174,6 +194,7 @@ static bool issued_get(struct ch_keeper *k, struct ch_span sha256, struct ch_buf
 	if (there) {
 		ch_buf_append(serial, ch_sql_bytes(&q, 0));
 		*not_after = ch_sql_int(&q, 1);
+		*list = ch_kp_list_of(k, ch_sql_bytes(&q, 2));
 	}
 	return ch_sql_end(&q) == CH_OK && there;
 }
@@ -182,16 +203,19 @@ bool ch_kp_issued_known(struct ch_keeper *k, struct ch_span sha256)
 {
 	CH_AUTO_BUF struct ch_buf serial = { 0 };
 	int64_t not_after;
-	return issued_get(k, sha256, &serial, &not_after);
+	size_t list;
+	return issued_get(k, sha256, &serial, &not_after, &list);
 }
 
 void ch_kp_issued_revoke(struct ch_keeper *k, struct ch_span sha256, enum ch_crl_reason reason)
 {
 	CH_AUTO_BUF struct ch_buf serial = { 0 };
 	int64_t not_after;
-	if (!issued_get(k, sha256, &serial, &not_after))
+	size_t list = 0;
+	if (!issued_get(k, sha256, &serial, &not_after, &list))
 		return;
-	const struct ch_revocation r = { CH_SPAN_EMPTY, ch_buf_span(&serial), k->now, reason, not_after };
+	const struct ch_revocation r = { list > 0 ? CH_SPAN_OF(k->crl[list].ca) : CH_SPAN_EMPTY, ch_buf_span(&serial),
+					 k->now, reason, not_after };
 	ch_kp_revoked(k, &r);
 }
 
@@ -317,7 +341,7 @@ void ch_kp_crl(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl *m)
 
 void ch_kp_crl_earlier(struct ch_keeper *k, uint64_t id, const struct ch_msg_crl_earlier *m)
 {
-	size_t list = list_of(k, CH_SPAN_OF(m->ca));
+	size_t list = ch_kp_list_of(k, CH_SPAN_OF(m->ca));
 	const struct ch_msg_crl own = { .status = m->status,
 					.count = m->count,
 					.number = m->number,

@@ -98,10 +98,11 @@
 	  "SELECT seq, serial FROM certificate WHERE tenant = $1 AND seq > $2 AND not_after > $3 AND "                 \
 	  "issuer IS NULL "                                                                                            \
 	  "ORDER BY seq LIMIT $4")                                                                                     \
-	X(ISSUED_ADD,                                                                                                  \
-	  "INSERT INTO issued (tenant, seq, serial, sha256, not_after, time) VALUES ($1, $2, $3, $4, $5, $6)")         \
-	X(ISSUED_KNOWN, "SELECT count(*) FROM issued WHERE tenant = $1 AND serial = $2")                               \
-	X(ISSUED_BY_SHA256, "SELECT serial, not_after FROM issued WHERE tenant = $1 AND sha256 = $2")                  \
+	X(ISSUED_ADD, "INSERT INTO issued (tenant, seq, serial, sha256, not_after, time, issuer) "                     \
+		      "VALUES ($1, $2, $3, $4, $5, $6, $7)")                                                           \
+	X(ISSUED_CLAIM, "UPDATE issued SET issuer = $2 WHERE tenant = $1 AND issuer IS NULL")                          \
+	X(ISSUED_BY_SERIAL, "SELECT issuer FROM issued WHERE tenant = $1 AND serial = $2")                             \
+	X(ISSUED_BY_SHA256, "SELECT serial, not_after, issuer FROM issued WHERE tenant = $1 AND sha256 = $2")          \
 	X(REVOCATION_ADD,                                                                                              \
 	  "INSERT INTO revocation (tenant, seq, serial, time, reason, expires) VALUES ($1, $2, $3, $4, $5, $6)")       \
 	X(REVOCATION_FROM,                                                                                             \

@@ -371,6 +371,7 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 		{ roots_seed, "ek_root of the configuration" },
 		{ operators_seed, "operator of the configuration" },
 		{ retention_load, "retention of the configuration" },
+		{ ch_kp_ca_load, "ca_certificate of the configuration" },
 		{ issued_seed, "issued of the configuration" },
 		{ ch_kp_earlier_load, "earlier_ca of the configuration" },
 		{ ch_kp_earlier_claim, "certificates of the CA before a rollover" },
@@ -388,13 +389,6 @@ enum ch_err ch_kp_start(struct ch_keeper *k, struct ch_span config, char why[sta
 	if (err == CH_OK) {
 		what = "classes in the store";
 		err = ch_kp_classes_load(k);
-	}
-	if (err == CH_OK) {
-		what = "ca_certificate of the configuration, or the store";
-		err = ch_config_bytes(config, "ca_certificate", 0, &k->ca_pem);
-		/* Without it the answers of enrolment have no chain, which a device that knows its CA does not need. */
-		if (err == CH_ERR_NOTFOUND)
-			err = CH_OK;
 	}
 	if (err == CH_OK) {
 		/* A new one is composed, and its leaf written, once the signer has said where the log is. */

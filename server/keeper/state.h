@@ -229,6 +229,7 @@ struct ch_keeper {
 	uint64_t fleet_root; /* the newest version that was published; 0: none */
 	struct ch_buf image;
 	struct ch_buf ca_pem;
+	struct ch_digest ca; /* SHA-256 of the first certificate in it; empty: it is not known */
 	struct ch_profiles profiles;
 	struct ch_nonce *nonce;
 	size_t nonce_cap, nonce_used;
@@ -442,6 +443,10 @@ void ch_kp_crl_fail(struct ch_keeper *k);
 /* The earlier CAs of a configuration. CH_ERR_LIMIT, CH_ERR_MALFORMED. */
 /* Certificates that the CA before a rollover issued are that one's: the oldest of ours, in their order, until one is of the CA that issues now. */
 CH_MUST_USE enum ch_err ch_kp_earlier_claim(struct ch_keeper *k, struct ch_span config);
+/* The CA that issues, of a configuration; what is no device's and nobody said of who issued it is its. CH_ERR_MALFORMED. */
+CH_MUST_USE enum ch_err ch_kp_ca_load(struct ch_keeper *k, struct ch_span config);
+/* The place of the CA in k->crl; 0: the one that issues, or one that is none of them. */
+size_t ch_kp_list_of(const struct ch_keeper *k, struct ch_span ca);
 CH_MUST_USE enum ch_err ch_kp_earlier_load(struct ch_keeper *k, struct ch_span config);
 /* True for the SHA-256 of the certificate of one of them. */
 bool ch_kp_earlier_known(const struct ch_keeper *k, struct ch_span ca);

@@ -225,11 +225,15 @@ def test_what_is_revoked_after_a_rollover_is_in_the_list_of_its_own_ca(world):
     at = world.server.folder
     first, _ = world.device.once()
     serial = openssl("x509", "-noout", "-serial", "-in", world.leaf()).decode().strip().removeprefix("serial=")
+    world.server.add_operator("olga", "operator")
+    olga = at / "operators/olga.crt"
+    her = openssl("x509", "-noout", "-serial", "-in", olga).decode().strip().removeprefix("serial=")
     world.server.stop()
     world.ceremony.install(world.ceremony.sign(world.ceremony.request()))
     world.server.start()
     world.ready()
     (earlier,) = (at / "earlier_cas").iterdir()
+    assert f"{olga}: good" in ocsp(world, earlier, olga)
     assert f"{world.leaf()}: good" in ocsp(world, earlier, world.leaf())
     done = world.chainhold("device", "revoke", "--reason", "lost", first["device"])
     assert done.returncode == 0, done.stderr
@@ -238,8 +242,14 @@ def test_what_is_revoked_after_a_rollover_is_in_the_list_of_its_own_ca(world):
         shown = subprocess.run(["openssl", "crl", "-inform", "der", "-noout", "-text", "-CAfile", earlier], capture_output=True, check=True,
                                input=world.server.log_page(f"/crl/{earlier.stem}.crl"))
         assert b"verify OK" in shown.stderr + shown.stdout
-        return serial in shown.stdout.decode()
-    until(listed, "the device is in no list of its CA")
+        return shown.stdout.decode()
+    until(lambda: serial in listed(), "the device is in no list of its CA")
+    # an operator's, too, is told where it was issued
+    assert her not in listed()
+    done = world.chainhold("operator", "remove", "--reason", "left", "olga")
+    assert done.returncode == 0, done.stderr
+    until(lambda: her in listed(), "the operator is in no list of the CA")
+    assert f"{olga}: revoked" in ocsp(world, earlier, olga)
     # what was kept of it is not told any more
     assert f"{world.leaf()}: revoked" in ocsp(world, earlier, world.leaf())
 
