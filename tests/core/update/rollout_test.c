@@ -94,13 +94,27 @@ static void a_text_that_is_cut_is_none(void **state)
 #define TAIL ",\"halt\":{\"failures\":{\"count\":1}},\"advance\":{\"proven\":90}}"
 #define REST ",\"phases\":[{\"percent\":100}]" TAIL
 
+struct refusal {
+	const char *text;
+	enum ch_err err;
+};
+
+static void assert_refused(const struct refusal *row, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct ch_diag d;
+		enum ch_err err = parse(row[i].text, &d);
+		if (err != row[i].err)
+			fail_msg("%s: %s, %s", row[i].text, ch_err_str(err), d.rule);
+		assert_non_null(d.rule);
+		assert_true(d.off <= strlen(row[i].text));
+	}
+}
+
 static void what_is_not_so_is_refused_with_its_place(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *text;
-		enum ch_err err;
-	} row[] = {
+	static const struct refusal row[] = {
 		{ "[]", CH_ERR_MALFORMED },
 		{ HEAD "}", CH_ERR_MISSING },
 		{ HEAD ",\"phases\":[]" TAIL, CH_ERR_MISSING },
@@ -122,6 +136,27 @@ static void what_is_not_so_is_refused_with_its_place(void **state)
 		{ HEAD ",\"rollback\":1" REST, CH_ERR_MALFORMED },
 		{ HEAD ",\"colour\":1" REST, CH_ERR_UNKNOWN },
 		{ HEAD ",\"mode\":\"soft\",\"mode\":\"soft\"" REST, CH_ERR_DUPLICATE },
+		{ HEAD ",\"claimed\":true" REST, CH_ERR_MALFORMED },
+		{ HEAD ",\"claimed\":\"yes\"" REST, CH_ERR_UNKNOWN },
+		{ HEAD ",\"spread\":0" REST, CH_ERR_RANGE },
+		{ HEAD ",\"spread\":60001" REST, CH_ERR_RANGE },
+		{ HEAD ",\"phases\":[{\"percent\":1}],\"halt\":{},\"advance\":{\"proven\":90}}", CH_ERR_MISSING },
+		{ HEAD ",\"phases\":[{\"percent\":1}],\"halt\":{\"failures\":{\"count\":1}},\"advance\":{}}",
+		  CH_ERR_MISSING },
+		{ HEAD ",\"phases\":[{\"percent\":1}],\"halt\":{\"failures\":{\"count\":1},\"proof_minutes\":0},"
+		       "\"advance\":{\"proven\":9}}",
+		  CH_ERR_RANGE },
+		{ HEAD
+		  ",\"phases\":[{\"percent\":1}],\"halt\":{\"failures\":{\"count\":1}},\"advance\":{\"proven\":0}}",
+		  CH_ERR_RANGE },
+	};
+	assert_refused(row, CH_COUNT_OF(row));
+}
+
+static void devices_and_times_that_cannot_be_are_refused(void **state)
+{
+	(void)state;
+	static const struct refusal row[] = {
 		{ HEAD ",\"filter\":{\"tier\":\"none\"}" REST, CH_ERR_UNKNOWN },
 		{ HEAD ",\"filter\":{\"class\":\"A\"}" REST, CH_ERR_MALFORMED },
 		{ HEAD ",\"filter\":{\"hostname\":\"a*b\"}" REST, CH_ERR_MALFORMED },
@@ -148,28 +183,8 @@ static void what_is_not_so_is_refused_with_its_place(void **state)
 		  CH_ERR_DUPLICATE },
 		{ HEAD ",\"window\":{\"days\":[\"Mon\"],\"from\":\"21:00\",\"to\":\"22:00\"}" REST, CH_ERR_UNKNOWN },
 		{ HEAD ",\"window\":{\"from\":\"21:00\",\"to\":\"22:00\"}" REST, CH_ERR_MISSING },
-		{ HEAD ",\"claimed\":true" REST, CH_ERR_MALFORMED },
-		{ HEAD ",\"claimed\":\"yes\"" REST, CH_ERR_UNKNOWN },
-		{ HEAD ",\"spread\":0" REST, CH_ERR_RANGE },
-		{ HEAD ",\"spread\":60001" REST, CH_ERR_RANGE },
-		{ HEAD ",\"phases\":[{\"percent\":1}],\"halt\":{},\"advance\":{\"proven\":90}}", CH_ERR_MISSING },
-		{ HEAD ",\"phases\":[{\"percent\":1}],\"halt\":{\"failures\":{\"count\":1}},\"advance\":{}}",
-		  CH_ERR_MISSING },
-		{ HEAD ",\"phases\":[{\"percent\":1}],\"halt\":{\"failures\":{\"count\":1},\"proof_minutes\":0},"
-		       "\"advance\":{\"proven\":9}}",
-		  CH_ERR_RANGE },
-		{ HEAD
-		  ",\"phases\":[{\"percent\":1}],\"halt\":{\"failures\":{\"count\":1}},\"advance\":{\"proven\":0}}",
-		  CH_ERR_RANGE },
 	};
-	for (size_t i = 0; i < CH_COUNT_OF(row); i++) {
-		struct ch_diag d;
-		enum ch_err err = parse(row[i].text, &d);
-		if (err != row[i].err)
-			fail_msg("%s: %s, %s", row[i].text, ch_err_str(err), d.rule);
-		assert_non_null(d.rule);
-		assert_true(d.off <= strlen(row[i].text));
-	}
+	assert_refused(row, CH_COUNT_OF(row));
 }
 
 /* --- who, and in which order --- */
@@ -401,6 +416,7 @@ int main(void)
 		cmocka_unit_test(what_is_missing_has_a_default),
 		cmocka_unit_test(a_text_that_is_cut_is_none),
 		cmocka_unit_test(what_is_not_so_is_refused_with_its_place),
+		cmocka_unit_test(devices_and_times_that_cannot_be_are_refused),
 		cmocka_unit_test(a_device_matches_all_that_is_asked),
 		cmocka_unit_test(the_order_is_that_of_a_hash_with_canaries_first),
 		cmocka_unit_test(phases_end_where_the_document_says),
