@@ -256,9 +256,10 @@ static void ask(unsigned route, struct ch_span path, struct ch_span query)
 		CHECK(answers == 0);
 		signer_answers();
 	}
-	/* 403: the path names another device. 503: an artefact that has no hash, or no file. */
-	bool ddi = ch_route_ddi(route) && (status == 403 || status == 503);
-	CHECK(answers == 1 && (status == 200 || status == 400 || status == 404 || status == 410 || ddi));
+	/* 403: the path names another device. 503: an artefact that has no hash, or no file: there are none here. */
+	bool other = status == 403 && ch_route_ddi(route);
+	bool file = status == 503 && (ch_route_ddi(route) || route == CH_ROUTE_ARTIFACT || route == CH_ROUTE_OSTREE);
+	CHECK(answers == 1 && (status == 200 || status == 400 || status == 404 || status == 410 || other || file));
 	CHECK(ch_reader_tick(reader) == 0);
 	if (status == 200)
 		check_query(route, query);

@@ -123,6 +123,8 @@ static const char *const reader_rows[] = {
 	DEPLOYMENT_ROW "(0, 1002, 1, 2, 0, 8, 1, 2, 0, '', 'r', -1, 0, 0, 1, 1)",
 	DEPLOYMENT_ROW "(0, 1003, 1, 2, 0, 3, 1, 2, 0, '', '', -1, 0, 0, 1, 0)",
 	DEPLOYMENT_ROW "(0, 1004, 1, 1, 0, 2, 1, 3, 40, '', '', -1, 0, 0, 1, 0)",
+	FEEDBACK_ROW "(0, 2, 1004, 1, 1, 'downloading', 40, '', 'A')",
+	"INSERT INTO release_class (tenant, release, class) VALUES (0, 1, 'gateway')",
 	FEEDBACK_ROW "(0, 1, 1004, 1, 2, 'proceeding/none', -1, 'x', '')",
 	ATTRIBUTE_ROW "(0, 1, 'serial', '0815', 2)",
 	ROLLOUT_ROW "(0, 1, 'r1', 1, " SHA ", " ROLLOUT_DOC ", 2, 0, '', 1, 2, 9, 3, 0, 0, 0, 0, 0, 1)",

@@ -175,14 +175,19 @@ static void say_est(uint8_t how, struct ch_span body)
 static void say_update(uint8_t how, struct ch_span body)
 {
 #define BASE "/DEFAULT/controller/v1/gw-7/"
+#define TOO_LONG                                                             \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	static const struct {
 		uint16_t route;
 		const char *path;
 	} row[] = { { CH_ROUTE_FEEDBACK, "/v1/update/1007/feedback" },
 		    { CH_ROUTE_DDI_FEEDBACK, BASE "deploymentBase/1007/feedback" },
 		    { CH_ROUTE_DDI_CANCEL_FEEDBACK, BASE "cancelAction/1007/feedback" },
-		    { CH_ROUTE_DDI_CONFIG, BASE "configData" } };
+		    { CH_ROUTE_DDI_CONFIG, BASE "configData" },
+		    { CH_ROUTE_DDI_CONFIG, "/DEFAULT/controller/v1/" TOO_LONG "/configData" } };
 #undef BASE
+#undef TOO_LONG
 	const struct ch_msg_request m = { .route = row[how % CH_COUNT_OF(row)].route,
 					  .path = ch_span_str(row[how % CH_COUNT_OF(row)].path),
 					  .body = body };
