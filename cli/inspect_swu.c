@@ -56,7 +56,7 @@ static void report_json(struct ch_wr *w, const struct report *r)
 		ch_json_named_u64(&j, "size", r->s.size[i]);
 		ch_json_named_hex(&j, "sha256", CH_SPAN_OF(r->s.sha256[i]));
 		ch_json_named_bool(&j, "sha256_in_description", image->has_sha256);
-		ch_json_named_bool(&j, "compressed", image->compressed);
+		ch_json_named_bool(&j, "compressed", image->packing != CH_SWU_PLAIN);
 		ch_json_named_bool(&j, "encrypted", image->encrypted);
 		ch_json_named_str(&j, "holds", r->s.holds[i]);
 		ch_json_object_end(&j);
@@ -174,8 +174,12 @@ int cmd_inspect_swu(int argc, char **argv)
 	enum ch_err err = cli_swu_read(&r.s, &r.m, ch_map_span(&map), &d);
 	if (err == CH_OK)
 		err = judge_signature(&r, a.ca != NULL ? &ca : NULL, &d);
-	if (err != CH_OK)
-		return cli_refused(err == CH_ERR_KEY ? a.ca : a.path, "entry", err, &d);
-	(a.json ? report_json : report_page)(cli_out(), &r);
-	return cli_out_end(CLI_HOLDS);
+	if (err != CH_OK) {
+		code = cli_refused(err == CH_ERR_KEY ? a.ca : a.path, "entry", err, &d);
+	} else {
+		(a.json ? report_json : report_page)(cli_out(), &r);
+		code = cli_out_end(CLI_HOLDS);
+	}
+	cli_swu_clear(&r.s);
+	return code;
 }

@@ -50,7 +50,7 @@ static enum ch_err read_file(struct ch_span bytes, const uint8_t id[static 32], 
 	if (ch_ostree_file_hash(&f, &c.hash) != CH_OK)
 		return ch_fail(d, CH_ERR_CRYPTO, 0, "a hash cannot be computed");
 	if (f.link.n == 0)
-		err = ch_inflate(f.deflated, f.size, take_content, &c);
+		err = ch_inflate(CH_INFLATE_RAW, f.deflated, f.size, take_content, &c);
 	if (err == CH_ERR_UNSUPPORTED)
 		return ch_fail(d, err, 0, "this build has no zlib");
 	ch_hash_final(&c.hash, &digest);

@@ -463,6 +463,7 @@ int cmd_release_create(int argc, char **argv)
 		ch_buf_free(&k.image[i]);
 		cli_rauc_clear(&k.rauc[i]);
 		cli_ostree_clear(&k.ostree[i]);
+		cli_swu_clear(&k.swu[i]);
 		ch_map_clear(&k.map[i]);
 	}
 	cli_reference_clear(&k.reference);

@@ -2,17 +2,49 @@
 #include "cli/swu_content.h"
 
 #include "core/update/fat.h"
+#include "host/inflate/inflate.h"
+
+#define CONTENT_MAX ((uint64_t)1 << 30)
 
 static const struct ch_swu_file *file_of(const struct cli_swu *s, size_t i)
 {
 	return ch_swu_find(&s->swu, ch_span_str(s->description.image[i].filename));
 }
 
-static bool is_efi(const struct cli_swu *s, size_t i)
+/* What is installed; empty if it cannot be told. */
+static struct ch_span content_of(const struct cli_swu *s, size_t i)
 {
 	const struct ch_swu_image *image = &s->description.image[i];
-	const struct ch_swu_file *f = file_of(s, i);
-	return f != NULL && !image->compressed && !image->encrypted && ch_span_starts(f->data, CH_SPAN_LIT("MZ"));
+	if (image->encrypted || image->packing == CH_SWU_OTHER)
+		return CH_SPAN_EMPTY;
+	return image->packing == CH_SWU_ZLIB ? ch_buf_span(&s->content[i]) : file_of(s, i)->data;
+}
+
+static bool is_efi(const struct cli_swu *s, size_t i)
+{
+	return ch_span_starts(content_of(s, i), CH_SPAN_LIT("MZ"));
+}
+
+static void take_content(void *ctx, struct ch_span piece)
+{
+	ch_buf_append(ctx, piece);
+}
+
+static enum ch_err inflate_image(struct cli_swu *s, size_t i, struct ch_diag *d)
+{
+	const struct ch_swu_image *image = &s->description.image[i];
+	if (image->encrypted || image->packing != CH_SWU_ZLIB)
+		return CH_OK;
+	switch (ch_inflate(CH_INFLATE_GZIP, file_of(s, i)->data, CONTENT_MAX, take_content, &s->content[i])) {
+	case CH_OK:
+		return CH_OK;
+	case CH_ERR_UNSUPPORTED:
+		return ch_fail(d, CH_ERR_UNSUPPORTED, 0, "this build has no zlib");
+	case CH_ERR_LIMIT:
+		return ch_fail(d, CH_ERR_LIMIT, 0, "a file of more than 1 GiB when it is inflated");
+	default:
+		return ch_fail(d, CH_ERR_MALFORMED, 0, "a compressed file that zlib refuses (gzip)");
+	}
 }
 
 /* With signatures SWUpdate takes nothing without a hash: else the signature would not cover it. */
@@ -66,9 +98,9 @@ static enum ch_err measure_binary(struct cli_swu *s, size_t i, struct ch_measure
 static enum ch_err measure_image(struct cli_swu *s, size_t i, struct ch_measure *m, struct ch_diag *d)
 {
 	const struct ch_swu_image *image = &s->description.image[i];
-	struct ch_span bytes = file_of(s, i)->data;
+	struct ch_span bytes = content_of(s, i);
 	struct ch_fat fat;
-	if (image->compressed || image->encrypted) {
+	if (image->packing == CH_SWU_OTHER || image->encrypted) {
 		s->holds[i] = image->encrypted ? "encrypted: not looked into" : "compressed: not looked into";
 		ch_measure_note(m, image->encrypted ? "what is in an encrypted file" : "what is in a compressed file");
 		return CH_OK;
@@ -99,11 +131,23 @@ enum ch_err cli_swu_read(struct cli_swu *s, struct ch_measure *m, struct ch_span
 	for (size_t i = 0; err == CH_OK && i < s->description.image_count; i++) {
 		err = check_image(s, i, d);
 		if (err == CH_OK)
-			err = measure_image(s, i, m, d);
+			err = inflate_image(s, i, d);
+		if (err != CH_OK)
+			d->item = i;
+	}
+	/* All are known by now: how many may boot decides what is required. */
+	for (size_t i = 0; err == CH_OK && i < s->description.image_count; i++) {
+		err = measure_image(s, i, m, d);
 		if (err != CH_OK)
 			d->item = i;
 	}
 	if (err == CH_OK)
 		count_unnamed(s);
 	return err;
+}
+
+void cli_swu_clear(struct cli_swu *s)
+{
+	for (size_t i = 0; i < CH_SWU_IMAGES_MAX; i++)
+		ch_buf_free(&s->content[i]);
 }

@@ -37,10 +37,12 @@ static enum ch_err run(z_stream *z, struct ch_span in, uint64_t max, void (*take
 	return left + z->avail_in > 0 ? CH_ERR_TRAILING : CH_OK;
 }
 
-enum ch_err ch_inflate(struct ch_span in, uint64_t max, void (*take)(void *ctx, struct ch_span piece), void *ctx)
+enum ch_err ch_inflate(enum ch_inflate_form form, struct ch_span in, uint64_t max,
+		       void (*take)(void *ctx, struct ch_span piece), void *ctx)
 {
 	z_stream z = { .next_in = Z_NULL };
-	if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
+	/* zlib.h: negative is raw, 16 more is gzip */
+	if (inflateInit2(&z, form == CH_INFLATE_RAW ? -MAX_WBITS : MAX_WBITS + 16) != Z_OK)
 		return CH_ERR_INTERNAL;
 	enum ch_err err = run(&z, in, max, take, ctx);
 	(void)inflateEnd(&z);

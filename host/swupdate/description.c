@@ -30,7 +30,18 @@ static bool get_word(const config_setting_t *group, const char *name, char *to, 
 	return true;
 }
 
-/* True, or any word (compressed = "zlib"). */
+/* compressed = true is zlib, as "zlib" is; another word is another one. */
+static enum ch_swu_packing packing_of(const config_setting_t *group)
+{
+	int yes = 0;
+	const char *text = NULL;
+	if (config_setting_lookup_bool(group, "compressed", &yes) == CONFIG_TRUE)
+		return yes != 0 ? CH_SWU_ZLIB : CH_SWU_PLAIN;
+	if (config_setting_lookup_string(group, "compressed", &text) != CONFIG_TRUE || text == NULL)
+		return CH_SWU_PLAIN;
+	return strcmp(text, "zlib") == 0 ? CH_SWU_ZLIB : CH_SWU_OTHER;
+}
+
 static bool is_said(const config_setting_t *group, const char *name)
 {
 	int yes = 0;
@@ -59,7 +70,7 @@ static enum ch_err take_image(struct ch_swu_description *s, const config_setting
 	i->has_sha256 = digits[0] != '\0';
 	if (i->has_sha256 && ch_hex_decode(i->sha256, sizeof(i->sha256), ch_span_str(digits)) != CH_OK)
 		return ch_fail(d, CH_ERR_MALFORMED, 0, "a sha256 has 64 hexadecimal digits" CLAUSE);
-	i->compressed = is_said(group, "compressed");
+	i->packing = packing_of(group);
 	i->encrypted = is_said(group, "encrypted");
 	s->image_count++;
 	return CH_OK;

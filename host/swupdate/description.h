@@ -13,12 +13,16 @@
 
 #define CH_SWU_WORD_MAX 256
 
+/* How a file is compressed. */
+enum ch_swu_packing { CH_SWU_PLAIN, CH_SWU_ZLIB, CH_SWU_OTHER };
+
 /* One entry of a list of images, files or scripts, of whatever board, copy or mode it is. */
 struct ch_swu_image {
 	const char *list; /* "images", "files", "scripts": static */
 	char filename[CH_RELEASE_FILE_NAME_MAX + 1];
 	char type[CH_SWU_WORD_MAX], device[CH_SWU_WORD_MAX]; /* empty if it does not say */
-	bool has_sha256, compressed, encrypted;
+	bool has_sha256, encrypted;
+	enum ch_swu_packing packing;
 	uint8_t sha256[32];
 };
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """chainhold inspect swu: images of SWUpdate made by cpio and OpenSSL, and what Debian's swupdate says of the same files."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -101,6 +102,28 @@ def test_efi_binaries_themselves(tmp_path):
     assert release(tmp_path, path, "--without-measurements")[0] == 0
 
 
+def test_a_compressed_image(tmp_path):
+    """gzip is looked into; what is installed by the real swupdate is what was measured."""
+    good, image = swupdate_client.signer(tmp_path), fat(tmp_path, 16).read_bytes()
+    packed = gzip.compress(image)
+    text = ('software = { version = "1.4.0"; hardware-compatibility: [ "1.0" ]; images: ({ filename = "slot.gz"; type = "raw"; compressed = %s; '
+            'device = "%s"; sha256 = "%s"; }); };\n')
+    for number, word in enumerate(("true", '"zlib"')):
+        folder = tmp_path / f"{number}"
+        path = swu(folder, {"slot.gz": packed}, text % (word, folder / "target", sha256(packed)), signer=good)
+        rc, report, err = inspect("--ca", good, path)
+        assert rc == 0 and report["images"][0]["compressed"] and report["notes"] == [], err
+        assert any(e["what"] == "EFI/BOOT/BOOTX64.EFI: EFI image (UKI)" and e["required"] for e in report["measurements"])
+        assert installs(path, good) and (folder / "target").read_bytes() == image
+    for number, (data, rule) in enumerate([(packed[:-9], "zlib refuses"), (packed + b"x", "zlib refuses"), (image, "zlib refuses")]):
+        path = swu(tmp_path / f"bad{number}", {"slot.gz": data}, text % ("true", "x", sha256(data)))
+        rc, report, err = inspect(path)
+        assert (rc, report) == (1, None) and rule in err
+    for word, holds in (('"zstd"', "compressed: not looked into"), ('true; encrypted = true', "encrypted: not looked into")):
+        report = inspect(swu(tmp_path / holds[:4], {"slot.gz": packed}, text % (word, "x", sha256(packed))))[1]
+        assert (report["images"][0]["holds"], report["measurements"]) == (holds, []) and report["notes"]
+
+
 def test_its_signature(tmp_path):
     good, stranger = swupdate_client.signer(tmp_path), swupdate_client.signer(tmp_path, "stranger")
     path = swu(tmp_path / "a", {"gateway.efi": UKI}, signer=good)
@@ -146,7 +169,7 @@ IMAGE = '{ filename = "a"; %s }'
 @pytest.mark.parametrize("text, rc, rule", [
     (ONE % f'images: ({IMAGE % ""});', 0, ""),
     (ONE % f'board: {{ stable: {{ copy1: {{ files: ({IMAGE % ""}); scripts: ({IMAGE % ""}); }}; }}; }};', 0, ""),
-    (ONE % f'images: ({IMAGE % "compressed = true;"}, {IMAGE % "compressed = $zlib$; encrypted = true;"});'.replace("$", '"'), 0, ""),
+    (ONE % f'images: ({IMAGE % "compressed = $xz$;"}, {IMAGE % "compressed = $zlib$; encrypted = true;"});'.replace("$", '"'), 0, ""),
     (ONE % 'images: ({ filename = "../a"; });', 1, "entry 0: a file that the description names is not there"),
     (ONE % 'images: ({ filename = "/etc/passwd"; });', 1, "is not there"),
     (ONE % 'images: ({ filename = "sw-description"; });', 1, "is not there"),
