@@ -412,7 +412,7 @@ static int steps(struct install *in, struct op_transcript *t)
 static const char *next_of(const struct install *in)
 {
 	if (op_ceremony_has(&in->c, NOW ".uri"))
-		return "Next: name the token's key in chainholdd.yaml (signer: {ca_key: URI}; the URI is in " NOW
+		return "Next: say in chainholdd.yaml what the token's module needs (token:; a key that signer: names there goes before " NOW
 		       ".uri), then start "
 		       "the server anew\n";
 	return in->fresh

@@ -38,6 +38,7 @@ struct main_config {
 	uint32_t ocsp_lifetime, crl_lifetime, ocsp_answers;
 	uint32_t ocsp_rate; /* MAIN_RATE_DEFAULT: the edge's own */
 	const char *ca_key; /* PKCS #11 URI; NULL: a file in the signer's folder */
+	char *ca_uri;       /* the same, where it comes from a file there */
 	struct main_earlier earlier[MAIN_EARLIER_MAX];
 	size_t earlier_count;
 	struct ch_conf_texts token_folders, token_environment;
@@ -55,7 +56,7 @@ struct main_config {
 /* Reads the file. False after a line that says what is wrong and where. The caller clears `c` in either case. */
 CH_MUST_USE bool main_config_read(struct main_config *c, const char *path);
 void main_config_clear(struct main_config *c);
-/* The keys of earlier CAs that are in tokens, from the files that say so; main_config_read does. False after a line. */
+/* The keys of CAs that are in tokens, from the files that say so; main_config_read does. False after a line. */
 CH_MUST_USE bool main_config_tokens_read(struct main_config *c);
 void main_config_tokens_clear(struct main_config *c);
 /* How many children of a role it asks for. */

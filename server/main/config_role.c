@@ -499,7 +499,8 @@ static bool config_token(const struct main_config *c, unsigned index, struct ch_
 	static struct ch_p11_uri u;
 	struct ch_diag d;
 	const struct main_earlier *e = NULL;
-	char name[128] = "signer.ca_key";
+	char name[128];
+	(void)snprintf(name, sizeof(name), "%s", c->ca_uri != NULL ? "signer/ca.uri" : "signer.ca_key");
 	if (c->ca_key == NULL || index > 0)
 		e = &c->earlier[index - (c->ca_key != NULL)];
 	if (e != NULL)

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* Earlier CAs whose key stayed in a token: earlier_cas/KEYID.crt, and its URI in the signer's folder, as chainhold ca install leaves it. */
+/*
+ * Keys of CAs that are in tokens, as chainhold ca install leaves them in the signer's folder: ca.uri, unless the configuration names the key, and of earlier CAs
+ * (earlier_cas/KEYID.crt) earlier-KEYID.uri.
+ */
 
 #define URI_MAX 4096
 
@@ -30,28 +32,41 @@ static char *path_of(const struct main_config *c, const char *folder, const char
 	return path;
 }
 
-/* The URI may have a PIN in it: neither it nor the file's content is shown. */
+/* The file's one line, the caller's to free; *uri is NULL if there is no file. It may have a PIN in it: it is not shown. */
+static bool read_uri(char **uri, const char *file)
+{
+	CH_AUTO_BUF struct ch_buf in = { 0 };
+	*uri = NULL;
+	enum ch_err err = ch_file_read(&in, file);
+	if (err == CH_ERR_NOTFOUND)
+		return true;
+	if (err != CH_OK || in.n > URI_MAX || memchr(in.p, '\0', in.n) != NULL) {
+		ch_log(CH_LOG_ERROR, "%s: %s", file, err == CH_ERR_IO ? strerror(errno) : "not one PKCS #11 URI");
+		return false;
+	}
+	if (in.n > 0 && in.p[in.n - 1] == '\n')
+		in.n--;
+	ch_buf_append(&in, CH_SPAN_LIT("\0"));
+	*uri = (char *)CH_TAKE(in.p);
+	return true;
+}
+
 static bool take(struct main_config *c, const char *name)
 {
-	CH_AUTO_BUF struct ch_buf uri = { 0 };
 	struct main_earlier e = { .uri = NULL };
 	char rest[128];
 	(void)snprintf(e.kid, sizeof(e.kid), "%.*s", (int)(strlen(name) - 4), name);
 	(void)snprintf(rest, sizeof(rest), "/signer/earlier-%s.uri", e.kid);
 	CH_AUTO_FREE char *file = path_of(c, c->state_dir, rest);
-	if (access(file, F_OK) != 0)
+	if (!read_uri(&e.uri, file))
+		return false;
+	if (e.uri == NULL)
 		return true;
 	if (c->earlier_count == MAIN_EARLIER_MAX) {
 		ch_log(CH_LOG_ERROR, "%s: more than %d earlier CAs have their key in a token", file, MAIN_EARLIER_MAX);
+		ch_free(e.uri);
 		return false;
 	}
-	enum ch_err err = ch_file_read(&uri, file);
-	if (err != CH_OK || uri.n > URI_MAX || memchr(uri.p, '\0', uri.n) != NULL) {
-		ch_log(CH_LOG_ERROR, "%s: %s", file, err == CH_ERR_IO ? strerror(errno) : "not one PKCS #11 URI");
-		return false;
-	}
-	ch_buf_append(&uri, CH_SPAN_LIT("\0"));
-	e.uri = (char *)CH_TAKE(uri.p);
 	(void)snprintf(rest, sizeof(rest), "/%s", name);
 	e.certificate = path_of(c, c->earlier_cas, rest);
 	c->earlier[c->earlier_count++] = e;
@@ -61,9 +76,12 @@ static bool take(struct main_config *c, const char *name)
 bool main_config_tokens_read(struct main_config *c)
 {
 	struct dirent **entry = NULL;
-	bool ok = true;
-	if (c->earlier_cas == NULL)
-		return true;
+	CH_AUTO_FREE char *own = path_of(c, c->state_dir, "/signer/ca.uri");
+	bool ok = c->ca_key != NULL || read_uri(&c->ca_uri, own);
+	if (c->ca_uri != NULL)
+		c->ca_key = c->ca_uri;
+	if (!ok || c->earlier_cas == NULL)
+		return ok;
 	CH_AUTO_FREE char *dir = main_config_path(c, c->earlier_cas);
 	int count = scandir(dir, &entry, NULL, alphasort);
 	if (count < 0) {
@@ -80,6 +98,9 @@ bool main_config_tokens_read(struct main_config *c)
 
 void main_config_tokens_clear(struct main_config *c)
 {
+	if (c->ca_uri != NULL)
+		ch_wipe((uint8_t *)c->ca_uri, strlen(c->ca_uri));
+	ch_free(c->ca_uri);
 	for (size_t i = 0; i < c->earlier_count; i++) {
 		ch_wipe((uint8_t *)c->earlier[i].uri, strlen(c->earlier[i].uri));
 		ch_free(c->earlier[i].uri);

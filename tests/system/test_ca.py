@@ -309,7 +309,7 @@ def test_root_and_issuing_ca_in_tokens(ceremony):
     assert openssl("req", "-in", request, "-noout", "-pubkey") == openssl("req", "-in", again, "-noout", "-pubkey")
     chain = ceremony.sign(again)
     said = ceremony.install(chain, "--root", fingerprint(ceremony.root / "root-1.crt"))
-    assert "name the token's key in chainholdd.yaml" in said
+    assert "what the token's module needs" in said
     assert not (ceremony.server / "state/signer/ca.key").exists()
     ceremony.verify("root-1.crt", ceremony.server / "tls/server.crt")
     ceremony.ca("rollover", "--key", hsm.uri("token=offline;object=root2"), ceremony.root)
