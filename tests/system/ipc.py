@@ -2,6 +2,7 @@
 """The server's messages for tests: codecs made from server/ipc/messages.h itself, and a process that believes it was started by main."""
 
 import fcntl
+import os
 import re
 import select
 import socket
@@ -30,7 +31,9 @@ NAME = {number: name for name, number in NUMBER.items()}
 
 def routes():
     """As the compiler numbers them."""
-    done = subprocess.run(["cc", "-E", "-P", "-I", ROOT, ROOT / "server" / "ipc" / "routes.h"], check=True, capture_output=True, text=True)
+    # Whoever plays a process of the server has its environment, which is empty.
+    done = subprocess.run(["cc", "-E", "-P", "-I", ROOT, ROOT / "server" / "ipc" / "routes.h"], check=True, capture_output=True, text=True,
+                          env={"PATH": "/usr/bin:/bin", **os.environ})
     rows = done.stdout.split("enum ch_route_number {")[1].split("}")[0]
     return {name.strip().removeprefix("CH_ROUTE_"): number for number, name in enumerate(rows.split(","))}
 
