@@ -159,6 +159,16 @@ int64_t ch_kp_deployment_add(struct ch_keeper *k, const struct ch_device *d, int
 	return seq;
 }
 
+void ch_kp_deployment_end(struct ch_keeper *k, const struct ch_device *d)
+{
+	struct ch_deployment u;
+	/* The word of one that can never prove anything stays what it was. */
+	if (ch_kp_deployment_last(k, d->seq, &u) &&
+	    (ch_update_wanted(u.state) || (u.state == CH_UPDATE_INSTALLED && u.measured && d->evidence != 0)))
+		(void)ch_kp_deployment_step(k, d, &u, CH_UPDATE_STEP_CANCEL,
+					    CH_SPAN_LIT("the device is revoked or decommissioned"), 0);
+}
+
 static void cancel_some(struct ch_keeper *k, int64_t release, enum ch_update_state state, struct ch_span reason)
 {
 	struct ch_deployment u;

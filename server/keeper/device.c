@@ -332,6 +332,7 @@ bool ch_kp_device_life(struct ch_keeper *k, struct ch_device *d, enum ch_life li
 	life_record(k, d, from, life, cause);
 	if (!ch_state_admits(to, CH_ACCESS_ATTEST)) {
 		ch_kp_certificates_end(k, d, CH_CERT_REVOKED, NULL, cause);
+		ch_kp_deployment_end(k, d);
 		return true;
 	}
 	ch_kp_device_publish(k, d);

@@ -556,6 +556,8 @@ enum ch_tier ch_kp_update_judge(struct ch_keeper *k, const struct ch_device *d, 
 void ch_kp_feedback(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_feedback *m);
 /* "update": the number of what is offered and not yet installed, or null. */
 void ch_kp_update_put(struct ch_json_wr *j, const struct ch_deployment *u);
+/* The device is revoked or decommissioned: what it did not show is taken back, so that nobody waits for it. */
+void ch_kp_deployment_end(struct ch_keeper *k, const struct ch_device *d);
 /* At start: the view says of whom something is wanted. */
 void ch_kp_deployments_publish(struct ch_keeper *k);
 /* What was offered of a release and is not installed yet is cancelled. */
