@@ -94,7 +94,8 @@ static bool configure(struct edge_conf *k, struct ch_span c)
 	k->idle_ms = ch_config_number(c, "idle_ms", 180000);
 	k->request_ms = ch_config_number(c, "request_ms", 30000);
 	k->device.rate = (uint32_t)ch_config_number(c, "device_rate", 10);
-	k->device.burst = (uint32_t)ch_config_number(c, "device_burst", 100);
+	/* `ostree pull` opens some 25 connections, each as dear as four requests. */
+	k->device.burst = (uint32_t)ch_config_number(c, "device_burst", 200);
 	k->stranger.rate = (uint32_t)ch_config_number(c, "enrol_rate", 50);
 	k->stranger.burst = (uint32_t)ch_config_number(c, "enrol_burst", 500);
 	k->reader.rate = (uint32_t)ch_config_number(c, "public_rate", 500);

@@ -235,8 +235,8 @@ def test_an_earlier_commit(made, tmp_path):
 
 
 class World(Releases):
-    def __init__(self, folder, made):
-        super().__init__(folder)
+    def __init__(self, folder, made, **more):
+        super().__init__(folder, **more)
         self.made = made
         self.note_ = self.note([self.entry(made.pack)])
 
@@ -253,9 +253,13 @@ class World(Releases):
         files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         return answer["device"], files
 
-    def offer(self, device, note):
-        assert self.publish_release(note)[0] == 200
-        status, answer = self.assign(device, note)
+    def offered(self):
+        """One device is offered the commit."""
+        self.begin()
+        self.id, self.files = self.device("one")
+        assert self.publish_release(self.note_)[0] == 200
+        self.server.cli("release", "upload", self.made.pack)
+        status, answer = self.assign(self.id, self.note_)
         assert status == 200, answer
 
     def client(self, name, files, path="current", key=None, port=None):
@@ -275,14 +279,9 @@ class World(Releases):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, made):
-    one = World(tmp_path_factory.mktemp("ostree-server"), made)
+    one = World(tmp_path_factory.mktemp("ostree-server"), made, change=lambda text: text + "limits: {device_rate: 0}\n")
     with one.server:
-        one.begin()
-        one.id, one.files = one.device("one")
-        assert one.publish_release(one.note_)[0] == 200
-        one.server.cli("release", "upload", made.pack)
-        status, answer = one.assign(one.id, one.note_)
-        assert status == 200, answer
+        one.offered()
         yield one
 
 
@@ -302,6 +301,17 @@ def test_a_pull(world, path):
     out = world.folder / f"out-{path[:8]}"
     tool("ostree", f"--repo={repo}", "checkout", "-U", f"gateway:{REF}", out)
     assert (out / "usr/share/d/big7").read_bytes() == (world.made.folder / "tree/usr/share/d/big7").read_bytes()
+
+
+@needs_root
+def test_a_pull_is_within_what_a_device_may_ask_for(tmp_path, made):
+    """With the server's own limits: 10 requests a second, 200 at once, and a new connection as dear as four."""
+    world = World(tmp_path, made)
+    with world.server:
+        world.offered()
+        repo = world.client("pull", world.files)
+        world.pull(repo)
+        assert whole(repo, made.commit)
 
 
 @needs_root
