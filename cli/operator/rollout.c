@@ -261,23 +261,42 @@ static int show_page(const struct op_doc *d)
 	return cli_out_end(CLI_HOLDS);
 }
 
-static int devices_page(const struct op_doc *d)
+static void devices_put(struct op_table *t, const struct op_doc *d)
 {
-	struct op_table t = { .columns = 5, .head = { "DEVICE", "PHASE", "STATE", "SINCE", "WHY" } };
 	size_t list = op_at(d, 0, "devices");
 	for (size_t i = ch_json_first(&d->j, list); i != CH_JSON_NONE; i = ch_json_next(&d->j, list, i)) {
 		char text[1100];
 		(void)op_text(d, i, "hostname", text, sizeof(text));
-		op_cell(&t, text[0] != '\0' ? text : op_text(d, i, "device", text, sizeof(text)));
+		op_cell(t, text[0] != '\0' ? text : op_text(d, i, "device", text, sizeof(text)));
 		if (op_null(d, i, "phase"))
-			op_cell(&t, "-");
+			op_cell(t, "-");
 		else
-			number_cell(&t, op_number(d, i, "phase"));
+			number_cell(t, op_number(d, i, "phase"));
 		(void)op_text(d, i, op_null(d, i, "state") ? "status" : "state", text, sizeof(text));
-		op_cell(&t, strcmp(text, "installed") == 0 ? "installed (claimed)" : text);
-		since_cell(&t, op_number(d, i, "changed"));
-		op_cell(&t, op_text(d, i, "reason", text, sizeof(text)));
+		op_cell(t, strcmp(text, "installed") == 0 ? "installed (claimed)" : text);
+		since_cell(t, op_number(d, i, "changed"));
+		op_cell(t, op_text(d, i, "reason", text, sizeof(text)));
 	}
+}
+
+/* Page after page. With `json` the first, as it came: whoever reads it goes on by its `next`. */
+static int show_devices(struct op_client *c, const char *name, bool json)
+{
+	struct op_table t = { .columns = 5, .head = { "DEVICE", "PHASE", "STATE", "SINCE", "WHY" } };
+	uint64_t after = 0;
+	do {
+		char target[CH_NAME_MAX + 96];
+		OP_AUTO_DOC struct op_doc d = { 0 };
+		(void)snprintf(target, sizeof(target), "/api/v1/rollouts/%s/devices?limit=500&after=%llu", name,
+			       (unsigned long long)after);
+		int code = op_get(c, target, &d);
+		if (code >= 0 || json) {
+			ch_buf_free(&t.cells);
+			return code >= 0 ? code : op_print_json(&d);
+		}
+		devices_put(&t, &d);
+		after = op_number(&d, 0, "next");
+	} while (after > 0);
 	op_table_end(&t, cli_out());
 	return cli_out_end(CLI_HOLDS);
 }
@@ -291,15 +310,15 @@ static int show(const char *name, bool devices, bool json)
 		cli_say("'%s' is no name of a rollout", name);
 		return CLI_USAGE;
 	}
-	(void)snprintf(target, sizeof(target), "/api/v1/rollouts/%s%s", name, devices ? "/devices?limit=500" : "");
+	(void)snprintf(target, sizeof(target), "/api/v1/rollouts/%s", name);
 	int code = op_client_open(&c);
+	if (code < 0 && devices)
+		return show_devices(&c, name, json);
 	if (code < 0)
 		code = op_get(&c, target, &d);
 	if (code >= 0)
 		return code;
-	if (json)
-		return op_print_json(&d);
-	return devices ? devices_page(&d) : show_page(&d);
+	return json ? op_print_json(&d) : show_page(&d);
 }
 
 static int cmd_rollout_show(int argc, char **argv)

@@ -164,7 +164,12 @@ def test_what_the_window_holds_back(world):
     assert "maintenance window, which opens at " in world.explained(one)["window"]
     devices = openapi.OPERATOR.valid("RolloutDevices", world.server.get("/api/v1/rollouts/night/devices"))["devices"]
     assert {d["status"] for d in devices} == {"waits"} and [d["device"] for d in devices if int(d["place"]) < 0] == [one]
-    assert "waits" in world.server.cli("rollout", "show", "--devices", "night")
+    walked, after = [], 0
+    while after is not None:
+        page = world.server.get(f"/api/v1/rollouts/night/devices?limit=2&after={after}")
+        walked, after = walked + page["devices"], page["next"]
+    assert walked == devices and len(devices) == TOKENS + 1
+    assert world.server.cli("rollout", "show", "--devices", "night").count("waits") == TOKENS + 1
     world.server.cli("rollout", "abort", "--reason", "test", "night")
 
 
