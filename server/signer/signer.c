@@ -158,12 +158,13 @@ static bool on_revoke_earlier(struct ch_signer *s, struct ch_span payload, const
 	enum ch_err err = c != NULL ? ch_signer_crl_add(&c->crl, req.rows, now) : CH_ERR_NOTFOUND;
 	if (err == CH_OK && req.more != 0)
 		return true;
+	bool signs = c != NULL && err == CH_OK && ch_earlier_signs(c);
 	struct list_earlier *l = ch_calloc(1, sizeof(*l));
-	*l = (struct list_earlier){ s, *to, { .status = err != CH_OK ? 2 : ch_earlier_signs(c) ? 1 : 3 } };
+	*l = (struct list_earlier){ s, *to, { .status = err != CH_OK ? 2 : signs ? 1 : 3 } };
 	(void)ch_span_copy(l->out.ca, sizeof(l->out.ca), CH_SPAN_OF(req.ca));
-	if (l->out.status == 1)
+	if (signs)
 		err = ch_signer_crl_next(&c->crl, &c->ca, now, &tbs);
-	if (l->out.status != 1 || err != CH_OK) {
+	if (!signs || err != CH_OK) {
 		list_earlier_send(l, err);
 		return true;
 	}
