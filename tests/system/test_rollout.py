@@ -128,7 +128,7 @@ def test_canaries_that_fail_halt_it_and_it_says_who(world):
     world.says(one, "refused", reason="no room for it")
     world.says(two, "downloading", "fell-back", reason="it hangs")
     stands = world.wait("bad", lambda r: r["state"] == "halted")
-    assert "the rollout bad is halted: 2 of 2 devices failed" in world.server.said()
+    world.server.wait_line("the rollout bad is halted: 2 of 2 devices failed")
     assert "2 of 2 devices failed: " in stands["reason"] and "(refused: no room for it)" in stands["reason"]
     page = world.server.cli("rollout", "show", "bad")
     assert "halted, phase 1 of 2" in page and "it hangs" in page
