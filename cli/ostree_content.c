@@ -5,7 +5,6 @@
 #include "core/base/text.h"
 #include "host/inflate/inflate.h"
 
-#define CONFIG     "[core]\nrepo_version=1\nmode=archive-z2\n"
 #define KERNEL_MAX ((uint64_t)1 << 30)
 
 /* --- objects of the pack --- */
@@ -75,7 +74,7 @@ static enum ch_err check_repository(struct cli_ostree *o, struct ch_diag *d)
 	ch_wr_hex(&w, CH_SPAN_OF(o->pack.commit));
 	ch_wr_u8(&w, '\n');
 	if (!ch_ostree_pack_find(&o->pack, CH_SPAN_LIT("config"), &content) ||
-	    !ch_span_eq(content, CH_SPAN_LIT(CONFIG)))
+	    !ch_span_eq(content, CH_SPAN_LIT(CH_OSTREE_CONFIG)))
 		return ch_fail(d, CH_ERR_MALFORMED, 0,
 			       "no 'config', or another one than that of an archive (OSTree pack)");
 	for (uint64_t i = 0; i < o->pack.count; i++) {

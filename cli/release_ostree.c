@@ -21,7 +21,6 @@
 
 #define PIECE      ((size_t)1 << 18)
 #define OBJECT_MAX ((size_t)64 << 20) /* of a commit, dirtree or dirmeta */
-#define CONFIG     "[core]\nrepo_version=1\nmode=archive-z2\n"
 #define ARCHIVE                                                                                     \
 	"the repository must be one of the mode archive: 'ostree --repo=NEW init --mode=archive', " \
 	"'ostree --repo=NEW pull-local OLD REF'"
@@ -181,7 +180,7 @@ static int gather(struct work *k)
 	ch_wr_str(&w, "refs/heads/");
 	ch_wr_str(&w, k->ref);
 	heads[w.len] = '\0';
-	add_text(k, "config", CONFIG);
+	add_text(k, "config", CH_OSTREE_CONFIG);
 	add_text(k, heads, k->line);
 	int code = -1;
 	for (size_t i = 0; code < 0 && i < k->set.count; i++)

@@ -11,6 +11,7 @@
 
 #define CH_OSTREE_PACK_TYPE "chainhold-ostree/v1"
 #define CH_OSTREE_INDEX     "index"
+#define CH_OSTREE_CONFIG    "[core]\nrepo_version=1\nmode=archive-z2\n" /* of the repository */
 #define CH_OSTREE_RECORD    128 /* bytes: of the head, and of each file's place */
 #define CH_OSTREE_HEAD_AT   512 /* the head lies behind the index's ustar header */
 /* Of a pack with this many files: where what is behind the index begins. */

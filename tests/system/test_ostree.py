@@ -3,6 +3,7 @@
 
 import contextlib
 import hashlib
+import http.client
 import json
 import os
 import shutil
@@ -343,10 +344,9 @@ def test_without_a_certificate_and_as_another_device(world):
     assert world.pull(world.client("one-wrong", world.files, "0" * 64), check=False).returncode != 0
 
 
-def get(world, path, files=None):
-    import http.client
+def get(world, path, files=None, **headers):
     with contextlib.closing(http.client.HTTPSConnection("localhost", world.server.devices, context=world.server.context(files or world.files))) as c:
-        c.request("GET", path)
+        c.request("GET", path, headers=headers)
         answer = c.getresponse()
         return answer.status, answer.headers, answer.read()
 
@@ -368,6 +368,21 @@ def test_files_as_they_are_in_the_pack(world):
             continue
         status, headers, data = get(world, f"/ostree/current/{path}")
         assert (status, data) == (200, want) and headers["ETag"].startswith('"' + hashlib.sha256(world.made.pack.read_bytes()).hexdigest() + "-")
+
+
+@needs_root
+def test_ranges_stay_in_the_file(world):
+    """What lies before and behind a file in the pack is another file."""
+    path, want = next((p, d) for p, d in files_of(world.made).items() if p.endswith(".filez") and len(d) > 1000)
+    for value, part in (("bytes=5-9", want[5:10]), ("bytes=-7", want[-7:]), (f"bytes=0-{1 << 40}", want), (f"bytes=-{1 << 40}", want),
+                        (f"bytes={len(want) - 1}-", want[-1:])):  # fmt: skip
+        status, headers, data = get(world, f"/ostree/current/{path}", Range=value)
+        assert (status, data) == (206, part) and headers["Content-Range"].endswith(f"/{len(want)}")
+    status, headers, data = get(world, f"/ostree/current/{path}", Range=f"bytes={len(want)}-")
+    assert (status, data, headers["Content-Range"]) == (416, b"", f"bytes */{len(want)}")
+    tag = get(world, f"/ostree/current/{path}")[1]["ETag"]
+    assert get(world, f"/ostree/current/{path}", **{"If-None-Match": tag})[0] == 304
+    assert get(world, "/ostree/current/config", **{"If-None-Match": tag})[0] == 200
 
 
 @needs_root
