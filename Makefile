@@ -53,7 +53,7 @@ e2e: build
 	@tools/deps.sh check vm
 	@tools/check.sh --e2e
 
-#: make e2e-long what is too long for make e2e: the server killed 200 times, every boot of the virtual gateway made anew
+#: make e2e-long what is too long for make e2e: the server killed 200 times, a gateway's power cut 50 times, every boot made anew
 e2e-long: build
 	@tools/deps.sh check vm
 	@tools/check.sh --e2e-long

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds and tests. tools/check.sh [--e2e | --e2e-long]: with --e2e only the tests that drive real components; with --e2e-long what of
-# them is too long for that.
+# Builds and tests. tools/check.sh [--e2e | --e2e-long | --cuts N]: with --e2e only the tests that drive real components; with --e2e-long
+# what of them is too long for that; with --cuts the power of a virtual gateway is cut N times while it updates.
 # Ends with "N passed, N failed[, N skipped]" over all tests; fails if any failed, or if none ran.
 . "$(dirname "$0")/lib.sh"
 
@@ -42,9 +42,13 @@ system() {
 step "building"
 tools/build.sh build
 if [ "${1:-}" = --e2e-long ]; then
-	step "end to end, the long way: 200 crashes of the server, no boot taken up from a saved state"
-	export CHAINHOLD_E2E=1 CHAINHOLD_VM_COLD=1 CHAINHOLD_CRASHES=200
-	system tests/system/test_crash.py tests/system/test_shortage.py tests/system/test_e2e_gateway.py
+	step "end to end, the long way: 200 crashes of the server, 50 cuts of a gateway's power, no boot taken up from a saved state"
+	export CHAINHOLD_E2E=1 CHAINHOLD_VM_COLD=1 CHAINHOLD_CRASHES=200 CHAINHOLD_CUTS=50
+	system tests/system/test_crash.py tests/system/test_shortage.py tests/system/test_e2e_gateway.py tests/system/test_e2e_powercut.py
+elif [ "${1:-}" = --cuts ]; then
+	step "the power of a virtual gateway is cut ${2:?how often?} times while it updates"
+	export CHAINHOLD_CUTS=$2
+	system tests/system/test_e2e_powercut.py
 elif [ "${1:-}" = --e2e ]; then
 	step "end to end: real components against build/chainhold"
 	export CHAINHOLD_E2E=1

@@ -18,10 +18,11 @@ packages() {
 	vm)
 		echo qemu-system-x86 ovmf swtpm swtpm-tools libtss2-tcti-device0 systemd-boot-efi sbsigntool dosfstools mtools gdisk e2fsprogs
 		echo rauc rauc-service dbus efibootmgr busybox-static cpio lz4 binutils kmod openssl socat util-linux
+		echo nbdkit nbdkit-plugin-python
 		;;
 	lint) echo git clang clang-format clang-tidy cppcheck gcc-arm-none-eabi binutils-arm-none-eabi mandoc shellcheck patch ;;
 	fuzz) echo clang llvm libclang-rt-14-dev patch tpm2-tools ;;
-	bench) echo gcc-arm-none-eabi binutils-arm-none-eabi libcjson-dev openssl ;;
+	bench) echo gcc-arm-none-eabi binutils-arm-none-eabi libcjson-dev openssl curl ;;
 	cross)
 		echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
 		echo gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static

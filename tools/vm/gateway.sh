@@ -9,6 +9,7 @@
 #                            refuses it), stranger (somebody else signed the bundle)
 #   variants                 what there is, one a line
 # What was booted before is taken up from its saved state, TPM included. CHAINHOLD_VM_COLD=1 boots always and saves nothing.
+# CHAINHOLD_VM_NBDKIT: a plugin of nbdkit for its disks, as machine.sh takes it.
 # shellcheck source=tools/vm/common.sh
 . "$(dirname "$0")/common.sh"
 set -o pipefail
@@ -187,7 +188,8 @@ power() {
 	elif [ ! -e "$folder/disk.img" ]; then
 		cp --sparse=always "$disk" "$folder/disk.img"
 	fi
-	printf 'serial=%s\nuuid=%s\nmac=%s\nmemory=%s\nsnapshot=%s\n' "$serial" "$uuid" "$mac" "$memory" "$snapshot" >"$folder/identity"
+	printf 'serial=%s\nuuid=%s\nmac=%s\nmemory=%s\nsnapshot=%s\nnbdkit="%s"\n' "$serial" "$uuid" "$mac" "$memory" "$snapshot" \
+		"${CHAINHOLD_VM_NBDKIT:-}" >"$folder/identity"
 	# What a boot depends on beside its parts: the boots before, which count in the TPM and may have left variables.
 	past=$({ cat "$folder/past" && echo "$variant"; } | sha256sum | cut -c1-20)
 	echo "$past" >"$folder/past"

@@ -7,7 +7,8 @@
 #   run FOLDER LINE         runs a line of shell in the guest once; prints what it printed, ends with its status; 125: it went off
 #   save FOLDER FILE        writes the guest and its TPM to FILE; the guest goes on
 # FOLDER: disk.img (never written, unless identity says snapshot=off), data.img, variables.fd, tpm/ (state of swtpm), and in `identity` serial=, uuid=, mac=, and where
-# wanted rtc= (start of the guest's clock), memory= (MiB). A state can be taken up again only with the same of all of these.
+# wanted rtc= (start of the guest's clock), memory= (MiB), nbdkit= (a plugin of nbdkit, with its options, that stands between the guest and
+# disk.img and data.img: it is given file=NAME). A state can be taken up again only with the same of all of these.
 set -euo pipefail
 firmware=/usr/share/OVMF/OVMF_CODE_4M.fd
 
@@ -23,15 +24,38 @@ start_tpm() {
 	done
 }
 
+# A disk as QEMU is told of it: the file, or the socket of an nbdkit that has it.
+disk_of() {
+	if [ -z "$nbdkit" ]; then
+		echo "file=$1.img,cache=unsafe"
+	else
+		echo "file.driver=nbd,file.server.type=unix,file.server.path=$1.sock"
+	fi
+}
+serve_disk() {
+	local options
+	read -ra options <<<"$nbdkit"
+	child nbdkit -f -U "$1.sock" python "${options[@]}" "file=$1.img" >"$1.log" 2>&1 &
+	disks+=($!)
+	until [ -S "$1.sock" ]; do
+		kill -0 "${disks[-1]}" 2>/dev/null || return 1
+		sleep 0.02
+	done
+}
+
 start_qemu() {
-	local serial uuid mac rtc=utc memory=256 snapshot=on
+	local serial uuid mac rtc=utc memory=256 snapshot=on nbdkit=
 	# shellcheck source=/dev/null
 	. ./identity
+	if [ -n "$nbdkit" ]; then
+		serve_disk disk || { cat disk.log >&2 && return 1; }
+		serve_disk data || { cat data.log >&2 && return 1; }
+	fi
 	child qemu-system-x86_64 -accel tcg,thread=multi -machine q35,smm=off -cpu max -m "$memory" -smp 1 -nodefaults -no-user-config \
 		-display none -no-reboot -global ICH9-LPC.disable_s3=1 -rtc "base=$rtc" \
 		-drive "if=pflash,format=raw,readonly=on,file=$firmware" -drive if=pflash,format=raw,file=variables.fd \
-		-drive if=none,id=disk,format=raw,cache=unsafe,snapshot=$snapshot,file=disk.img -device virtio-blk-pci,drive=disk \
-		-drive if=none,id=data,format=raw,cache=unsafe,file=data.img -device virtio-blk-pci,drive=data \
+		-drive "if=none,id=disk,format=raw,snapshot=$snapshot,$(disk_of disk)" -device virtio-blk-pci,drive=disk \
+		-drive "if=none,id=data,format=raw,$(disk_of data)" -device virtio-blk-pci,drive=data \
 		-smbios "type=1,manufacturer=Chainhold,product=virtual-gateway,serial=$serial,uuid=$uuid" \
 		-netdev user,id=net -device "virtio-net-pci,netdev=net,mac=$mac,romfile=" -device virtio-rng-pci \
 		-chardev socket,id=tpm,path=tpm.sock -tpmdev emulator,id=tpm0,chardev=tpm -device tpm-crb,tpmdev=tpm0 \
@@ -62,10 +86,10 @@ ask() {
 
 end() { [ -z "$1" ] || { kill "$1" 2>/dev/null && wait "$1"; } || true; }
 power() {
-	tpm='' qemu=''
-	trap 'rm -f on; end "$qemu"; end "$tpm"' EXIT
+	tpm='' qemu='' disks=()
+	trap 'rm -f on; end "$qemu"; end "$tpm"; for disk in "${disks[@]}"; do end "$disk"; done' EXIT
 	trap 'exit 143' TERM INT HUP
-	rm -f on tpm.sock control.sock qmp.sock console.log
+	rm -f on tpm.sock control.sock qmp.sock disk.sock data.sock console.log
 	start_tpm || { cat swtpm.log >&2 && return 1; }
 	if [ -e state ]; then
 		start_qemu -incoming defer
