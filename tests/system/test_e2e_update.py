@@ -6,6 +6,7 @@ through all tests in their order. A part of `make e2e`.
 """
 
 import json
+import time
 
 import pytest
 
@@ -39,8 +40,11 @@ def test_an_update_is_proven_by_what_the_new_boot_measures(story):
         number = story.offer("1.1.0", 2)
         story.becomes(number, "installed")
         gateway.ended()
+    off = time.monotonic()
     with story.on("1.1.0", "B") as gateway:
+        up = time.monotonic()
         story.becomes(number, "proven")
+        print(f"from switched off to proven: {time.monotonic() - off:.1f} s, of which {time.monotonic() - up:.1f} s since its agent was started")
         assert gateway.attest()["chain"] == "affirming"
         # Proven: it stays, also after the next reset.
         until(lambda: gateway.boot_order()["BootOrder"].startswith("0002"), what=gateway.console, every=1)
