@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs the fuzz targets (fuzz/*_fuzz.c: libFuzzer, AddressSanitizer, UndefinedBehaviorSanitizer). What it can do:
 #: tools/fuzz.sh [--seconds N] [TARGET…]   run each for N seconds (60), from its seeds and what build-fuzz/ has found before
-#: tools/fuzz.sh --planted [TARGET…]       weaken the parser by fuzz/planted/TARGET.patch in a copy: it must crash within 2 minutes
+#: tools/fuzz.sh --planted [TARGET…]       weaken the parser by fuzz/planted/TARGET.patch in a copy: it must crash within 60 s
 #: tools/fuzz.sh --coverage [TARGET…]      line coverage of each parser by seeds and unit tests; at least 95 % or in fuzz/coverage-exceptions
 #: tools/fuzz.sh --long [TARGET…]          until 2 million executions and 10 CPU-minutes without a new edge; rows of docs/results/fuzz.md
 #: tools/fuzz.sh --minimise TARGET         merge what build-fuzz/ has found into fuzz/corpus/TARGET, only what adds coverage
@@ -146,13 +146,13 @@ one_planted() {
 	start=$EPOCHSECONDS
 	# From the committed seeds only.
 	# shellcheck disable=SC2046
-	"$dir/planted" -max_total_time=120 -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$dir/" $(options "$t") "$dir/new" "fuzz/corpus/$t" >"$dir/log" 2>&1 || rc=$?
+	"$dir/planted" -max_total_time=60 -timeout=20 -rss_limit_mb=3000 -artifact_prefix="$dir/" $(options "$t") "$dir/new" "fuzz/corpus/$t" >"$dir/log" 2>&1 || rc=$?
 	if [ $rc -ne 0 ] && grep -qE 'ERROR: (AddressSanitizer|libFuzzer)|runtime error|Assertion' "$dir/log"; then
 		printf '%-20s planted bug found in %d s: %s\n' "$t" $((EPOCHSECONDS - start)) \
 			"$(grep -m 1 -oE 'AddressSanitizer: [a-zA-Z-]+|runtime error: .*|Assertion .*|libFuzzer: .*' "$dir/log" | head -c 90)"
 		rc=0
 	else
-		echo "$t: the planted bug was NOT found in 2 minutes: this target would miss it. Mend the harness or its seeds"
+		echo "$t: the planted bug was NOT found in 60 s: this target would miss it. Mend the harness or its seeds"
 		rc=1
 	fi
 	rm -rf "$dir"
