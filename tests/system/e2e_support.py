@@ -200,7 +200,7 @@ class Gateway:
         """Waits until the guest stands at its gate: (booted or restored, seconds, release, slot)."""
 
         def there():
-            assert self.process.poll() is None, (self.folder / "power.log").read_text()
+            assert self.process.poll() is None, f"{self.process.poll()}: {(self.folder / 'power.log').read_text()}\n{self.console()[-2000:]}"
             return (self.device / "gate").exists()
 
         until(there, what=self.console)
