@@ -158,6 +158,23 @@ static void test_files(void **state)
 	expect_file(CH_SPAN_EMPTY, "\0\0\x41\xa4", false);         /* a folder */
 }
 
+static void test_paths(void **state)
+{
+	(void)state;
+	uint8_t text[CH_OSTREE_PATH_MAX];
+	static const uint8_t id[32] = { 0xab, 0xcd };
+	static const char *const end[] = { ".commit", ".dirtree", ".dirmeta", ".filez", ".commitmeta" };
+	for (unsigned i = 0; i < CH_OSTREE_TYPE_COUNT; i++) {
+		struct ch_wr w = ch_wr(text, sizeof(text));
+		ch_ostree_path_put(&w, (enum ch_ostree_type)i, id);
+		assert_false(w.bad);
+		assert_true(ch_span_starts(ch_wr_span(&w), CH_SPAN_LIT("objects/ab/cd0000")));
+		size_t n = ch_span_str(end[i]).n;
+		assert_int_equal(w.len, 8 + 2 + 1 + 62 + n);
+		assert_span_equal(ch_span_sub(ch_wr_span(&w), w.len - n, n), end[i], n);
+	}
+}
+
 static void test_refs(void **state)
 {
 	(void)state;
@@ -286,15 +303,11 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tree),
-		cmocka_unit_test(test_trees_refused),
-		cmocka_unit_test(test_commit),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_refs),
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_what_runs),
-		cmocka_unit_test(test_what_is_deployed),
+		cmocka_unit_test(test_tree),      cmocka_unit_test(test_trees_refused),
+		cmocka_unit_test(test_commit),    cmocka_unit_test(test_files),
+		cmocka_unit_test(test_paths),     cmocka_unit_test(test_refs),
+		cmocka_unit_test(test_find),      cmocka_unit_test(test_names),
+		cmocka_unit_test(test_what_runs), cmocka_unit_test(test_what_is_deployed),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
