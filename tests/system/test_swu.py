@@ -4,6 +4,7 @@
 import gzip
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -66,8 +67,11 @@ def installs(path, signer):
     """Whether the real swupdate takes it; what it installs to is a plain file."""
     (path.parent / "swupdate.cfg").write_text(f'globals : {{ public-key-file = "{signer}"; }};\n')
     (path.parent / "target").write_bytes(b"")
+    # Its sockets have fixed names in the folder for temporary files, which it empties: another swupdate on this machine would answer.
+    own = path.parent / "tmp"
+    own.mkdir(exist_ok=True)
     done = subprocess.run(["swupdate", "-f", path.parent / "swupdate.cfg", "-k", signer, "-H", "gw:1.0", "-i", path], capture_output=True,
-                          check=False)
+                          check=False, env={**os.environ, "TMPDIR": str(own)})
     return done.returncode == 0
 
 
