@@ -512,9 +512,12 @@ static const struct ch_json_doc_member members[] = {
 static enum ch_err check_whole(const struct ch_json_doc *t, uint64_t there)
 {
 	static const char *const rule[REQUIRED] = {
-		"\"type\" is missing: \"" CH_ROLLOUT_TYPE "\"", "\"name\" is missing: what the rollout is called",
-		"\"release\" is missing: its SHA-256",          "\"phases\" is missing",
-		"\"halt\" is missing: what stops it",           "\"advance\" is missing: what lets it go on",
+		("\"type\" is missing: \"" CH_ROLLOUT_TYPE "\""),
+		"\"name\" is missing: what the rollout is called",
+		"\"release\" is missing: its SHA-256",
+		"\"phases\" is missing",
+		"\"halt\" is missing: what stops it",
+		"\"advance\" is missing: what lets it go on",
 	};
 	for (size_t k = 0; k < REQUIRED; k++) {
 		if ((there >> k & 1) == 0)

@@ -2,6 +2,7 @@
 """The issuing CA and the root are rolled over while a device with a TPM works, with the whole server and the real agent: `chainhold ca`."""
 
 import base64
+import contextlib
 import hashlib
 import os
 import re
@@ -171,7 +172,8 @@ def test_the_key_of_an_issuing_ca_is_put_back_from_its_backup(world):
     theirs = world.folder / "theirs.crl"
 
     def listed():
-        theirs.write_bytes(world.server.log_page(f"/crl/{kid}.crl"))
+        with contextlib.suppress(AssertionError):  # a server that has just begun has signed none yet
+            theirs.write_bytes(world.server.log_page(f"/crl/{kid}.crl"))
         shown = openssl("crl", "-inform", "der", "-in", theirs, "-noout", "-text", "-crlnumber").decode()
         return int(shown.split("crlNumber=")[1].split()[0], 16) if serial in shown else 0
     until(listed, "the device is in no list")
