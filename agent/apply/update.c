@@ -244,12 +244,22 @@ static void settle_boot(struct apply *a)
 	(void)!apply_state_keep(a);
 }
 
-/* The process that began an installation is gone: whether it ended well is not known, so it is done again. */
+/*
+ * The process that began an installation is gone. A machine that runs from the other slot was told to by RAUC, which does that last: it
+ * is installed, and the power went before that was kept. Else whether it ended well is not known, so it is done again.
+ */
 static bool settle_installation(struct apply *a, const struct ag_rauc_system *s)
 {
-	if (ch_span_eq(ag_name_span(&a->u.boot), a->start.boot_id) && strcmp(s->operation, "idle") != 0)
+	bool same_boot = ch_span_eq(ag_name_span(&a->u.boot), a->start.boot_id);
+	if (same_boot && strcmp(s->operation, "idle") != 0)
 		return false;
-	take_up(a);
+	if (same_boot || ch_span_eq(ag_name_span(&a->u.boot_slot), ch_span_str(a->slot))) {
+		take_up(a);
+		return true;
+	}
+	move(a, AG_PHASE_INSTALLED);
+	ag_spool_remove(&a->spool);
+	settle_boot(a);
 	return true;
 }
 

@@ -306,6 +306,26 @@ def test_apply_that_is_killed_during_the_installation_begins_it_again(world):
     assert world.rauc.slot("B").startswith(image)
 
 
+def test_the_power_goes_after_rauc_was_done_and_before_that_was_kept(world):
+    """The machine runs from the other slot, which RAUC tells the boot loader last: it is installed, and only has to be confirmed."""
+    image = os.urandom(1 << 20)
+    path = world.bundle(image)
+    world.offer(path)
+    world.give(path)
+    loader = world.rauc.folder / "loader"
+    loader.write_text(loader.read_text().replace("import pathlib, sys\n", "import pathlib, sys, time\ntime.sleep(0.5)\n"))
+    assert world.apply.ask("UPDATE_INSTALL")["phase"] == "installing"
+    while "Marking target slot" not in (world.rauc.folder / "rauc.log").read_text():
+        time.sleep(0.02)
+    os.kill(world.apply.process.pid, signal.SIGSTOP)  # it does not hear of the end
+    while (world.rauc.folder / "primary").read_text() != "B":
+        assert world.rauc.service.poll() is None
+        time.sleep(0.05)
+    world.reboot()
+    assert world.settled()["phase"] == "running"
+    assert world.apply.ask("UPDATE_GOOD")["phase"] == "good" and world.rauc.state("B") == "good"
+
+
 def test_an_artefact_that_does_not_fit_is_refused_before_a_byte(tmp_path):
     spool = tmp_path / "small"
     spool.mkdir()
