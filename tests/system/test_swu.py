@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """chainhold inspect swu: images of SWUpdate made by cpio and OpenSSL, and what Debian's swupdate says of the same files."""
 
+import contextlib
 import gzip
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -70,9 +72,13 @@ def installs(path, signer):
     # Its sockets have fixed names in the folder for temporary files, which it empties: another swupdate on this machine would answer.
     own = path.parent / "tmp"
     own.mkdir(exist_ok=True)
-    done = subprocess.run(["swupdate", "-f", path.parent / "swupdate.cfg", "-k", signer, "-H", "gw:1.0", "-i", path], capture_output=True,
-                          check=False, env={**os.environ, "TMPDIR": str(own)})
-    return done.returncode == 0
+    # A process of its own may outlive it, at work for ever: all that it started ends here.
+    one = subprocess.Popen(["swupdate", "-f", path.parent / "swupdate.cfg", "-k", signer, "-H", "gw:1.0", "-i", path], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env={**os.environ, "TMPDIR": str(own)})
+    code = one.wait()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(one.pid, signal.SIGKILL)
+    return code == 0
 
 
 @pytest.mark.parametrize("form", ["newc", "crc"])
