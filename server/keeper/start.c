@@ -356,8 +356,11 @@ enum ch_err ch_kp_reseed(struct ch_keeper *k, struct ch_span config)
 		err = ch_kp_classes_load(k);
 	if (err == CH_OK && k->log.known)
 		ch_kp_generation_compose(k);
-	if (err == CH_OK && k->published)
+	if (err == CH_OK && k->published) {
 		names_load(k, config);
+		/* A file that no longer lets devices in quarantine fetch a release counts at once. */
+		ch_kp_deployments_publish(k);
+	}
 	return err;
 }
 

@@ -291,9 +291,57 @@ static void a_rollout_needs_what_an_assignment_needs(void **state)
 	assert_int_equal(number("SELECT count(*) FROM rollout"), 0);
 }
 
+/* --- the one release of a device in quarantine --- */
+
+static void say_done(enum ch_verb verb, const char *subject, struct ch_span payload)
+{
+	uint64_t id = boss_say(&w, verb, subject, payload, by, 1);
+	world_turn(&w);
+	assert_int_equal(world_answer(&w, id, NULL), 200);
+}
+
+static void apply_mend(bool mend)
+{
+	uint8_t image[CH_POLICY_IMAGE_MAX];
+	struct ch_wr t = ch_wr(image, sizeof(image));
+	struct ch_policy p = world_policy("gateway");
+	p.mend = mend;
+	assert_int_equal(ch_policy_put(&t, &p), CH_OK);
+	say_done(CH_VERB_POLICY_APPLY, "gateway", ch_wr_span(&t));
+}
+
+static bool mends(void)
+{
+	return (seen(u[0].cert).pending & CH_VIEW_MENDS) != 0;
+}
+
+static void in_quarantine_only_what_was_assigned_is_fetched_and_only_by_the_policy(void **state)
+{
+	(void)state;
+	char device[33];
+	for (size_t i = 0; i < sizeof(u[0].id); i++)
+		(void)snprintf(device + 2 * i, 3, "%02x", u[0].id[i]);
+	apply_mend(true);
+	assert_int_equal(create("r1", "\"release\":\"" NEW "\",\"phases\":[{\"percent\":100}]," RULES, NULL), 200);
+	seconds(3);
+	say_done(CH_VERB_DEVICE_QUARANTINE, device, CH_SPAN_EMPTY);
+	assert_false(mends());
+	assert_int_equal(act(CH_VERB_ROLLOUT_ABORT, "r1"), 200);
+	seconds(3);
+	say_done(CH_VERB_UPDATE_ASSIGN, device, CH_SPAN_LIT("release: " NEW "\nmode: soft\n"));
+	assert_true(mends());
+	apply_mend(false);
+	assert_false(mends());
+	apply_mend(true);
+	assert_true(mends());
+	say_done(CH_VERB_UPDATE_CANCEL, device, CH_SPAN_EMPTY);
+	assert_false(mends());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(in_quarantine_only_what_was_assigned_is_fetched_and_only_by_the_policy),
 		TEST(it_advances_on_proof_and_finishes),
 		TEST(the_same_with_a_restart_between_any_two_steps),
 		TEST(failures_halt_it_and_it_says_who),
