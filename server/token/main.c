@@ -21,6 +21,8 @@
 #define VARIABLES_MAX   16
 #define DEADLINE_S      10
 #define CERTIFICATE_MAX 65536
+#define TRIES           5
+#define AGAIN_NS        200000000
 
 struct token_main {
 	struct ch_child child;
@@ -131,6 +133,22 @@ static bool is_key_of_ca(const struct token_main *m)
 	       ch_x509_parse(&x, ch_span(der, n), NULL) == CH_OK && ch_spki_same(&x.pub, ch_p11_key_pub(m->key));
 }
 
+/*
+ * A module that keeps its tokens in files (SoftHSM) does not see one in the moment in which another process writes to it: it is asked
+ * again. A PIN that is wrong is another error, and is never given twice.
+ */
+static enum ch_err find_key(struct token_main *m, const struct ch_p11_uri *u, struct ch_p11_why *why)
+{
+	static const struct timespec pause = { .tv_nsec = AGAIN_NS };
+	const struct ch_p11_ask ask = { .pin = give_pin, .ctx = m, .unattended = true };
+	enum ch_err err = ch_p11_key_open(&m->key, u, &ask, why);
+	for (int i = 1; i < TRIES && err == CH_ERR_NOTFOUND; i++) {
+		(void)nanosleep(&pause, NULL);
+		err = ch_p11_key_open(&m->key, u, &ask, why);
+	}
+	return err;
+}
+
 /* Opens the key and signs once: what a module does for the first time it does before the sandbox. */
 static const char *open_key(struct token_main *m, struct ch_p11_why *why)
 {
@@ -139,10 +157,9 @@ static const char *open_key(struct token_main *m, struct ch_p11_why *why)
 	struct ch_diag d;
 	struct ch_digest h;
 	uint8_t rs[64];
-	const struct ch_p11_ask ask = { .pin = give_pin, .ctx = m, .unattended = true };
 	if (ch_p11_uri_parse(&u, ch_config_get(m->child.start.config, "uri", 0), &d) != CH_OK)
 		return d.rule;
-	if (ch_p11_key_open(&m->key, &u, &ask, why) != CH_OK)
+	if (find_key(m, &u, why) != CH_OK)
 		return why->text;
 	if (!is_key_of_ca(m))
 		return "the key in the token is not that of the CA's certificate";
