@@ -238,7 +238,7 @@ static int make_cross(const struct root_ask *a, unsigned of, unsigned by, struct
 		code = op_ca_key_open(&k, &opened, name);
 	if (code >= 0)
 		return code;
-	X509 *x = op_cert_again(one.v[0], other.v[0], k.key, 0);
+	X509 *x = op_cert_again(one.v[0], NULL, other.v[0], k.key, 0);
 	code = put_cert(&a->c, file, x);
 	if (code < 0) {
 		op_transcript_cert(t, of > by ? "new root, by the one before" : "root before, by the new one", x);

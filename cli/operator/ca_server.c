@@ -22,6 +22,8 @@
 #define SIGNER      "state/signer/"
 #define NEXT        SIGNER "next-ca"
 #define NOW         SIGNER "ca"
+#define TLS         "tls/server"
+#define TLS_NEXT    "tls/next-server"
 #define DAYS_SERVER 825
 #define DAYS_PERSON 398
 
@@ -322,13 +324,27 @@ static bool take_path(const struct op_certs *trust, struct op_certs *to)
 	return room;
 }
 
-static int again(const struct op_ceremony *c, const char *name, const struct op_certs *trust, EVP_PKEY *key, long days,
+/* Who issues: the CA and what is beside it, and its key. */
+struct issuer {
+	struct op_certs trust;
+	struct op_ca_key k;
+};
+
+static void issuer_clear(struct issuer *by)
+{
+	op_certs_clear(&by->trust);
+	op_ca_key_clear(&by->k);
+}
+#define AUTO_ISSUER __attribute__((cleanup(issuer_clear)))
+
+/* The certificate in this file anew; `key`: for another key, NULL: for its own. */
+static int again(const struct op_ceremony *c, const char *name, EVP_PKEY *key, const struct issuer *by, long days,
 		 struct op_transcript *t)
 {
 	OP_AUTO_CERTS struct op_certs was = { 0 }, now = { 0 };
 	int code = load(c, name, &was);
-	X509 *x = code < 0 ? op_cert_again(was.v[0], trust->v[0], key, days) : NULL;
-	if (code < 0 && (x == NULL || !op_certs_add(&now, x) || !take_path(trust, &now))) {
+	X509 *x = code < 0 ? op_cert_again(was.v[0], key, by->trust.v[0], by->k.key, days) : NULL;
+	if (code < 0 && (x == NULL || !op_certs_add(&now, x) || !take_path(&by->trust, &now))) {
 		cli_say("%s: OpenSSL makes no certificate", name);
 		code = CLI_IO;
 	}
@@ -341,8 +357,7 @@ static int again(const struct op_ceremony *c, const char *name, const struct op_
 }
 
 /* The certificates that init made for people, by the CA that the server starts with. */
-static int people_again(const struct op_ceremony *c, const struct op_certs *trust, EVP_PKEY *key,
-			struct op_transcript *t)
+static int people_again(const struct op_ceremony *c, const struct issuer *by, struct op_transcript *t)
 {
 	int code = -1;
 	DIR *d = fdopendir(openat(c->dir, "operators", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -354,35 +369,35 @@ static int people_again(const struct op_ceremony *c, const struct op_certs *trus
 		if (n <= 4 || strcmp(e->d_name + n - 4, ".crt") != 0)
 			continue;
 		(void)snprintf(name, sizeof(name), "operators/%s", e->d_name);
-		code = again(c, name, trust, key, DAYS_PERSON, t);
+		code = again(c, name, NULL, by, DAYS_PERSON, t);
 	}
 	(void)closedir(d);
 	return code;
 }
 
-static int reissue(const struct op_ceremony *c, bool people, struct op_transcript *t)
+static int open_issuer(const struct op_ceremony *c, struct issuer *by)
 {
-	OP_AUTO_CA_KEY struct op_ca_key k = { 0 };
-	OP_AUTO_CERTS struct op_certs trust = { 0 };
-	int code = load(c, "ca.crt", &trust);
+	int code = load(c, "ca.crt", &by->trust);
 	if (code < 0 && !has_key(c, NOW)) {
 		cli_say("%s/" NOW ".key is not there, and no " NOW ".uri names a key in a token", c->folder);
 		code = CLI_FAILS;
 	}
 	if (code < 0)
-		code = op_ca_key_open(&k, c, NOW);
-	if (code < 0 && EVP_PKEY_eq(X509_get0_pubkey(trust.v[0]), k.key) != 1) {
+		code = op_ca_key_open(&by->k, c, NOW);
+	if (code < 0 && EVP_PKEY_eq(X509_get0_pubkey(by->trust.v[0]), by->k.key) != 1) {
 		cli_say("the first certificate of ca.crt is not that of the key: an install was interrupted, the same command goes on");
 		code = CLI_FAILS;
 	}
-	if (code < 0)
-		code = again(c, "tls/server.crt", &trust, k.key, DAYS_SERVER, t);
-	return code < 0 && people ? people_again(c, &trust, k.key, t) : code;
+	return code;
 }
 
 int ca_reissue(const struct op_ceremony *c, struct op_transcript *t)
 {
-	return reissue(c, true, t);
+	AUTO_ISSUER struct issuer by = { .trust = { 0 } };
+	int code = open_issuer(c, &by);
+	if (code < 0)
+		code = again(c, TLS ".crt", NULL, &by, DAYS_SERVER, t);
+	return code < 0 ? people_again(c, &by, t) : code;
 }
 
 bool ca_server_is_fresh(const struct op_ceremony *c)
@@ -405,7 +420,7 @@ static int steps(struct install *in, struct op_transcript *t)
 	if (code < 0)
 		code = put_key(in, &one);
 	if (code < 0 && in->fresh)
-		code = reissue(&in->c, true, t);
+		code = ca_reissue(&in->c, t);
 	return code;
 }
 
@@ -487,7 +502,31 @@ int cmd_ca_install(int argc, char **argv)
 
 /* --- the server's own certificate --- */
 
-static int server(struct op_ceremony *c)
+/*
+ * A new key waits as tls/next-server.key until its certificate is in place: one that is there is of a change that was interrupted, which goes on. The server reads
+ * both when it is told to, and takes neither while they are not of each other.
+ */
+static int own_again(struct op_ceremony *c, bool new_key, struct op_transcript *t)
+{
+	AUTO_ISSUER struct issuer by = { .trust = { 0 } };
+	OP_AUTO_CA_KEY struct op_ca_key key = { 0 };
+	int code = open_issuer(c, &by);
+	if (code >= 0 || (!new_key && !op_ceremony_has(c, TLS_NEXT ".key")))
+		return code < 0 ? again(c, TLS ".crt", NULL, &by, DAYS_SERVER, t) : code;
+	c->plain = true; /* the server reads it without a person */
+	code = op_ca_key_make(c, TLS_NEXT);
+	if (code < 0)
+		code = op_ca_key_open(&key, c, TLS_NEXT);
+	if (code < 0)
+		code = again(c, TLS ".crt", key.key, &by, DAYS_SERVER, t);
+	if (code < 0)
+		code = move(c, TLS_NEXT ".key", TLS ".key");
+	if (code < 0)
+		op_transcript_put(t, "private key", "new: " TLS ".key");
+	return code;
+}
+
+static int server(struct op_ceremony *c, bool new_key)
 {
 	struct op_transcript t;
 	int code = op_ceremony_open(c);
@@ -496,26 +535,31 @@ static int server(struct op_ceremony *c)
 	if (code >= 0)
 		return code;
 	op_transcript_begin(&t, c, "server");
-	code = reissue(c, false, &t);
+	code = own_again(c, new_key, &t);
 	if (code < 0)
 		return op_transcript_end(
 			&t, c,
 			"The server takes it when it is told to read its configuration (SIGHUP), or started anew.\n");
 	ch_buf_free(&t.text);
+	if (op_ceremony_has(c, TLS_NEXT ".key"))
+		cli_say("the new key is not in place yet: the same command goes on, and the server is not started before");
 	return code;
 }
 
 int cmd_ca_server(int argc, char **argv)
 {
 	struct op_ceremony c = { 0 };
+	bool new_key = false;
 	const struct cli_opt opt[] = {
+		{ "new-key", NULL, "for a new key; else for the one that the server has", CLI_FLAG, &new_key },
 		{ "by", "NAME", "who takes part, for the transcript; may be repeated", CLI_VALUES, &c.people },
 	};
 	const struct cli_usage u = {
-		.args = "[--by NAME]… SERVER",
+		.args = "[--new-key] [--by NAME]… SERVER",
 		.about =
-			"Makes the TLS certificate of the server anew, by the CA that issues: the same names, the same key. With it goes\n"
-			"what leads to the roots that devices may know, the cross certificates of a rollover among them.",
+			"Makes the TLS certificate of the server anew, by the CA that issues, for the same names. With it goes what leads\n"
+			"to the roots that devices may know, the cross certificates of a rollover among them. If it is interrupted, the\n"
+			"same command goes on.",
 		.opt = opt,
 		.opt_count = CH_COUNT_OF(opt),
 		.file = &c.folder,
@@ -523,7 +567,7 @@ int cmd_ca_server(int argc, char **argv)
 		.file_max = 1,
 	};
 	int code = cli_parse(&u, argc, argv, NULL);
-	return code < 0 ? server(&c) : code;
+	return code < 0 ? server(&c, new_key) : code;
 }
 
 /* --- show --- */

@@ -179,24 +179,26 @@ X509 *op_cert_new(const struct op_cert_ask *ask)
 
 /* --- one by another issuer --- */
 
-static bool set_authority(X509 *x, X509 *issuer)
+/* In the place of the one that is there, if there is one. */
+static bool replace(X509 *x, X509 *issuer, int nid, const char *value)
 {
-	X509V3_CTX ctx;
-	int at = X509_get_ext_by_NID(x, NID_authority_key_identifier, -1);
+	int at = X509_get_ext_by_NID(x, nid, -1);
 	if (at >= 0)
 		X509_EXTENSION_free(X509_delete_ext(x, at));
-	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
-	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &ctx, NID_authority_key_identifier, "keyid:always");
-	bool good = e != NULL && X509_add_ext(x, e, -1) == 1;
-	X509_EXTENSION_free(e);
-	return good;
+	return add(x, issuer, nid, value);
 }
 
-X509 *op_cert_again(X509 *of, X509 *issuer, EVP_PKEY *issuer_key, long days)
+static bool set_key(X509 *x, EVP_PKEY *key)
+{
+	return X509_set_pubkey(x, key) == 1 && replace(x, NULL, NID_subject_key_identifier, "hash");
+}
+
+X509 *op_cert_again(X509 *of, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, long days)
 {
 	X509 *x = X509_dup(of);
 	bool good = x != NULL && set_serial(x) && X509_set_issuer_name(x, X509_get_subject_name(issuer)) == 1 &&
-		    set_times(x, issuer, days) && set_authority(x, issuer) &&
+		    set_times(x, issuer, days) && (key == NULL || set_key(x, key)) &&
+		    replace(x, issuer, NID_authority_key_identifier, "keyid:always") &&
 		    X509_sign(x, issuer_key, EVP_sha256()) > 0;
 	ERR_clear_error();
 	if (good)

@@ -41,9 +41,10 @@ struct op_cert_ask {
 X509 *op_cert_new(const struct op_cert_ask *ask);
 /*
  * The certificate `of` once more, by this issuer: the same subject, key and extensions, another serial number, authority key identifier and time: `days`, or
- * (0) to the same end, but never past the issuer's own. The new certificate of a server under another CA, or of a root under another root. NULL if OpenSSL fails.
+ * (0) to the same end, but never past the issuer's own. The new certificate of a server under another CA, or of a root under another root. Where `key` is given it
+ * is for that one. NULL if OpenSSL fails.
  */
-X509 *op_cert_again(X509 *of, X509 *issuer, EVP_PKEY *issuer_key, long days);
+X509 *op_cert_again(X509 *of, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, long days);
 
 /* Appends a certification request (PKCS #10) in PEM: a common name and the key, which signs it. */
 CH_MUST_USE bool op_csr_pem(struct ch_buf *to, const char *name, EVP_PKEY *key);

@@ -9,6 +9,8 @@ import hashlib
 import os
 import re
 import shutil
+import signal
+import socket
 import ssl
 import subprocess
 import time
@@ -20,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 import fleet_root_note as note_file
-from server_support import BUILD, Server, openssl
+from server_support import BUILD, Server, openssl, until
 
 DAY = 86400
 
@@ -154,6 +156,22 @@ class Fleet:
                 "-extfile", new / "server.ext", "-out", new / "server.crt")  # fmt: skip
         put_over(at / "tls/server.key", (new / "server.key").read_bytes())
         put_over(at / "tls/server.crt", (new / "server.crt").read_bytes())
+
+    def new_tls_key(self):
+        """The running server takes another TLS key, with a certificate by its CA for the same names."""
+        before = self.shown()
+        done = self.chainhold("ca", "server", "--new-key", self.server.folder)
+        assert done.returncode == 0, done.stderr
+        self.server.process.send_signal(signal.SIGHUP)
+        until(lambda: self.shown() != before, self.server.said)
+        assert self.shown() == openssl("x509", "-in", self.server.folder / "tls/server.crt", "-noout", "-pubkey")
+
+    def shown(self):
+        """The key that the server shows to devices."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", self.server.devices)) as raw, context.wrap_socket(raw) as tls:
+            return openssl("x509", "-inform", "DER", "-noout", "-pubkey", data=tls.getpeercert(binary_form=True))
 
     def new_admin(self):
         """The operator has another key, and a certificate of the CA that issues now."""

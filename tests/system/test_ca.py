@@ -288,6 +288,47 @@ def test_a_rollover_that_is_not_whole_signs_nothing(ceremony):
     assert not (ceremony.root / "root-3.crt").exists()
 
 
+def key_of(path):
+    return openssl("pkey", "-in", path, "-pubout") if path.suffix == ".key" else openssl("x509", "-in", path, "-noout", "-pubkey")
+
+
+def test_the_servers_own_key_stays_or_is_made_anew(ceremony):
+    ceremony.first()
+    crt, key = ceremony.server / "tls/server.crt", ceremony.server / "tls/server.key"
+    san = ("x509", "-in", crt, "-noout", "-ext", "subjectAltName,extendedKeyUsage,basicConstraints")
+    first, names = key.read_bytes(), openssl(*san)
+    ceremony.ca("server", ceremony.server)
+    assert key.read_bytes() == first and key_of(crt) == key_of(key)
+    said = ceremony.ca("server", "--new-key", "--by", "ann", ceremony.server)
+    assert key.read_bytes() != first and key_of(crt) == key_of(key) and openssl(*san) == names
+    assert key.stat().st_mode & 0o777 == 0o600 and not (ceremony.server / "tls/next-server.key").exists()
+    assert "private key: new: tls/server.key" in said and key_of(crt) != openssl("pkey", "-pubout", data=first)
+    ceremony.verify("root-1.crt", crt)
+    # the identifier is that of the new key
+    ski = openssl("x509", "-in", crt, "-noout", "-ext", "subjectKeyIdentifier").decode().split()[-1]
+    raw = openssl("pkey", "-pubin", "-outform", "DER", data=key_of(key))[-65:]
+    assert ski.replace(":", "").lower() == hashlib.sha1(raw).hexdigest()
+
+
+def test_a_new_key_of_the_server_that_is_interrupted_goes_on(ceremony, cut):
+    ceremony.first()
+    at, first = ceremony.server, (ceremony.server / "tls/server.key").read_bytes()
+
+    def check():
+        assert key_of(at / "tls/server.crt") == key_of(at / "tls/server.key") and (at / "tls/server.key").read_bytes() != first
+        assert not (at / "tls/next-server.key").exists()
+        ceremony.verify("root-1.crt", at / "tls/server.crt")
+    assert interrupted(cut, at, ("ca", "server", "--new-key", at), check) == 4
+    # without the option as well, where a key waits
+    shutil.rmtree(at)
+    shutil.copytree(at.with_suffix(".was"), at)
+    env = {**os.environ, "LD_PRELOAD": str(cut), "CUT_AT": "2"}
+    ceremony.ca("server", "--new-key", at, code=99, env=env)
+    assert key_of(at / "tls/server.crt") != key_of(at / "tls/server.key")
+    ceremony.ca("server", at)
+    check()
+
+
 @needs_softhsm
 def test_root_and_issuing_ca_in_tokens(ceremony):
     hsm = Hsm(ceremony.folder / "hsm")

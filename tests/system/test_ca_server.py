@@ -102,6 +102,7 @@ def test_the_issuing_ca_and_the_root_are_rolled_over_while_a_device_works(world)
     world.roll()
     assert subject(at / "ca.crt") != issuing and issuer(world.leaf()) == issuing
     world.serve()
+    world.new_tls_key()
     assert renew(world)["device"] == first["device"]
     second = subject(at / "ca.crt")
     assert issuer(world.leaf()) == second

@@ -135,6 +135,9 @@ def test_every_key_is_rotated_while_the_device_works(world):
     world.install_server("localhost")
     world.restart()
     world.wait_evidence()
+    # the server's TLS key, while it runs
+    world.new_tls_key()
+    world.wait_evidence()
     # the operator's own, and the device's own key, under the new CA; then the old CA is nobody's
     device.power_off()
     age(device, 70 * DAY)
