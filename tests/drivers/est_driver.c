@@ -3,7 +3,7 @@
  * Load for tests/system/bench_est.py: est_driver PORT CA CERT KEY PATH ROUNDS PID… A registration authority asks for certificates by POST PATH, each for
  * another key and name, on connections that are kept and on new ones, many at a time; between them the cryptography that is in it: the server's half
  * of a TLS 1.3 handshake with client certificates, one verification and one signature on P-256. Prints medians over the rounds: microseconds of CPU of
- * the processes PID by the scheduler's accounting for an enrolment, and of this one for the cryptography.
+ * the processes PID by the scheduler's accounting for an enrolment, of all and of each, and of this one for the cryptography.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -150,29 +150,32 @@ static void *work(void *arg)
 
 /* --- CPU time --- */
 
-static double server_us(void)
+/* Of each process into `each`; returns their sum. */
+static double server_us(double each[static PIDS])
 {
-	unsigned long long all = 0, ns;
+	double all = 0;
+	unsigned long long ns;
 	char path[64];
 	for (int i = 0; i < g.pids; i++) {
 		(void)snprintf(path, sizeof(path), "/proc/%d/schedstat", g.pid[i]);
 		FILE *f = fopen(path, "re");
 		need(f != NULL && fscanf(f, "%llu", &ns) == 1, path);
-		all += ns;
+		each[i] = (double)ns / 1000;
+		all += each[i];
 		(void)fclose(f);
 	}
-	return (double)all / 1000;
+	return all;
 }
 
 /* Once the processes stand still. */
-static double settled_us(void)
+static double settled_us(double each[static PIDS])
 {
 	const struct timespec pause = { 0, 50000000 };
-	double before, now = server_us();
+	double before, now = server_us(each);
 	do {
 		before = now;
 		(void)nanosleep(&pause, NULL);
-		now = server_us();
+		now = server_us(each);
 	} while (now - before > 2000);
 	return now;
 }
@@ -184,10 +187,11 @@ static double own_us(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-/* Microseconds of the server for one enrolment. */
-static double enrol(int each, int connections)
+/* Microseconds of the server for one enrolment; of each of its processes into `of`. */
+static double enrol(int each, int connections, double of[static PIDS])
 {
 	static int number;
+	double first[PIDS];
 	static struct load load[AT_ONCE];
 	pthread_barrier_t begin;
 	need(pthread_barrier_init(&begin, NULL, AT_ONCE + 1) == 0, "barrier");
@@ -197,12 +201,14 @@ static double enrol(int each, int connections)
 		need(pthread_create(&load[i].thread, NULL, work, &load[i]) == 0, "thread");
 	}
 	(void)pthread_barrier_wait(&begin);
-	double before = settled_us();
+	double before = settled_us(first);
 	(void)pthread_barrier_wait(&begin);
 	for (int i = 0; i < AT_ONCE; i++)
 		(void)pthread_join(load[i].thread, NULL);
-	double spent = settled_us() - before;
+	double spent = settled_us(of) - before;
 	(void)pthread_barrier_destroy(&begin);
+	for (int i = 0; i < g.pids; i++)
+		of[i] = (of[i] - first[i]) / (AT_ONCE * each * connections);
 	return spent / (AT_ONCE * each * connections);
 }
 
@@ -300,7 +306,8 @@ static double median(double *v, int n)
 
 int main(int argc, char **argv)
 {
-	static double row[4][ROUNDS];
+	static double row[4][ROUNDS], of[2][PIDS][ROUNDS];
+	double each[PIDS];
 	int rounds = argc > 6 ? atoi(argv[6]) : 0;
 	need(argc > 7 && argc - 7 <= PIDS && rounds > 0 && rounds <= ROUNDS,
 	     "usage: PORT CA CERT KEY PATH ROUNDS PID...");
@@ -311,15 +318,22 @@ int main(int argc, char **argv)
 		g.pid[g.pids++] = atoi(argv[i]);
 	contexts(argv);
 	EVP_PKEY *key = key_new();
-	(void)enrol(1, 2);
+	(void)enrol(1, 2, each);
 	for (int r = 0; r < rounds; r++) {
 		for (int i = 0; i < CRYPTO; i++)
 			row[0][r] += handshake() / CRYPTO;
 		row[1][r] = verify_and_sign(key);
-		row[2][r] = enrol(1, NEW);
-		row[3][r] = enrol(KEPT, 1);
+		row[2][r] = enrol(1, NEW, each);
+		for (int i = 0; i < g.pids; i++)
+			of[0][i][r] = each[i];
+		row[3][r] = enrol(KEPT, 1, each);
+		for (int i = 0; i < g.pids; i++)
+			of[1][i][r] = each[i];
 	}
 	(void)printf("handshake %.1f\nverify-and-sign %.1f\nnew %.1f\nkept %.1f\n", median(row[0], rounds),
 		     median(row[1], rounds), median(row[2], rounds), median(row[3], rounds));
+	for (int i = 0; i < g.pids; i++)
+		(void)printf("new:%d %.1f\nkept:%d %.1f\n", g.pid[i], median(of[0][i], rounds), g.pid[i],
+			     median(of[1][i], rounds));
 	return 0;
 }
