@@ -324,6 +324,17 @@ static const struct step issuers[] = {
 	{ "ALTER TABLE issued ADD COLUMN issuer BYTEA", STEP_PLAIN },
 };
 
+/*
+ * An index over what is random costs a page of its own for each row that is written. The digest of a certificate is looked for among those of
+ * its device, or by its serial number; a request for a certificate by the device that has its key, 0 while none has.
+ */
+static const struct step fewer[] = {
+	{ "DROP INDEX certificate_sha256", STEP_PLAIN },
+	{ "ALTER TABLE est_request ADD COLUMN device BIGINT NOT NULL DEFAULT 0", STEP_PLAIN },
+	{ "DROP INDEX est_request_key", STEP_PLAIN },
+	{ "CREATE UNIQUE INDEX est_request_device ON est_request (tenant, device, key)", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -341,6 +352,7 @@ static const struct migration migrations[] = {
 	{ 15, "rollouts", rollout, CH_COUNT_OF(rollout) },
 	{ 16, "the commit of OSTree that was booted", ostree, CH_COUNT_OF(ostree) },
 	{ 17, "who issued what is no device's", issuers, CH_COUNT_OF(issuers) },
+	{ 18, "certificates and requests for them by their device", fewer, CH_COUNT_OF(fewer) },
 };
 
 int64_t ch_schema_newest(void)

@@ -284,14 +284,12 @@ void ch_kp_certificate_add(struct ch_keeper *k, const struct ch_device *d, const
 		k->env.fatal(k->env.ctx, "SHA-256 fails");
 	(void)ch_span_copy(sha256, 32, ch_digest_span(&h));
 	ch_kp_write(k);
+	/* Nobody else has this digest: the serial number is new. */
 	ch_sql_do(k->st, CH_SQL_CERTIFICATE_ADD,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.certificate++), ch_int(d->seq),
 			  ch_bytes(ch_digest_span(&h)), ch_bytes(CH_SPAN_OF(g->serial)), ch_bytes(der),
-			  ch_bytes(ch_buf_span(&g->spki)), ch_int((int64_t)g->not_before), ch_int((int64_t)not_after)));
-	ch_sql_do(k->st, CH_SQL_ALIAS_ADD,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.alias++), ch_int(d->seq), ch_int(CH_ALIAS_CERTIFICATE),
-			  ch_bytes(ch_digest_span(&h)), ch_int((int64_t)k->now)));
-	publish(k, d, ch_digest_span(&h), (int64_t)not_after, false, NULL);
+			  ch_bytes(ch_buf_span(&g->spki)), ch_int((int64_t)g->not_before), ch_int((int64_t)not_after),
+			  g->label.n > 0 ? ch_text(ch_buf_span(&g->label)) : ch_null(), ch_null()));
 }
 
 /* --- what happens to a device --- */

@@ -241,7 +241,7 @@ void ch_kp_enrol_finish(struct ch_keeper *k, const struct ch_who *who, const str
 	if (ch_kp_device_of_keys(k, g->ek_sha256, ch_buf_span(&g->ak_public), &known))
 		(void)ch_span_copy(g->device, sizeof(g->device), CH_SPAN_OF(known.id));
 	else
-		ch_kp_random(g->device, sizeof(g->device));
+		ch_kp_ordered(k, g->device);
 	ch_kp_grant_ask(k, g, 1, g->device, lifetime_of(k, ch_buf_span(&g->class_name)));
 }
 
@@ -274,7 +274,7 @@ void ch_kp_enrol_token(struct ch_keeper *k, const struct ch_who *who, const stru
 	struct ch_grant *g = grant_new(CH_GRANT_TOKEN, who);
 	(void)ch_span_copy(g->token, sizeof(g->token), CH_SPAN_OF(m->token_sha256));
 	g->platform = CH_TIER_WARNING;
-	ch_kp_random(g->device, sizeof(g->device));
+	ch_kp_ordered(k, g->device);
 	ch_buf_append(&g->class_name, ch_buf_span(&class_name));
 	ch_buf_append(&g->hostname, m->hostname);
 	ch_buf_append(&g->spki, m->key_spki);

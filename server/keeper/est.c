@@ -7,11 +7,12 @@
  * own (est_key): whoever repeats it gets what the first one got.
  */
 
-#define MS          1000
-#define WAITING_MAX 4096 /* requests that wait for an operator */
-#define KEPT_MS     ((uint64_t)30 * 24 * 3600 * MS)
-#define POLL_S      60 /* Retry-After of a request that waits for an operator */
-#define SOON_S      1  /* of one that waits for the signer */
+#define MS           1000
+#define WAITING_MAX  4096 /* requests that wait for an operator */
+#define KEPT_MS      ((uint64_t)30 * 24 * 3600 * MS)
+#define OLD_EVERY_MS (60 * (uint64_t)MS)
+#define POLL_S       60 /* Retry-After of a request that waits for an operator */
+#define SOON_S       1  /* of one that waits for the signer */
 
 /* A request on its way. */
 struct est {
@@ -22,8 +23,10 @@ struct est {
 	uint8_t name_room[CH_PROFILE_NAME_MAX];
 	struct ch_device d; /* that the certificate will be of, if `known` */
 	bool known;
-	bool ra;     /* asked by a registration authority */
-	int64_t row; /* of est_request; 0: none yet */
+	bool ra;            /* asked by a registration authority */
+	bool freed;         /* the name was that of a device whose life is over */
+	int64_t key_device; /* that the key is of; 0: none */
+	int64_t row;        /* of est_request; 0: none yet */
 	enum ch_est_state state;
 	int64_t certificate;
 };
@@ -85,16 +88,31 @@ static bool hash_key(struct est *e)
 	return true;
 }
 
-static void find_row(struct ch_keeper *k, struct est *e)
+static void find_among(struct ch_keeper *k, struct est *e, int64_t device)
 {
 	struct ch_query q =
-		ch_sql_query(k->st, CH_SQL_EST_FIND, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(CH_SPAN_OF(e->key))));
+		ch_sql_query(k->st, CH_SQL_EST_FIND,
+			     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(device), ch_bytes(CH_SPAN_OF(e->key))));
 	if (ch_sql_next(&q)) {
 		e->row = ch_sql_int(&q, 0);
 		e->state = (enum ch_est_state)ch_sql_int(&q, 1);
 		e->certificate = ch_sql_int(&q, 2);
 	}
 	(void)ch_sql_end(&q);
+}
+
+/*
+ * A request for which no operator had to be asked is kept with its device, which is that of its key: they came into the store together, and a
+ * key stays its device's. One that waits, or did, is kept with none.
+ */
+static void find_row(struct ch_keeper *k, struct est *e)
+{
+	e->key_device = ch_sql_number(
+		k->st, CH_SQL_ALIAS_DEVICE,
+		CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(CH_ALIAS_KEY), ch_bytes(CH_SPAN_OF(e->spki))), 0);
+	find_among(k, e, 0);
+	if (e->row == 0 && e->key_device != 0)
+		find_among(k, e, e->key_device);
 }
 
 static bool device_of(struct ch_keeper *k, enum ch_alias kind, struct ch_span value, struct ch_device *d)
@@ -141,24 +159,25 @@ static bool holds_tpm(struct ch_keeper *k, const struct ch_device *d)
 }
 
 struct certificate {
-	int64_t device, not_after;
+	int64_t not_after;
 	enum ch_cert_state state;
 	char profile[CH_NAME_MAX + 1];
 	bool earlier; /* of an earlier CA */
 };
 
+/* That under which the device e->d asks. */
 static bool certificate_find(struct ch_keeper *k, const struct est *e, struct certificate *c)
 {
-	struct ch_query q = ch_sql_query(k->st, CH_SQL_EST_CERTIFICATE,
-					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(CH_SPAN_OF(e->m->identity))));
+	struct ch_query q =
+		ch_sql_query(k->st, CH_SQL_EST_CERTIFICATE,
+			     CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(e->d.seq), ch_bytes(CH_SPAN_OF(e->m->identity))));
 	bool found = ch_sql_next(&q);
 	*c = (struct certificate){ 0 };
 	if (found) {
-		c->device = ch_sql_int(&q, 1);
-		c->not_after = ch_sql_int(&q, 2);
-		c->state = (enum ch_cert_state)ch_sql_int(&q, 3);
-		(void)ch_span_copy(c->profile, sizeof(c->profile) - 1, ch_sql_bytes(&q, 4));
-		c->earlier = ch_sql_bytes(&q, 5).n > 0;
+		c->not_after = ch_sql_int(&q, 0);
+		c->state = (enum ch_cert_state)ch_sql_int(&q, 1);
+		(void)ch_span_copy(c->profile, sizeof(c->profile) - 1, ch_sql_bytes(&q, 2));
+		c->earlier = ch_sql_bytes(&q, 3).n > 0;
 	}
 	return ch_sql_end(&q) == CH_OK && found;
 }
@@ -183,8 +202,7 @@ static struct refusal next_of(struct ch_keeper *k, struct est *e, const struct c
 static struct refusal by_device(struct ch_keeper *k, struct est *e)
 {
 	struct certificate c;
-	bool found = certificate_find(k, e, &c) && ch_kp_device_by_seq(k, c.device, &e->d);
-	if (!found || !ch_span_eq(CH_SPAN_OF(e->d.id), CH_SPAN_OF(e->m->device)))
+	if (!ch_kp_device_by_id(k, e->m->device, &e->d) || !certificate_find(k, e, &c))
 		return REFUSE(403, "unknown-certificate", "nobody knows this certificate");
 	if (c.state != CH_CERT_LIVE)
 		return REFUSE(403, "revoked", "this certificate is revoked, or another took its place");
@@ -209,7 +227,7 @@ static struct refusal by_device(struct ch_keeper *k, struct est *e)
 
 /* --- what it asks for --- */
 
-static struct refusal name_refused(struct ch_keeper *k, const struct est *e)
+static struct refusal name_refused(struct ch_keeper *k, struct est *e)
 {
 	struct ch_device other;
 	if (e->name.n == 0 || !device_of(k, CH_ALIAS_NAME, e->name, &other))
@@ -218,15 +236,15 @@ static struct refusal name_refused(struct ch_keeper *k, const struct est *e)
 			       : NONE;
 	if (e->known && other.seq == e->d.seq)
 		return NONE;
-	if (e->m->again == 0 && (other.state == CH_STATE_REVOKED || other.state == CH_STATE_DECOMMISSIONED))
+	e->freed = e->m->again == 0 && (other.state == CH_STATE_REVOKED || other.state == CH_STATE_DECOMMISSIONED);
+	if (e->freed)
 		return NONE;
 	return REFUSE(403, "name", "subject: this is the name of another device");
 }
 
-static struct refusal key_refused(struct ch_keeper *k, const struct est *e)
+static struct refusal key_refused(const struct est *e)
 {
-	struct ch_device other;
-	if (device_of(k, CH_ALIAS_KEY, CH_SPAN_OF(e->spki), &other) && (!e->known || other.seq != e->d.seq))
+	if (e->key_device != 0 && (!e->known || e->key_device != e->d.seq))
 		return REFUSE(403, "key", "this is the key of another device");
 	return NONE;
 }
@@ -258,7 +276,7 @@ static struct refusal asked_refused(struct ch_keeper *k, struct est *e)
 	if (r.status == 0)
 		r = name_refused(k, e);
 	if (r.status == 0)
-		r = key_refused(k, e);
+		r = key_refused(e);
 	if (r.status == 0 && e->known && ch_kp_certified_enough(k, &e->d))
 		r = REFUSE(429, "certificates", "this device had 32 certificates in an hour");
 	return r;
@@ -269,15 +287,19 @@ static struct refusal asked_refused(struct ch_keeper *k, struct est *e)
 static void row_add(struct ch_keeper *k, struct est *e, enum ch_est_state state, int64_t certificate)
 {
 	ch_kp_write(k);
-	ch_sql_do(k->st, CH_SQL_EST_OLD,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->now > KEPT_MS ? (int64_t)(k->now - KEPT_MS) : 0)));
+	if (k->mono >= k->est_old_due) {
+		ch_sql_do(
+			k->st, CH_SQL_EST_OLD,
+			CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->now > KEPT_MS ? (int64_t)(k->now - KEPT_MS) : 0)));
+		k->est_old_due = k->mono + OLD_EVERY_MS;
+	}
 	e->row = k->n.est++;
 	e->state = state;
 	ch_sql_do(k->st, CH_SQL_EST_ADD,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(e->row), ch_bytes(CH_SPAN_OF(e->key)), ch_text(e->p->label),
 			  ch_text(e->p->class), ch_text(e->name), ch_int(e->m->by),
 			  ch_bytes(CH_SPAN_OF(e->m->identity)), ch_bytes(CH_SPAN_OF(e->spki)), ch_int((int64_t)k->now),
-			  ch_int(state), ch_int(certificate)));
+			  ch_int(state), ch_int(certificate), ch_int(state == CH_EST_ISSUED ? e->d.seq : 0)));
 }
 
 static void waiting_event(struct ch_keeper *k, const struct est *e)
@@ -344,7 +366,7 @@ static void ask_signer(struct ch_keeper *k, const struct ch_who *who, const stru
 	if (e->known)
 		(void)ch_span_copy(g->device, sizeof(g->device), CH_SPAN_OF(e->d.id));
 	else
-		ch_kp_random(g->device, sizeof(g->device));
+		ch_kp_ordered(k, g->device);
 	if (g->est_again)
 		(void)ch_span_copy(g->old_cert, sizeof(g->old_cert), CH_SPAN_OF(e->m->identity));
 	ch_buf_append(&g->class_name, e->p->class);
@@ -413,53 +435,53 @@ static struct ch_msg_est_enrol message_of(const struct ch_grant *g)
 	return m;
 }
 
-static void key_alias(struct ch_keeper *k, const struct est *e, int64_t device)
+/* A device that is new has no alias of that kind which would have to end. */
+static void alias_set(struct ch_keeper *k, const struct est *e, enum ch_alias kind, struct ch_span value)
 {
-	if (ch_sql_number(k->st, CH_SQL_ALIAS_DEVICE,
-			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(CH_ALIAS_KEY), ch_bytes(CH_SPAN_OF(e->spki))),
-			  -1) >= 0)
-		return;
-	ch_sql_do(k->st, CH_SQL_ALIAS_ADD,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.alias++), ch_int(device), ch_int(CH_ALIAS_KEY),
-			  ch_bytes(CH_SPAN_OF(e->spki)), ch_int((int64_t)k->now)));
+	if (e->known)
+		ch_kp_alias_set(k, e->d.seq, kind, value);
+	else
+		ch_kp_alias_add(k, e->d.seq, kind, value);
 }
 
-static void name_alias(struct ch_keeper *k, const struct est *e, int64_t device)
+static void name_alias(struct ch_keeper *k, const struct est *e)
 {
 	if (e->name.n == 0)
 		return;
-	/* Of a device that was revoked or decommissioned. */
-	ch_sql_do(k->st, CH_SQL_ALIAS_FREE,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(CH_ALIAS_NAME), ch_bytes(e->name), ch_int((int64_t)k->now)));
-	ch_kp_alias_set(k, device, CH_ALIAS_NAME, e->name);
+	if (e->freed)
+		ch_sql_do(k->st, CH_SQL_ALIAS_FREE,
+			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(CH_ALIAS_NAME), ch_bytes(e->name),
+				  ch_int((int64_t)k->now)));
+	alias_set(k, e, CH_ALIAS_NAME, e->name);
 }
 
-static void token_used(struct ch_keeper *k, const struct ch_grant *g, int64_t device)
+static void token_used(struct ch_keeper *k, const struct ch_grant *g, const struct est *e)
 {
 	ch_sql_do(k->st, CH_SQL_TOKEN_USE,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT),
 			  ch_int(ch_sql_number(k->st, CH_SQL_TOKEN_GET,
 					       CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(CH_SPAN_OF(g->est_identity))),
 					       -1)),
-			  ch_int((int64_t)k->now), ch_int(device)));
-	ch_kp_alias_set(k, device, CH_ALIAS_TOKEN, CH_SPAN_OF(g->est_identity));
+			  ch_int((int64_t)k->now), ch_int(e->d.seq)));
+	alias_set(k, e, CH_ALIAS_TOKEN, CH_SPAN_OF(g->est_identity));
 }
 
 /* A device that was not there before, or one that its IDevID names again: what it had before ends then. */
 static void device_begin(struct ch_keeper *k, const struct ch_grant *g, struct est *e)
 {
-	if (!e->known)
+	if (!e->known) {
 		ch_kp_device_add(k, &e->d, g);
-	else
+	} else {
 		ch_kp_certificates_end(k, &e->d, CH_CERT_REVOKED, NULL, "enrolled again");
-	name_alias(k, e, e->d.seq);
+		e->d.platform = g->platform;
+		ch_kp_platform_set(k, &e->d);
+		ch_kp_device_save(k, &e->d);
+	}
+	name_alias(k, e);
 	if (e->m->by == CH_EST_BY_TOKEN)
-		token_used(k, g, e->d.seq);
+		token_used(k, g, e);
 	if (e->m->by == CH_EST_BY_IDEVID)
-		ch_kp_alias_set(k, e->d.seq, CH_ALIAS_IDEVID, CH_SPAN_OF(g->est_identity));
-	e->d.platform = g->platform;
-	ch_kp_platform_set(k, &e->d);
-	ch_kp_device_save(k, &e->d);
+		alias_set(k, e, CH_ALIAS_IDEVID, CH_SPAN_OF(g->est_identity));
 }
 
 /* Asked again: meanwhile an operator may have decided otherwise, or another have had the name or the token. */
@@ -495,9 +517,8 @@ void ch_kp_est_issued(struct ch_keeper *k, const struct ch_grant *g, struct ch_s
 		device_begin(k, g, &e);
 	int64_t certificate = k->n.certificate;
 	ch_kp_certificate_add(k, &e.d, g, der, not_after, cert);
-	ch_sql_do(k->st, CH_SQL_CERTIFICATE_PROFILE,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(certificate), ch_text(e.p->label)));
-	key_alias(k, &e, e.d.seq);
+	if (e.key_device == 0)
+		ch_kp_alias_add(k, e.d.seq, CH_ALIAS_KEY, CH_SPAN_OF(e.spki));
 	if (e.row == 0)
 		row_add(k, &e, CH_EST_ISSUED, certificate);
 	else
@@ -505,7 +526,10 @@ void ch_kp_est_issued(struct ch_keeper *k, const struct ch_grant *g, struct ch_s
 			  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(e.row), ch_int(CH_EST_ISSUED),
 				  ch_int((int64_t)k->now), ch_int(certificate)));
 	ch_kp_enrol_record(k, g, &e.d, e.known && !g->est_again, cert);
+	/* Which publishes one that is new. */
 	if (!g->est_again)
 		(void)ch_kp_device_life(k, &e.d, CH_LIFE_ENROL, "enrolment");
+	if (g->est_again || e.known)
+		ch_kp_device_publish(k, &e.d);
 	answer(k, &g->who, 200, 0, der);
 }

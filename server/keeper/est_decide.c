@@ -11,8 +11,8 @@ static int64_t request_find(struct ch_keeper *k, const struct ch_act *a, enum ch
 	int64_t seq = 0;
 	if (ch_hex_decode(key, sizeof(key), a->action.subject) != CH_OK)
 		return 0;
-	struct ch_query q =
-		ch_sql_query(k->st, CH_SQL_EST_FIND, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(CH_SPAN_OF(key))));
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_EST_FIND,
+					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(0), ch_bytes(CH_SPAN_OF(key))));
 	if (ch_sql_next(&q)) {
 		seq = ch_sql_int(&q, 0);
 		*state = (enum ch_est_state)ch_sql_int(&q, 1);

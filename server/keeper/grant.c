@@ -50,7 +50,7 @@ void ch_kp_grant_ask(struct ch_keeper *k, struct ch_grant *g, unsigned profile, 
 	g->issue = ++k->ids;
 	/* The signer's clock is this one, and not the store's, which may be ahead. */
 	g->not_before = k->env.wall_ms(k->env.ctx) / MS;
-	ch_kp_random(g->serial, sizeof(g->serial));
+	ch_kp_ordered(k, g->serial);
 	/* RFC 5280, 4.1.2.2: positive, and never of fewer bytes. */
 	g->serial[0] = (uint8_t)((g->serial[0] & 0x7f) | 0x40);
 	struct ch_msg_issue m = {
@@ -130,6 +130,11 @@ void ch_kp_alias_set(struct ch_keeper *k, int64_t device, enum ch_alias kind, st
 {
 	ch_sql_do(k->st, CH_SQL_ALIAS_END,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(device), ch_int(kind), ch_int((int64_t)k->now)));
+	ch_kp_alias_add(k, device, kind, value);
+}
+
+void ch_kp_alias_add(struct ch_keeper *k, int64_t device, enum ch_alias kind, struct ch_span value)
+{
 	ch_sql_do(k->st, CH_SQL_ALIAS_ADD,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.alias++), ch_int(device), ch_int(kind), ch_bytes(value),
 			  ch_int((int64_t)k->now)));
@@ -150,14 +155,16 @@ static bool ak_set(struct ch_keeper *k, int64_t device, struct ch_span public)
 void ch_kp_device_add(struct ch_keeper *k, struct ch_device *d, const struct ch_grant *g)
 {
 	*d = (struct ch_device){
-		.seq = k->n.device++, .state = CH_STATE_NONE, .chain = CH_TIER_NONE, .platform = g->platform
+		.seq = k->n.device++, .state = CH_STATE_NONE, .chain = CH_TIER_CONTRAINDICATED, .platform = g->platform
 	};
 	(void)ch_span_copy(d->id, sizeof(d->id), CH_SPAN_OF(g->device));
 	(void)ch_span_copy(d->class, sizeof(d->class) - 1, ch_buf_span(&g->class_name));
+	ch_kp_device_deadline(k, d);
 	ch_sql_do(k->st, CH_SQL_DEVICE_ADD,
 		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(d->seq), ch_bytes(CH_SPAN_OF(d->id)), ch_text_str(d->class),
-			  ch_text(ch_buf_span(&g->hostname)), ch_int(d->state), ch_int(d->platform),
-			  ch_int((int64_t)k->now)));
+			  ch_text(ch_buf_span(&g->hostname)), ch_int(d->state), ch_int(d->chain), ch_int(d->platform),
+			  ch_int((int64_t)k->now), ch_int(d->stale_at)));
+	ch_kp_platform_set(k, d);
 }
 
 /* The platform link stands from now on; if nothing else follows in its time, the chain is stale. */
@@ -325,16 +332,18 @@ static void enrol(struct ch_keeper *k, struct ch_grant *g, struct ch_span der, u
 		d.class[g->class_name.n < sizeof(d.class) ? g->class_name.n : sizeof(d.class) - 1] = '\0';
 		d.platform = g->platform;
 		d.evidence = 0;
+		ch_kp_platform_set(k, &d);
+		ch_kp_device_save(k, &d);
 	}
-	ch_kp_platform_set(k, &d);
-	ch_kp_device_save(k, &d);
 	ch_kp_certificate_add(k, &d, g, der, not_after, cert);
 	ch_kp_enrol_record(k, g, &d, returns, cert);
 	(void)ch_kp_device_life(k, &d, CH_LIFE_ENROL, "enrolment");
 	if (g->kind == CH_GRANT_TOKEN)
 		key_judge(k, &d, "key");
-	if (returns)
+	if (returns) {
 		break_again(k, &d);
+		ch_kp_device_publish(k, &d);
+	}
 	grant_answer(k, g, &d, der, not_after);
 }
 
@@ -359,6 +368,7 @@ static void renewed(struct ch_keeper *k, struct ch_grant *g, struct ch_span der,
 		key_judge(k, &d, "key");
 	if (mends)
 		(void)ch_kp_device_life(k, &d, CH_LIFE_MEND, "fresh evidence and a new key");
+	ch_kp_device_publish(k, &d);
 	grant_answer(k, g, &d, der, not_after);
 }
 

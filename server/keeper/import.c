@@ -37,6 +37,7 @@ struct import {
 	struct ch_span lower_name;          /* empty if no profile would take it */
 	uint8_t id[16];                     /* of the device: the same for every certificate of this name */
 	bool there;                         /* the certificate was imported before */
+	bool taken;                         /* another one of its CA has its serial number */
 };
 
 static bool import_take(struct ch_keeper *k, struct import *m, const struct ch_act *a)
@@ -57,18 +58,15 @@ static bool import_take(struct ch_keeper *k, struct import *m, const struct ch_a
 		m->lower[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
 	}
 	m->lower_name = ch_span(m->lower, ch_profile_name_valid(m->c.name) ? m->c.name.n : 0);
-	m->there = ch_sql_number(k->st, CH_SQL_CERTIFICATE_BY_SHA256,
-				 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(ch_digest_span(&m->sha256))), -1) >= 0;
-	return true;
-}
-
-static bool number_taken(struct ch_keeper *k, const struct import *m)
-{
 	struct ch_query q = ch_sql_query(
 		k->st, CH_SQL_CERTIFICATE_OF_EARLIER,
 		CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(number_of(&m->c.serial)), ch_bytes(CH_SPAN_OF(m->c.ca))));
-	bool taken = ch_sql_next(&q);
-	return ch_sql_end(&q) != CH_OK || taken;
+	while (ch_sql_next(&q)) {
+		bool same = ch_span_eq(ch_sql_bytes(&q, 2), ch_digest_span(&m->sha256));
+		m->there = m->there || same;
+		m->taken = m->taken || !same;
+	}
+	return ch_sql_end(&q) == CH_OK;
 }
 
 /* The device that certificates call so; -1 for none. */
@@ -92,7 +90,7 @@ static const char *new_refused(struct ch_keeper *k, const struct ch_act *a, cons
 		return "the certificate has expired";
 	if (revoked(k, CH_SPAN_OF(m->c.ca), &m->c.serial))
 		return "the certificate is revoked";
-	if (number_taken(k, m))
+	if (m->taken)
 		return "another certificate of this CA has this serial number";
 	if (!ch_kp_device_by_id(k, m->id, &d))
 		return named(k, m) < 0 ? NULL : "another device has this name in its certificates";
@@ -125,22 +123,15 @@ static void device_begin(struct ch_keeper *k, struct ch_device *d, const struct 
 	ch_kp_alias_set(k, d->seq, CH_ALIAS_HOSTNAME, ch_buf_span(&g->hostname));
 	if (m->lower_name.n > 0)
 		ch_kp_alias_set(k, d->seq, CH_ALIAS_NAME, m->lower_name);
-	ch_kp_platform_set(k, d);
-	ch_kp_device_save(k, d);
 }
 
 static void certificate_add(struct ch_keeper *k, const struct ch_device *d, const struct import *m)
 {
-	int64_t seq = k->n.certificate++;
 	ch_sql_do(k->st, CH_SQL_CERTIFICATE_ADD,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq), ch_int(d->seq), ch_bytes(ch_digest_span(&m->sha256)),
-			  ch_bytes(number_of(&m->c.serial)), ch_bytes(m->c.certificate), ch_bytes(m->c.spki),
-			  ch_int((int64_t)m->c.not_before), ch_int((int64_t)m->c.not_after)));
-	ch_sql_do(k->st, CH_SQL_CERTIFICATE_ISSUER,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(seq), ch_bytes(CH_SPAN_OF(m->c.ca))));
-	ch_sql_do(k->st, CH_SQL_ALIAS_ADD,
-		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.alias++), ch_int(d->seq), ch_int(CH_ALIAS_CERTIFICATE),
-			  ch_bytes(ch_digest_span(&m->sha256)), ch_int((int64_t)k->now)));
+		  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int(k->n.certificate++), ch_int(d->seq),
+			  ch_bytes(ch_digest_span(&m->sha256)), ch_bytes(number_of(&m->c.serial)),
+			  ch_bytes(m->c.certificate), ch_bytes(m->c.spki), ch_int((int64_t)m->c.not_before),
+			  ch_int((int64_t)m->c.not_after), ch_null(), ch_bytes(CH_SPAN_OF(m->c.ca))));
 }
 
 void ch_cert_import_run(struct ch_keeper *k, struct ch_act *a)

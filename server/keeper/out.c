@@ -4,13 +4,21 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define EVENTS_KEPT 10000 /* for those who come later with a Last-Event-ID */
+#define EVENTS_KEPT  10000 /* for those who come later with a Last-Event-ID */
+#define ORDERED_TIME 6     /* bytes of milliseconds: enough until the year 10889 */
 
 void ch_kp_random(void *to, size_t n)
 {
 	/* Fewer bytes than asked for come only while the pool is not yet initialised or for large requests: neither is here. */
 	if (getrandom(to, n, 0) != (ssize_t)n)
 		abort();
+}
+
+void ch_kp_ordered(const struct ch_keeper *k, uint8_t to[static CH_KEEPER_ORDERED])
+{
+	ch_kp_random(to + ORDERED_TIME, CH_KEEPER_ORDERED - ORDERED_TIME);
+	for (size_t i = 0; i < ORDERED_TIME; i++)
+		to[i] = (uint8_t)(k->now >> (8 * (ORDERED_TIME - 1 - i)));
 }
 
 void ch_kp_write(struct ch_keeper *k)

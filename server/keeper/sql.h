@@ -31,7 +31,7 @@
 	/* devices */                                                                                                  \
 	X(DEVICE_ADD,                                                                                                  \
 	  "INSERT INTO device (tenant, seq, id, class, hostname, state, chain, chain_time, platform, enrolled, "       \
-	  "evidence, fresh_time, reattest, stale_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8, 0, 0, 0, 0)")       \
+	  "evidence, fresh_time, reattest, stale_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, 0, 0, 0, $10)")    \
 	X(DEVICE_BY_ID, "SELECT seq, id, class, state, chain, platform, evidence, fresh_time, reattest, chain_time, "  \
 			"stale_at, quota_since, quota_bytes FROM device WHERE tenant = $1 AND id = $2")                \
 	X(DEVICE_BY_SEQ, "SELECT seq, id, class, state, chain, platform, evidence, fresh_time, reattest, chain_time, " \
@@ -66,7 +66,7 @@
 			"ORDER BY seq DESC LIMIT 1")                                                                   \
 	X(CERTIFICATE_ADD,                                                                                             \
 	  "INSERT INTO certificate (tenant, seq, device, sha256, serial, der, spki, not_before, not_after, "           \
-	  "state, ended) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0)")                                           \
+	  "state, ended, profile, issuer) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, 0, $10, $11)")                \
 	X(CERTIFICATE_LIVE,                                                                                            \
 	  "SELECT seq, sha256, not_after FROM certificate WHERE tenant = $1 AND device = $2 AND state = 0 "            \
 	  "ORDER BY seq")                                                                                              \
@@ -93,7 +93,6 @@
 	X(CERTIFICATE_ISSUER, "UPDATE certificate SET issuer = $3 WHERE tenant = $1 AND seq = $2")                     \
 	X(CERTIFICATE_OF_EARLIER,                                                                                      \
 	  "SELECT seq, device, sha256, state FROM certificate WHERE tenant = $1 AND serial = $2 AND issuer = $3")      \
-	X(CERTIFICATE_BY_SHA256, "SELECT device FROM certificate WHERE tenant = $1 AND sha256 = $2")                   \
 	X(CERTIFICATE_NEXT,                                                                                            \
 	  "SELECT seq, serial FROM certificate WHERE tenant = $1 AND seq > $2 AND not_after > $3 AND "                 \
 	  "issuer IS NULL "                                                                                            \
@@ -250,18 +249,18 @@
 	X(TOKEN_GET, "SELECT seq, class, expires, used FROM token WHERE tenant = $1 AND sha256 = $2")                  \
 	X(TOKEN_USE, "UPDATE token SET used = $3, device = $4 WHERE tenant = $1 AND seq = $2 AND used = 0")            \
 	/* EST */                                                                                                      \
-	X(EST_FIND, "SELECT seq, state, certificate FROM est_request WHERE tenant = $1 AND key = $2")                  \
+	X(EST_FIND, "SELECT seq, state, certificate FROM est_request WHERE tenant = $1 AND device = $2 AND key = $3")  \
 	X(EST_ADD,                                                                                                     \
 	  "INSERT INTO est_request (tenant, seq, key, profile, class, name, how, identity, spki, time, state, "        \
-	  "decided, certificate) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12)")                       \
+	  "decided, certificate, device) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13)")          \
 	X(EST_DECIDE,                                                                                                  \
 	  "UPDATE est_request SET state = $3, decided = $4, certificate = $5 WHERE tenant = $1 AND seq = $2")          \
 	X(EST_COUNT, "SELECT count(*) FROM est_request WHERE tenant = $1 AND state = $2")                              \
 	X(EST_OLD, "DELETE FROM est_request WHERE tenant = $1 AND time < $2")                                          \
 	X(EST_CERTIFICATE,                                                                                             \
-	  "SELECT seq, device, not_after, state, profile, issuer FROM certificate WHERE tenant = $1 AND sha256 = $2")  \
+	  "SELECT not_after, state, profile, issuer FROM certificate WHERE tenant = $1 AND device = $2 AND "           \
+	  "sha256 = $3")                                                                                               \
 	X(EST_ISSUED, "SELECT der, state FROM certificate WHERE tenant = $1 AND seq = $2")                             \
-	X(CERTIFICATE_PROFILE, "UPDATE certificate SET profile = $3 WHERE tenant = $1 AND seq = $2")                   \
 	X(ALIAS_DEVICE, "SELECT device FROM alias WHERE tenant = $1 AND kind = $2 AND value = $3 AND until = 0 "       \
 			"ORDER BY seq DESC LIMIT 1")                                                                   \
 	X(ALIAS_FREE, "UPDATE alias SET until = $4 WHERE tenant = $1 AND kind = $2 AND value = $3 AND until = 0")      \

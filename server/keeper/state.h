@@ -70,7 +70,7 @@ struct ch_device {
 enum ch_alias {
 	CH_ALIAS_EK = 1,
 	CH_ALIAS_HOSTNAME = 2,
-	CH_ALIAS_CERTIFICATE = 3,
+	/* 3 is a certificate, in rows from before schema 18 */
 	CH_ALIAS_TOKEN = 4,
 	CH_ALIAS_NAME = 5,   /* what its certificates call it, in lower case: one device's only */
 	CH_ALIAS_KEY = 6,    /* SHA-256 of a key that was certified by EST: one device's only */
@@ -258,7 +258,7 @@ struct ch_keeper {
 	int64_t linked;          /* devices up to this one are told of DDI by the view */
 	bool links_loaded;       /* all are */
 	bool tight;              /* 90 % of the disk is used: bulk is not kept */
-	uint64_t disk_due, retention_due, stale_due, rollout_due;
+	uint64_t disk_due, retention_due, stale_due, rollout_due, est_old_due;
 	int64_t retention_device; /* where the sweep is */
 	uint64_t metric_commits, metric_requests, metric_cuts, metric_cut_ms, metric_quota, metric_erased;
 	uint64_t rollouts_running, rollouts_halted; /* as of the last turn of them */
@@ -280,6 +280,12 @@ void ch_kp_refuse_until(struct ch_keeper *k, const struct ch_who *who, const cha
 void ch_kp_event(struct ch_keeper *k, int64_t device, const char *kind, struct ch_span body);
 void ch_kp_flush(struct ch_keeper *k);
 void ch_kp_random(void *to, size_t n);
+/*
+ * A number that nobody guesses, and that is larger than those of an earlier millisecond: 48 bits of ch_keeper.now and 80 random ones. What is
+ * numbered so has its index grow at one end: rows of one transaction share its pages.
+ */
+#define CH_KEEPER_ORDERED 16
+void ch_kp_ordered(const struct ch_keeper *k, uint8_t to[static CH_KEEPER_ORDERED]);
 
 /* --- nonce.c --- */
 
@@ -314,7 +320,7 @@ void ch_kp_certificate_cut(struct ch_keeper *k, const struct ch_device *d, int64
 /* Ends live certificates but `keep` (may be NULL); a revoked one is cut. */
 void ch_kp_certificates_end(struct ch_keeper *k, const struct ch_device *d, enum ch_cert_state how, const uint8_t *keep,
 			    const char *cause);
-/* Adds a certificate that was issued. */
+/* Adds a certificate that was issued; whoever calls publishes the device then. */
 void ch_kp_certificate_add(struct ch_keeper *k, const struct ch_device *d, const struct ch_grant *g, struct ch_span der,
 			   uint64_t not_after, uint8_t sha256[static 32]);
 /* Its results and what follows from them now; false if its class has no policy any more. */
@@ -354,7 +360,9 @@ void ch_kp_grant_free(struct ch_grant *g);
 bool ch_kp_certified_enough(struct ch_keeper *k, const struct ch_device *d);
 /* Ends the device's aliases of a kind, and gives it this one. */
 void ch_kp_alias_set(struct ch_keeper *k, int64_t device, enum ch_alias kind, struct ch_span value);
-/* Parts of an enrolment: a new device; its platform link from now on; the leaf. */
+/* The same for one that has none of this kind. */
+void ch_kp_alias_add(struct ch_keeper *k, int64_t device, enum ch_alias kind, struct ch_span value);
+/* Parts of an enrolment: a new device with its platform link; the link from now on, the device still to be saved; the leaf. */
 void ch_kp_device_add(struct ch_keeper *k, struct ch_device *d, const struct ch_grant *g);
 void ch_kp_platform_set(struct ch_keeper *k, struct ch_device *d);
 void ch_kp_enrol_record(struct ch_keeper *k, const struct ch_grant *g, const struct ch_device *d, bool returns,

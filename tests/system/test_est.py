@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import re
 import secrets
+import shutil
 import socket
 import sqlite3
 import ssl
@@ -601,6 +602,42 @@ def test_a_registration_authority_asks_for_others(others, tmp_path):
     # Its challengePassword is of a connection between others.
     passed = csr_with_challenge(tmp_path, new_key(tmp_path, name="field-4"), "field-4", "AAAA", organisation="")
     assert others.curl("simpleenroll", label="field/", tls=tls, data=base64.b64encode(passed))[0] == 200
+
+
+# --- a store of an earlier program ---
+
+# What migration 18 did, undone.
+BEFORE_18 = ("DROP INDEX est_request_device", "ALTER TABLE est_request DROP COLUMN device", "CREATE UNIQUE INDEX est_request_key ON est_request (tenant, key)",
+             "CREATE UNIQUE INDEX certificate_sha256 ON certificate (tenant, sha256)", "DELETE FROM schema_version WHERE number = 18")  # fmt: skip
+
+
+def test_a_store_of_an_earlier_schema_answers_as_before(others, tmp_path):
+    key, token = new_key(tmp_path), others.token()
+    csr = csr_of(key, "/CN=earlier-1")
+    first = others.enrol(csr, token)
+    (pem,) = certificates(tmp_path, first[2])
+    (tmp_path / "old.crt").write_text(pem)
+    others.stop()
+    at = others.folder / "state" / "store" / "chainhold.db"
+    with contextlib.closing(sqlite3.connect(at)) as store:
+        for text in BEFORE_18:
+            store.execute(text)
+        store.commit()
+    shutil.copy(at, tmp_path / "copy.db")
+    told = subprocess.run([BIN.parent / "chainhold-keeper", "--migrate", "--dry-run", tmp_path / "copy.db"], capture_output=True, text=True, check=True).stdout
+    assert "DROP INDEX certificate_sha256" in told and "est_request_device" in told and "CREATE TABLE" not in told
+    others.lines.clear()
+    others.start()
+    assert others.enrol(csr, token)[2] == first[2]
+    status, _, body = others.enrol(csr_of(key, "/CN=earlier-2"), others.token())
+    assert status == 403 and b"this is the key of another device" in body
+    new, tls = new_key(tmp_path, name="new"), ("--cert", tmp_path / "old.crt", "--key", key)
+    status, _, body = others.curl("simplereenroll", tls=tls, data=csr_of(new, "/CN=earlier-1"))
+    assert status == 200, body
+    assert others.curl("simplereenroll", tls=tls, data=csr_of(new, "/CN=earlier-1"))[2] == body
+    # Numbers of certificates grow, are of 16 octets, and their ends are nobody's choice.
+    was, now = (x509.load_pem_x509_certificate(text.encode()).serial_number for text in (pem, certificates(tmp_path, body)[0]))
+    assert was.bit_length() == now.bit_length() == 127 and was < now and was % 2**80 != now % 2**80
 
 
 # --- the end of a certificate ---
