@@ -357,6 +357,7 @@ static const struct cli_cmd command[] = {
 	{ "sign", "sign an issuing CA with the root", cmd_ca_sign },
 	{ "install", "put an issuing CA into a server", cmd_ca_install },
 	{ "server", "make the server's own certificate anew", cmd_ca_server },
+	{ "crl", "sign the next revocation list of a root", cmd_ca_crl },
 	{ "rollover", "another root beside the old one, or another issuing CA", cmd_ca_rollover },
 	{ "show", "show the CAs of a server", cmd_ca_show },
 	{ "backup", "seal a root, or the CAs of a server, into one file", cmd_ca_backup },

@@ -151,6 +151,38 @@ static int show_certs(struct ch_wr *to, const struct ch_ca_file *f)
 	return -1;
 }
 
+int ca_backup_list(struct op_crls *to, const struct ch_ca_file *f)
+{
+	char name[NAME_ROOM];
+	name_of(name, f);
+	int code = op_crls_take(to, f->bytes, name);
+	return code < 0 && to->count != 1 ? refused(f, "more than one list") : code;
+}
+
+/* Of a CA whose certificate is in the backup. */
+static int show_list(struct ch_wr *to, const struct ch_ca_backup *b, const struct ch_ca_file *f)
+{
+	OP_AUTO_CRLS struct op_crls list = { .count = 0 };
+	char text[96];
+	bool ours = false;
+	int code = ca_backup_list(&list, f);
+	for (size_t i = 0; code < 0 && i < b->count; i++) {
+		OP_AUTO_CERTS struct op_certs certs = { 0 };
+		code = b->file[i].kind == CH_CA_FILE_CERTIFICATE ? ca_backup_certs(&certs, &b->file[i]) : -1;
+		for (size_t k = 0; code < 0 && k < certs.count; k++)
+			ours = ours || op_crl_is_by(&list.v[0], certs.v[k]);
+	}
+	if (code < 0 && !ours)
+		code = refused(f, "no CA of this folder signed it");
+	if (code >= 0)
+		return code;
+	label(to, f);
+	(void)snprintf(text, sizeof(text), "number %llu, %zu certificates", (unsigned long long)list.v[0].number,
+		       list.v[0].crl.count);
+	cli_field(to, "revoked", CLI_PLAIN, text);
+	return -1;
+}
+
 /* What its name says that it is. */
 static int show_file(struct ch_wr *to, const struct ch_ca_backup *b, const struct ch_ca_file *f, const char *passphrase)
 {
@@ -170,6 +202,8 @@ static int show_file(struct ch_wr *to, const struct ch_ca_backup *b, const struc
 		(void)snprintf(text, sizeof(text), "what is revoked: %zu bytes", f->bytes.n);
 		cli_field(to, "", CLI_PLAIN, text);
 		return -1;
+	case CH_CA_FILE_LIST:
+		return show_list(to, b, f);
 	case CH_CA_FILE_TRANSCRIPT:
 		label(to, f);
 		return -1;
@@ -348,7 +382,9 @@ static int read_one(const struct op_ceremony *c, struct collected *all, size_t i
 
 static int collect(const struct op_ceremony *c, enum ch_ca_backup_of of, struct collected *all)
 {
-	static const char *const folder[] = { ".", "issued", "earlier_cas", "state/signer", "transcript" };
+	static const char *const folder[] = {
+		".", "issued", "earlier_cas", "root_lists", "state/signer", "transcript"
+	};
 	int code = -1;
 	collected_free(all);
 	all->b.of = of;

@@ -2,7 +2,7 @@
 #ifndef CH_OPERATOR_CA_BACKUP_H
 #define CH_OPERATOR_CA_BACKUP_H
 
-#include "cli/operator/cert.h"
+#include "cli/operator/crl.h"
 #include "core/trust/ca_backup.h"
 
 /* Backups of certification authorities: made and looked into (ca_backup.c), put back (ca_restore.c). Errors are told; -1 is to go on, else an exit code. */
@@ -26,5 +26,7 @@ int ca_backup_check(const struct ch_ca_backup *b, const char *passphrase);
 
 /* The certificates of a file of it. */
 int ca_backup_certs(struct op_certs *to, const struct ch_ca_file *f);
+/* The one list of a file of it. */
+int ca_backup_list(struct op_crls *to, const struct ch_ca_file *f);
 
 #endif

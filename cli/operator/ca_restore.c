@@ -87,9 +87,9 @@ static const struct ch_ca_file *issuer_of(const struct ch_ca_backup *b, struct c
 	for (size_t i = 0; crl != NULL && found == NULL && i < b->count; i++) {
 		OP_AUTO_CERTS struct op_certs certs = { 0 };
 		const struct ch_ca_file *f = &b->file[i];
-		/* A CA that signs lists here has a file of its own; ca.crt has them all. */
+		/* A CA that signs lists has a file of its own; ca.crt and roots.pem have them all. */
 		if (f->kind != CH_CA_FILE_CERTIFICATE || ch_span_eq(f->name, CH_SPAN_LIT("ca.crt")) ||
-		    ca_backup_certs(&certs, f) >= 0)
+		    ch_span_eq(f->name, CH_SPAN_LIT("roots.pem")) || ca_backup_certs(&certs, f) >= 0)
 			continue;
 		EVP_PKEY *key = X509_get0_pubkey(certs.v[0]);
 		if (key != NULL && X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(certs.v[0])) == 0 &&
@@ -122,7 +122,7 @@ static int check_seen(const struct restore *r, const char *path)
 	if (code >= 0)
 		return code;
 	if (!has_certs(ch_buf_span(&in))) {
-		if (b->of == CH_CA_BACKUP_SERVER && issuer_of(b, ch_buf_span(&in)) != NULL)
+		if (issuer_of(b, ch_buf_span(&in)) != NULL)
 			return -1;
 		cli_say("%s: neither certificates in PEM nor a revocation list that a CA of this backup signed", path);
 		return CLI_FAILS;
@@ -147,6 +147,16 @@ static bool gives_way(const struct restore *r, const struct ch_ca_file *f)
 	return false;
 }
 
+/* True if what is there is a list of a root, and not from before that of the backup. */
+static bool is_later(struct ch_span there, const struct ch_ca_file *f)
+{
+	OP_AUTO_CRLS struct op_crls one = { .count = 0 }, other = { .count = 0 };
+	char name[NAME_ROOM];
+	name_of(name, f);
+	return f->kind == CH_CA_FILE_LIST && ca_backup_list(&other, f) < 0 && op_crls_take(&one, there, name) < 0 &&
+	       one.v[0].number >= other.v[0].number;
+}
+
 /* True if the file is there as it is in the backup, or newer as it may be. */
 static int is_there(const struct restore *r, const struct ch_ca_file *f, bool *there)
 {
@@ -155,10 +165,10 @@ static int is_there(const struct restore *r, const struct ch_ca_file *f, bool *t
 	name_of(name, f);
 	enum ch_err err = ch_file_read_at(&bytes, r->c.dir, name, CH_CRL_MAX);
 	bool same = err == CH_OK && ch_span_eq(ch_buf_span(&bytes), f->bytes);
-	ch_wipe(bytes.p, bytes.cap);
 	/* A set of what is revoked only grows: one that is there is not older. */
-	*there = same || (err == CH_OK && f->kind == CH_CA_FILE_REVOKED);
-	if (*there || err == CH_ERR_NOTFOUND || (err == CH_OK && gives_way(r, f)))
+	*there = same || (err == CH_OK && (f->kind == CH_CA_FILE_REVOKED || is_later(ch_buf_span(&bytes), f)));
+	ch_wipe(bytes.p, bytes.cap);
+	if (*there || err == CH_ERR_NOTFOUND || (err == CH_OK && (gives_way(r, f) || f->kind == CH_CA_FILE_LIST)))
 		return -1;
 	cli_say("%s/%s: %s", r->c.folder, name, err == CH_OK ? "is there already, and is another" : strerror(errno));
 	return err == CH_OK ? CLI_FAILS : CLI_IO;
@@ -166,7 +176,7 @@ static int is_there(const struct restore *r, const struct ch_ca_file *f, bool *t
 
 static bool is_public(const struct ch_ca_file *f)
 {
-	return f->kind == CH_CA_FILE_TRANSCRIPT || f->kind == CH_CA_FILE_CERTIFICATE;
+	return f->kind == CH_CA_FILE_TRANSCRIPT || f->kind == CH_CA_FILE_CERTIFICATE || f->kind == CH_CA_FILE_LIST;
 }
 
 static int make_folder_of(const struct restore *r, const char *name)
@@ -225,6 +235,50 @@ static void transcript(const struct restore *r, struct op_transcript *t)
 
 /* --- a root: into a folder that is not there until all of it is --- */
 
+/* "root-1.crl", for the list that the CA of root-1.crt or root-1-by-2.crt signed: one key. False if there is none in the backup. */
+static bool list_name(const struct restore *r, struct ch_span der, char to[static NAME_ROOM])
+{
+	const struct ch_ca_file *of = issuer_of(&r->from->b, der);
+	struct ch_span stem = CH_SPAN_LIT("root-");
+	if (of == NULL || !ch_span_starts(of->name, stem))
+		return false;
+	name_of(to, of);
+	size_t n = stem.n + strspn(to + stem.n, "0123456789");
+	(void)snprintf(to + n, NAME_ROOM - n, ".crl");
+	return true;
+}
+
+static int put_list(const struct restore *r, const struct op_crl *l, const char *path)
+{
+	CH_AUTO_BUF struct ch_buf pem = { 0 };
+	char name[NAME_ROOM];
+	if (!list_name(r, ch_buf_span(&l->der), name)) {
+		cli_say("%s: has a list that no root of this backup signed", path);
+		return CLI_FAILS;
+	}
+	const struct ch_ca_file *had = ch_ca_backup_find(&r->from->b, ch_span_str(name));
+	if (had != NULL && !is_later(ch_buf_span(&l->der), had))
+		return -1;
+	return op_crl_pem(&pem, ch_buf_span(&l->der)) ? op_ceremony_put(&r->c, name, true, ch_buf_span(&pem)) : CLI_IO;
+}
+
+/* A list that others hold and that is later than that of the backup takes its place: it has all that its root ever revoked. */
+static int put_seen(const struct restore *r)
+{
+	int code = -1;
+	for (size_t i = 0; code < 0 && i < r->seen.count; i++) {
+		CH_AUTO_BUF struct ch_buf in = { 0 };
+		OP_AUTO_CRLS struct op_crls list = { .count = 0 };
+		code = cli_read(&in, r->seen.v[i]);
+		if (code >= 0 || has_certs(ch_buf_span(&in)))
+			continue;
+		code = op_crls_take(&list, ch_buf_span(&in), r->seen.v[i]);
+		for (size_t k = 0; code < 0 && k < list.count; k++)
+			code = put_list(r, &list.v[k], r->seen.v[i]);
+	}
+	return code;
+}
+
 static int restore_root(struct restore *r)
 {
 	char fresh[OP_PATH_MAX];
@@ -245,6 +299,8 @@ static int restore_root(struct restore *r)
 		code = check_files(r);
 	if (code < 0)
 		code = put_all(r, CH_CA_FILE_TRANSCRIPT, CH_CA_FILE_URI_IN_USE);
+	if (code < 0)
+		code = put_seen(r);
 	if (code >= 0)
 		return code;
 	transcript(r, &t);

@@ -24,7 +24,7 @@
 
 struct root_ask {
 	struct op_ceremony c;
-	const char *name, *days, *out, *request, *expect;
+	const char *name, *days, *out, *request, *expect, *crl_url;
 	uint64_t days_n;
 };
 
@@ -46,6 +46,11 @@ struct root_ask {
 	{                                                                                                    \
 		"by", "NAME", "who takes part, for the transcript; may be repeated", CLI_VALUES, &a.c.people \
 	}
+#define OPTION_CRL                                                                                             \
+	{                                                                                                      \
+		"crl-url", "URL", "http://HOST[:PORT] where the root's list is got: certificates then say so", \
+			CLI_VALUE, &a.crl_url                                                                  \
+	}
 #define OPTION_DAYS(n)                                                                       \
 	{                                                                                    \
 		"days", "N", "how long the certificate is valid (" n ")", CLI_VALUE, &a.days \
@@ -54,6 +59,10 @@ struct root_ask {
 static int check_days(struct root_ask *a, uint64_t otherwise)
 {
 	a->days_n = otherwise;
+	if (a->crl_url != NULL && !op_crl_url_valid(a->crl_url)) {
+		cli_say("--crl-url is http://HOST[:PORT], without a slash at its end");
+		return CLI_USAGE;
+	}
 	if (a->days == NULL || (cli_number(a->days, DAYS_MAX, &a->days_n) && a->days_n > 0))
 		return -1;
 	cli_say("--days is 1 to %d", DAYS_MAX);
@@ -79,7 +88,7 @@ static void cert_name(char to[static 64], unsigned n)
 }
 
 /* 0 if there is none. */
-static unsigned newest(const struct op_ceremony *c)
+unsigned ca_roots(const struct op_ceremony *c)
 {
 	char name[64];
 	unsigned n = 0;
@@ -87,13 +96,6 @@ static unsigned newest(const struct op_ceremony *c)
 		cert_name(name, n + 1);
 	while (op_ceremony_has(c, name) && ++n < ROOTS_MAX);
 	return n;
-}
-
-static int load(const struct op_ceremony *c, const char *name, struct op_certs *to)
-{
-	char path[OP_PATH_MAX];
-	int code = op_ceremony_path(path, c, name);
-	return code < 0 ? op_certs_read(to, path) : code;
 }
 
 static int put_cert(const struct op_ceremony *c, const char *name, X509 *x)
@@ -110,16 +112,16 @@ static int take_roots(const struct op_ceremony *c, unsigned n, struct op_certs *
 {
 	char name[64];
 	cert_name(name, n);
-	int code = load(c, name, to);
+	int code = op_ceremony_certs(c, name, to);
 	for (unsigned i = n; code < 0 && i > 1; i--) {
 		(void)cross_name(name, i, i - 1);
-		code = load(c, name, to);
+		code = op_ceremony_certs(c, name, to);
 		(void)cross_name(name, i - 1, i);
 		if (code < 0)
-			code = load(c, name, to);
+			code = op_ceremony_certs(c, name, to);
 		cert_name(name, i - 1);
 		if (code < 0)
-			code = load(c, name, to);
+			code = op_ceremony_certs(c, name, to);
 	}
 	return code;
 }
@@ -131,7 +133,7 @@ static int name_of(const struct root_ask *a, unsigned n, char to[static 65])
 {
 	OP_AUTO_CERTS struct op_certs first = { 0 };
 	char was[65] = "Chainhold root";
-	int code = n > 1 ? load(&a->c, "root-1.crt", &first) : -1;
+	int code = n > 1 ? op_ceremony_certs(&a->c, "root-1.crt", &first) : -1;
 	if (code < 0 && n > 1)
 		(void)X509_NAME_get_text_by_NID(X509_get_subject_name(first.v[0]), NID_commonName, was, sizeof(was));
 	const char *name = a->name != NULL ? a->name : was;
@@ -175,7 +177,7 @@ static int init(struct root_ask *a)
 		code = op_folder_make(AT_FDCWD, a->c.folder, OP_SECRET);
 	if (code < 0)
 		code = op_ceremony_open(&a->c);
-	if (code < 0 && newest(&a->c) > 0) {
+	if (code < 0 && ca_roots(&a->c) > 0) {
 		cli_say("%s has a root already; another beside it: chainhold ca rollover", a->c.folder);
 		code = CLI_FAILS;
 	}
@@ -228,17 +230,18 @@ static int make_cross(const struct root_ask *a, unsigned of, unsigned by, struct
 	if (op_ceremony_has(&a->c, file))
 		return -1;
 	cert_name(name, of);
-	int code = load(&a->c, name, &one);
+	int code = op_ceremony_certs(&a->c, name, &one);
 	cert_name(name, by);
 	if (code < 0)
-		code = load(&a->c, name, &other);
+		code = op_ceremony_certs(&a->c, name, &other);
 	root_name(name, by);
 	const struct op_ceremony opened = { .folder = a->c.folder, .passphrase = a->c.passphrase, .dir = a->c.dir };
 	if (code < 0)
 		code = op_ca_key_open(&k, &opened, name);
 	if (code >= 0)
 		return code;
-	X509 *x = op_cert_again(one.v[0], NULL, other.v[0], k.key, 0);
+	const struct op_cert_ask how = { .issuer = other.v[0], .issuer_key = k.key, .crl_url = a->crl_url };
+	X509 *x = op_cert_again(one.v[0], &how);
 	code = put_cert(&a->c, file, x);
 	if (code < 0) {
 		op_transcript_cert(t, of > by ? "new root, by the one before" : "root before, by the new one", x);
@@ -255,9 +258,9 @@ static bool is_whole(const struct op_ceremony *c, unsigned n)
 	char name[64];
 	cert_name(name, n);
 	return n == 1 ||
-	       (op_ceremony_has(c, "roots.pem") && load(c, "roots.pem", &all) < 0 && load(c, name, &one) < 0 &&
-		X509_cmp(all.v[0], one.v[0]) == 0 && op_ceremony_has(c, cross_name(name, n, n - 1)) &&
-		op_ceremony_has(c, cross_name(name, n - 1, n)));
+	       (op_ceremony_has(c, "roots.pem") && op_ceremony_certs(c, "roots.pem", &all) < 0 &&
+		op_ceremony_certs(c, name, &one) < 0 && X509_cmp(all.v[0], one.v[0]) == 0 &&
+		op_ceremony_has(c, cross_name(name, n, n - 1)) && op_ceremony_has(c, cross_name(name, n - 1, n)));
 }
 
 /* What the server and EST clients are given of it, without another issuing CA. */
@@ -275,7 +278,7 @@ static int rollover(struct root_ask *a)
 {
 	struct op_transcript t;
 	int code = check_days(a, DAYS_ROOT);
-	unsigned n = newest(&a->c);
+	unsigned n = ca_roots(&a->c);
 	if (code >= 0)
 		return code;
 	if (n == 0) {
@@ -314,6 +317,7 @@ int cmd_ca_rollover(int argc, char **argv)
 		OPTION_PLAIN,
 		OPTION_DAYS("7300"),
 		OPTION_BY,
+		OPTION_CRL,
 		{ "out", "FILE", "a server's folder: the new file with the request", CLI_VALUE, &a.out },
 	};
 	const struct cli_usage u = {
@@ -367,6 +371,21 @@ static int read_request(const char *path, EVP_PKEY **key, char name[static 65])
 	return CLI_FAILS;
 }
 
+/* The same certificate again, unless it is revoked, or does not say of the list what is asked for now. */
+static int issued_before(const struct root_ask *a, unsigned n, const char *file, struct op_certs *chain)
+{
+	char list[64];
+	int code = op_ceremony_certs(&a->c, file, chain);
+	(void)snprintf(list, sizeof(list), "root-%u.crl", n);
+	if (code < 0)
+		code = ca_crl_check(&a->c, list, chain->v[0]);
+	if (code >= 0 || a->crl_url == NULL || op_cert_list_at(chain->v[0], a->crl_url))
+		return code;
+	cli_say("%s/%s was made before, and says something else of where the list is: move it away for another certificate",
+		a->c.folder, file);
+	return CLI_FAILS;
+}
+
 /* The certificate of this key by root N: made, or the one that was made before. */
 static int issue(const struct root_ask *a, unsigned n, EVP_PKEY *key, const char *name, struct op_certs *chain)
 {
@@ -376,12 +395,12 @@ static int issue(const struct root_ask *a, unsigned n, EVP_PKEY *key, const char
 	op_key_fingerprint(print, key);
 	(void)snprintf(file, sizeof(file), "issued/%.32s-by-%u.crt", print, n);
 	if (op_ceremony_has(&a->c, file))
-		return load(&a->c, file, chain);
+		return issued_before(a, n, file, chain);
 	root_name(root_key, n);
 	cert_name(root_cert, n);
 	int code = op_ceremony_has(&a->c, "issued") ? -1 : op_folder_make(a->c.dir, "issued", OP_PUBLIC);
 	if (code < 0)
-		code = load(&a->c, root_cert, &root);
+		code = op_ceremony_certs(&a->c, root_cert, &root);
 	if (code < 0)
 		code = op_ca_key_open(&k, &a->c, root_key);
 	if (code >= 0)
@@ -391,7 +410,8 @@ static int issue(const struct root_ask *a, unsigned n, EVP_PKEY *key, const char
 					 .name = name,
 					 .issuer = root.v[0],
 					 .issuer_key = k.key,
-					 .days = (long)a->days_n };
+					 .days = (long)a->days_n,
+					 .crl_url = a->crl_url };
 	X509 *x = op_cert_new(&ask);
 	code = put_cert(&a->c, file, x);
 	if (code < 0 && !op_certs_add(chain, x))
@@ -422,7 +442,7 @@ static int sign(struct root_ask *a)
 		cli_say("name the new file with --out");
 	if (code < 0)
 		code = op_ceremony_open(&a->c);
-	unsigned n = code < 0 ? newest(&a->c) : 0;
+	unsigned n = code < 0 ? ca_roots(&a->c) : 0;
 	if (code < 0 && (n == 0 || !is_whole(&a->c, n))) {
 		cli_say(n == 0 ? "%s has no root: chainhold ca init"
 			       : "%s: a rollover is not whole: chainhold ca rollover goes on",
@@ -461,6 +481,7 @@ int cmd_ca_sign(int argc, char **argv)
 		  &a.expect },
 		OPTION_PASSPHRASE,
 		OPTION_DAYS("1825"),
+		OPTION_CRL,
 		OPTION_BY,
 		{ "out", "FILE", "the new file: the certificate and all that leads to it", CLI_VALUE, &a.out },
 	};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/operator/ca.h"
+#include "cli/operator/crl.h"
 #include "cli/operator/files.h"
 
 #include <dirent.h>
@@ -58,13 +59,6 @@ static int put_certs(const struct op_ceremony *c, const char *name, const struct
 		return op_ceremony_put(c, name, true, ch_buf_span(&pem));
 	cli_say("OpenSSL does not write %s", name);
 	return CLI_IO;
-}
-
-static int load(const struct op_ceremony *c, const char *name, struct op_certs *to)
-{
-	char path[OP_PATH_MAX];
-	int code = op_ceremony_path(path, c, name);
-	return code < 0 ? op_certs_read(to, path) : code;
 }
 
 /* --- the request --- */
@@ -200,6 +194,20 @@ static int check_ca(const struct install *in)
 	cli_say("%s: its first certificate is not that of a CA that may issue certificates and lists now",
 		in->chain_path);
 	return CLI_FAILS;
+}
+
+/* The list of its root is on the server, if its root has one. */
+static int check_revoked(const struct install *in)
+{
+	int code = -1;
+	for (size_t i = 1; code < 0 && i < in->chain.count; i++) {
+		char kid[41], list[128];
+		op_cert_kid(kid, in->chain.v[i]);
+		(void)snprintf(list, sizeof(list), CA_ROOT_LISTS "/%s.crl", kid);
+		if (op_cert_is_by(in->chain.v[0], in->chain.v[i]))
+			code = ca_crl_check(&in->c, list, in->chain.v[0]);
+	}
+	return code;
 }
 
 /* The key of the new CA: the one that was asked for, or (a certificate anew, an install that was interrupted) the one in use. */
@@ -342,8 +350,9 @@ static int again(const struct op_ceremony *c, const char *name, EVP_PKEY *key, c
 		 struct op_transcript *t)
 {
 	OP_AUTO_CERTS struct op_certs was = { 0 }, now = { 0 };
-	int code = load(c, name, &was);
-	X509 *x = code < 0 ? op_cert_again(was.v[0], key, by->trust.v[0], by->k.key, days) : NULL;
+	int code = op_ceremony_certs(c, name, &was);
+	const struct op_cert_ask how = { .key = key, .issuer = by->trust.v[0], .issuer_key = by->k.key, .days = days };
+	X509 *x = code < 0 ? op_cert_again(was.v[0], &how) : NULL;
 	if (code < 0 && (x == NULL || !op_certs_add(&now, x) || !take_path(&by->trust, &now))) {
 		cli_say("%s: OpenSSL makes no certificate", name);
 		code = CLI_IO;
@@ -377,7 +386,7 @@ static int people_again(const struct op_ceremony *c, const struct issuer *by, st
 
 static int open_issuer(const struct op_ceremony *c, struct issuer *by)
 {
-	int code = load(c, "ca.crt", &by->trust);
+	int code = op_ceremony_certs(c, "ca.crt", &by->trust);
 	if (code < 0 && !has_key(c, NOW)) {
 		cli_say("%s/" NOW ".key is not there, and no " NOW ".uri names a key in a token", c->folder);
 		code = CLI_FAILS;
@@ -412,7 +421,7 @@ static int steps(struct install *in, struct op_transcript *t)
 	OP_AUTO_CERTS struct op_certs one = { 0 }, now = { 0 };
 	if (!op_certs_add(&one, in->chain.v[0]))
 		return CLI_IO;
-	int code = load(&in->c, NOW ".crt", &now);
+	int code = op_ceremony_certs(&in->c, NOW ".crt", &now);
 	if (code < 0)
 		code = keep_earlier(in, &now);
 	if (code < 0)
@@ -438,19 +447,26 @@ static const char *next_of(const struct install *in)
 static int install(struct install *in)
 {
 	struct op_transcript t;
+	CH_AUTO_BUF struct ch_buf file = { 0 };
 	const char *key = NULL;
 	int code = op_ceremony_open(&in->c);
 	if (code < 0)
 		code = need_server(&in->c);
 	if (code < 0)
-		code = op_certs_read(&in->chain, in->chain_path);
+		code = cli_read(&file, in->chain_path);
+	if (code < 0 && op_crls_is(ch_buf_span(&file)))
+		return ca_crl_install(&in->c, ch_buf_span(&file), in->chain_path);
 	if (code < 0)
-		code = load(&in->c, "ca.crt", &in->before);
+		code = op_certs_take(&in->chain, ch_buf_span(&file), in->chain_path);
+	if (code < 0)
+		code = op_ceremony_certs(&in->c, "ca.crt", &in->before);
 	in->fresh = code < 0 && !op_ceremony_has(&in->c, "state/store/chainhold.db");
 	if (code < 0)
 		code = check_ca(in);
 	if (code < 0)
 		code = check_root(in);
+	if (code < 0)
+		code = check_revoked(in);
 	if (code < 0)
 		code = check_key(in, &key);
 	if (code >= 0)
@@ -480,7 +496,7 @@ int cmd_ca_install(int argc, char **argv)
 	const struct cli_usage u = {
 		.args = "[--root SHA256] [--by NAME]… SERVER FILE",
 		.about =
-			"Puts the issuing CA that chainhold ca sign made into the folder of a server: it issues from the next start\n"
+			"Puts the issuing CA that chainhold ca sign made, or lists of chainhold ca crl, into the folder of a server: it issues from the next start\n"
 			"on. Certificates of the one before are still taken, and its key goes on signing its list. A server that was\n"
 			"never started gets its own certificate and its operator's anew. If it is interrupted, the same command goes\n"
 			"on.",
@@ -596,7 +612,7 @@ int cmd_ca_show(int argc, char **argv)
 	if (code < 0)
 		code = need_server(&c);
 	if (code < 0)
-		code = load(&c, "ca.crt", &all);
+		code = op_ceremony_certs(&c, "ca.crt", &all);
 	if (code >= 0)
 		return code;
 	for (size_t i = 0; i < all.count; i++)

@@ -51,6 +51,13 @@ int op_ceremony_path(char to[static OP_PATH_MAX], const struct op_ceremony *c, c
 	return CLI_USAGE;
 }
 
+int op_ceremony_certs(const struct op_ceremony *c, const char *name, struct op_certs *to)
+{
+	char path[OP_PATH_MAX];
+	int code = op_ceremony_path(path, c, name);
+	return code < 0 ? op_certs_read(to, path) : code;
+}
+
 bool op_ceremony_has(const struct op_ceremony *c, const char *name)
 {
 	struct stat st;
@@ -295,7 +302,7 @@ void op_transcript_put(struct op_transcript *t, const char *name, const char *te
 	ch_buf_append(&t->text, CH_SPAN_LIT("\n"));
 }
 
-static void put_time(struct op_transcript *t, const char *name, int64_t time)
+void op_transcript_time(struct op_transcript *t, const char *name, int64_t time)
 {
 	char text[64];
 	struct ch_wr w = ch_wr(text, sizeof(text) - 1);
@@ -311,7 +318,7 @@ void op_transcript_begin(struct op_transcript *t, const struct op_ceremony *c, c
 	(void)gethostname(host, sizeof(host) - 1);
 	ch_buf_append(&t->text, CH_SPAN_LIT("chainhold-ca-transcript/v1\n"));
 	op_transcript_put(t, "done", word);
-	put_time(t, "time", (int64_t)time(NULL));
+	op_transcript_time(t, "time", (int64_t)time(NULL));
 	op_transcript_put(t, "machine", host);
 	for (size_t i = 0; i < c->people.count; i++)
 		op_transcript_put(t, "by", c->people.v[i]);
@@ -332,8 +339,8 @@ void op_transcript_cert(struct op_transcript *t, const char *what, X509 *x)
 	OPENSSL_free(serial);
 	BN_free(n);
 	if (ASN1_TIME_to_tm(X509_get0_notBefore(x), &from) == 1 && ASN1_TIME_to_tm(X509_get0_notAfter(x), &to) == 1) {
-		put_time(t, "from", (int64_t)timegm(&from));
-		put_time(t, "until", (int64_t)timegm(&to));
+		op_transcript_time(t, "from", (int64_t)timegm(&from));
+		op_transcript_time(t, "until", (int64_t)timegm(&to));
 	}
 	op_transcript_put(t, "certificate SHA-256", print);
 	op_transcript_put(t, "key SHA-256", key);

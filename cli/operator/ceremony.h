@@ -30,6 +30,8 @@ int op_ceremony_open(struct op_ceremony *c);
 int op_ceremony_path(char to[static OP_PATH_MAX], const struct op_ceremony *c, const char *name);
 /* True if FOLDER/NAME is there. */
 bool op_ceremony_has(const struct op_ceremony *c, const char *name);
+/* Adds the certificates of FOLDER/NAME. -1 to go on. */
+int op_ceremony_certs(const struct op_ceremony *c, const char *name, struct op_certs *to);
 /* Writes FOLDER/NAME whole: either all of it is there or what was. A public one may be read by everybody. -1 to go on. */
 int op_ceremony_put(const struct op_ceremony *c, const char *name, bool is_public, struct ch_span bytes);
 
@@ -73,6 +75,8 @@ struct op_transcript {
 void op_transcript_begin(struct op_transcript *t, const struct op_ceremony *c, const char *word);
 /* "name: text", the text escaped. */
 void op_transcript_put(struct op_transcript *t, const char *name, const char *text);
+/* "name: time" */
+void op_transcript_time(struct op_transcript *t, const char *name, int64_t time);
 /* A certificate: subject, serial number, time, fingerprints. */
 void op_transcript_cert(struct op_transcript *t, const char *what, X509 *x);
 /* Writes and shows it. The exit code. */

@@ -11,11 +11,13 @@
 #include <openssl/pkcs12.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SERIAL_BYTES 16
 #define EARLIER      3600 /* seconds */
 #define ALT_MAX      2048
+#define URL_MAX      200
 #define SEAL_ROUNDS  600000 /* of PBKDF2 */
 
 EVP_PKEY *op_key_new(enum op_key_kind kind)
@@ -134,6 +136,25 @@ static bool add_names(X509 *x, const struct op_cert_ask *ask)
 	return add(x, ask->issuer, NID_subject_alt_name, text);
 }
 
+bool op_crl_url_valid(const char *url)
+{
+	size_t n = strlen(url);
+	return n > 7 && n <= URL_MAX && strncmp(url, "http://", 7) == 0 && url[n - 1] != '/' &&
+	       strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_~:/[]%") == n;
+}
+
+/* URL/crl/KEYID.crl: as a server gives it out. */
+static bool add_list(X509 *x, const struct op_cert_ask *ask)
+{
+	char kid[41], text[URL_MAX + 64];
+	if (ask->crl_url == NULL)
+		return true;
+	op_cert_kid(kid, ask->issuer);
+	(void)snprintf(text, sizeof(text), "URI:%s/crl/%s.crl", ask->crl_url, kid);
+	return op_crl_url_valid(ask->crl_url) && kid[0] != '\0' &&
+	       add(x, ask->issuer, NID_crl_distribution_points, text);
+}
+
 static bool add_extensions(X509 *x, const struct op_cert_ask *ask)
 {
 	static const struct {
@@ -151,7 +172,7 @@ static bool add_extensions(X509 *x, const struct op_cert_ask *ask)
 		add(x, ask->issuer, NID_ext_key_usage, row[ask->profile].purpose)) &&
 	       add(x, ask->issuer, NID_subject_key_identifier, "hash") &&
 	       add(x, ask->issuer, NID_authority_key_identifier, "keyid:always") &&
-	       (ask->profile != OP_PROFILE_SERVER || add_names(x, ask));
+	       (ask->profile != OP_PROFILE_SERVER || add_names(x, ask)) && add_list(x, ask);
 }
 
 /* `days` from now, 0: as it is; but never past the issuer's own end. */
@@ -193,18 +214,43 @@ static bool set_key(X509 *x, EVP_PKEY *key)
 	return X509_set_pubkey(x, key) == 1 && replace(x, NULL, NID_subject_key_identifier, "hash");
 }
 
-X509 *op_cert_again(X509 *of, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, long days)
+X509 *op_cert_again(X509 *of, const struct op_cert_ask *how)
 {
 	X509 *x = X509_dup(of);
-	bool good = x != NULL && set_serial(x) && X509_set_issuer_name(x, X509_get_subject_name(issuer)) == 1 &&
-		    set_times(x, issuer, days) && (key == NULL || set_key(x, key)) &&
-		    replace(x, issuer, NID_authority_key_identifier, "keyid:always") &&
-		    X509_sign(x, issuer_key, EVP_sha256()) > 0;
+	bool good = x != NULL && set_serial(x) && X509_set_issuer_name(x, X509_get_subject_name(how->issuer)) == 1 &&
+		    set_times(x, how->issuer, how->days) && (how->key == NULL || set_key(x, how->key)) &&
+		    replace(x, how->issuer, NID_authority_key_identifier, "keyid:always") && add_list(x, how) &&
+		    X509_sign(x, how->issuer_key, EVP_sha256()) > 0;
 	ERR_clear_error();
 	if (good)
 		return x;
 	X509_free(x);
 	return NULL;
+}
+
+static bool is_below(const DIST_POINT *p, const char *url)
+{
+	size_t n = strlen(url);
+	if (p->distpoint == NULL || p->distpoint->type != 0)
+		return false;
+	for (int i = 0; i < sk_GENERAL_NAME_num(p->distpoint->name.fullname); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(p->distpoint->name.fullname, i);
+		const ASN1_IA5STRING *uri = name->type == GEN_URI ? name->d.uniformResourceIdentifier : NULL;
+		if (uri != NULL && (size_t)ASN1_STRING_length(uri) > n &&
+		    memcmp(ASN1_STRING_get0_data(uri), url, n) == 0 && ASN1_STRING_get0_data(uri)[n] == '/')
+			return true;
+	}
+	return false;
+}
+
+bool op_cert_list_at(X509 *x, const char *url)
+{
+	CRL_DIST_POINTS *all = X509_get_ext_d2i(x, NID_crl_distribution_points, NULL, NULL);
+	bool found = false;
+	for (int i = 0; i < sk_DIST_POINT_num(all); i++)
+		found = found || is_below(sk_DIST_POINT_value(all, i), url);
+	CRL_DIST_POINTS_free(all);
+	return found;
 }
 
 /* --- requests --- */

@@ -35,16 +35,21 @@ struct op_cert_ask {
 	X509 *issuer; /* NULL: signed by itself */
 	EVP_PKEY *issuer_key;
 	long days;
+	const char *crl_url; /* where the list of the issuer is got (RFC 5280, 4.2.1.13); NULL: it does not say */
 };
 
 /* A new certificate, valid from an hour ago: clocks differ. NULL if OpenSSL fails or a name is none. The caller frees it. */
 X509 *op_cert_new(const struct op_cert_ask *ask);
 /*
- * The certificate `of` once more, by this issuer: the same subject, key and extensions, another serial number, authority key identifier and time: `days`, or
- * (0) to the same end, but never past the issuer's own. The new certificate of a server under another CA, or of a root under another root. Where `key` is given it
- * is for that one. NULL if OpenSSL fails.
+ * The certificate `of` once more, by how->issuer: the same subject and extensions, another serial number, authority key identifier and time: `days`, or
+ * (0) to the same end, but never past the issuer's own. The new certificate of a server under another CA, or of a root under another root. For how->key, or (NULL)
+ * the same key; with how->crl_url, if there is one. NULL if OpenSSL fails.
  */
-X509 *op_cert_again(X509 *of, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, long days);
+X509 *op_cert_again(X509 *of, const struct op_cert_ask *how);
+/* True for "http://HOST[:PORT]" and a path, none of whose characters could be taken for syntax, without a slash at its end. */
+bool op_crl_url_valid(const char *url);
+/* True if one of the places where it says that its issuer's list is got is below this URL. */
+bool op_cert_list_at(X509 *x, const char *url);
 
 /* Appends a certification request (PKCS #10) in PEM: a common name and the key, which signs it. */
 CH_MUST_USE bool op_csr_pem(struct ch_buf *to, const char *name, EVP_PKEY *key);

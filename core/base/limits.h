@@ -44,6 +44,7 @@
 #define CH_CERT_LIST_MAX   64      /* purposes or general names of one extension */
 #define CH_CERT_POOL_MAX   1024    /* certificates that a chain is looked for in */
 #define CH_CRL_ENTRIES_MAX 0x40000 /* revoked certificates in one list */
+#define CH_ROOT_LIST_MAX   0x10000 /* the list of a root: some 1,000 CAs that it certified */
 #define CH_CRL_MAX \
 	0x1800000 /* one list: CH_CRL_ENTRIES_MAX entries of 64 bytes, and as much again for what others put into them */
 #define CH_OCSP_REQUEST_MAX 2048 /* one request */

@@ -17,6 +17,7 @@ enum ch_ca_file_kind {
 	CH_CA_FILE_NONE,
 	CH_CA_FILE_TRANSCRIPT,
 	CH_CA_FILE_REVOKED, /* what the signer knows to be revoked of one CA, and the number of its last list */
+	CH_CA_FILE_LIST,    /* the newest that a root signed */
 	CH_CA_FILE_CERTIFICATE,
 	CH_CA_FILE_OTHER_KEY, /* of answers and results: there is no certificate of it */
 	CH_CA_FILE_KEY,       /* PEM, PKCS #8 */
