@@ -92,10 +92,11 @@ begin() {
 enrol() {
 	local dir=$1
 	shift
+	: >"$dir/err"
 	"${sim[@]}" --life resume --workers 64 "$@" >"$dir/out" 2>"$dir/err" &
 	fleet=$!
 	until grep -q '^enrolled' "$dir/err"; do
-		kill -0 "$fleet" 2>/dev/null || die "the fleet ended: $(tail -n 3 "$dir/err")"
+		kill -0 "$fleet" 2>/dev/null || die "the fleet ended: $(tail -n 3 "$dir/err" "$dir/log")"
 		sleep 0.1
 	done
 }
@@ -114,7 +115,7 @@ run_fleet() {
 	enrol "$dir" --devices "$devices" --seconds "$seconds" --poll 60 --attest 600 --acknowledged "$dir/acknowledged"
 	enrol_ticks=$(($(ticks) - before))
 	before=$(ticks)
-	wait "$fleet" || die "$(tail -n 3 "$dir/err")"
+	wait "$fleet" || die "$(tail -n 3 "$dir/err" "$dir/log")"
 	[ -s "$dir/acknowledged" ] || die "no device attested: longer, please (--seconds)"
 	! grep -v ' affirming$' "$dir/acknowledged" | head -n 3 | grep . || die "these verdicts are not affirming: $dir"
 	after=$(ticks)
@@ -165,7 +166,7 @@ run_rollout() {
 	enrol "$dir" --devices "$devices" --seconds 86400 --poll 10 --attest 120 --update --acknowledged "$dir/acknowledged"
 	# Those that only showed their boots are not affirming: the filter leaves them out.
 	until [ "$(cut -d ' ' -f 1 "$dir/acknowledged" | sort -u | wc -l)" -eq "$devices" ]; do
-		kill -0 "$fleet" 2>/dev/null || die "the fleet ended: $(tail -n 3 "$dir/err")"
+		kill -0 "$fleet" 2>/dev/null || die "the fleet ended: $(tail -n 3 "$dir/err" "$dir/log")"
 		sleep 1
 	done
 	cat >"$dir/rollout.yaml" <<-END
@@ -179,12 +180,12 @@ run_rollout() {
 		read -r count state <<<"$(proven "$dir")"
 		[ "$state" != halted ] || die "halted: $(CHAINHOLD_CONFIG=$dir/chainhold.yaml build/chainhold rollout show bench)"
 		[ "$state" != finished ] || break
-		kill -0 "$fleet" 2>/dev/null || die "the fleet ended: $(tail -n 3 "$dir/err")"
+		kill -0 "$fleet" 2>/dev/null || die "the fleet ended: $(tail -n 3 "$dir/err" "$dir/log")"
 		sleep 1
 	done
 	to=$(date +%s%N) after=$(ticks)
 	kill "$fleet"
-	wait "$fleet" || die "$(tail -n 3 "$dir/err")"
+	wait "$fleet" || die "$(tail -n 3 "$dir/err" "$dir/log")"
 	awk -v n="$devices" -v c="$count" -v s=$(((to - from) / 1000000)) -v hz="$hz" -v t=$((after - before)) -v m="$(memory)" \
 		-v pu="$(field "$(cat "$dir/out")" update p99_us)" -v u="$(field "$(cat "$dir/out")" update answered)" 'BEGIN {
 		printf "%8d %8d %8d %10.1f %18.2f %14.1f %14.1f %8.1f\n", n, u, c, s / 1000, t * 1000 / hz / n, t * 100000 / hz / s, pu / 1000, m / 1024 }'

@@ -8,7 +8,8 @@
  * digest, so that whoever may send bytes decides nothing: a release is signed. It is complete when its hash holds.
  */
 
-#define PIECE ((size_t)1 << 20) /* read again at a time */
+#define PIECE   ((size_t)1 << 20)           /* read again at a time */
+#define KEPT_MS ((int64_t)7 * 24 * 3600000) /* after the last release that has it was withdrawn */
 
 /* "offset=N", nothing else. */
 static bool offset_of(struct ch_span query, uint64_t *offset)
@@ -160,6 +161,35 @@ void ch_kp_artifact_put(struct ch_keeper *k, const struct ch_who *who, const str
 		ch_kp_refuse(k, who, 507, "disk", "90 % of the disk is used: artefacts are not kept");
 	else
 		take(k, who, sha256, &f, m->body);
+}
+
+static void sweep_one(struct ch_keeper *k, const uint8_t id[static 32], const struct known *f)
+{
+	struct ch_span sha256 = ch_span(id, 32);
+	const struct known none = { .size = f->size };
+	/* That it is not there is durable before it is so: a crash between leaves none that is said to be there. */
+	if (f->have > 0) {
+		save(k, sha256, &none);
+	} else if (k->env.artifact_remove(k->env.ctx, id)) {
+		ch_kp_write(k);
+		ch_sql_do(k->st, CH_SQL_ARTIFACT_REMOVE, CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_bytes(sha256)));
+	}
+}
+
+void ch_kp_artifact_sweep(struct ch_keeper *k)
+{
+	uint8_t id[100][32];
+	struct known f[100];
+	size_t n = 0;
+	struct ch_query q = ch_sql_query(k->st, CH_SQL_ARTIFACT_UNWANTED,
+					 CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int((int64_t)k->now - KEPT_MS)));
+	while (n < CH_COUNT_OF(f) && ch_sql_next(&q))
+		if (ch_sql_copy(&q, 0, id[n], sizeof(id[n])))
+			f[n++] = (struct known){ .size = (uint64_t)ch_sql_int(&q, 1),
+						 .have = (uint64_t)ch_sql_int(&q, 2) };
+	(void)ch_sql_end(&q);
+	for (size_t i = 0; i < n; i++)
+		sweep_one(k, id[i], &f[i]);
 }
 
 /* Artefacts that were uploaded before their SHA-1 was kept. */

@@ -222,6 +222,7 @@ void ch_kp_retain(struct ch_keeper *k)
 				  CH_ARGS(ch_int(CH_KEEPER_TENANT), ch_int((int64_t)k->now - ANSWERS_MS)));
 		}
 		blobs_sweep(k);
+		ch_kp_artifact_sweep(k);
 		events_sweep(k);
 		return;
 	}

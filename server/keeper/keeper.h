@@ -28,6 +28,7 @@ struct ch_keeper_env {
 	/* The file of an artefact: durable when it returns, and what was behind is cut off at 0; all `n` bytes, or false. */
 	bool (*artifact_write)(void *ctx, const uint8_t sha256[static 32], uint64_t off, struct ch_span bytes);
 	bool (*artifact_read)(void *ctx, const uint8_t sha256[static 32], uint64_t off, uint8_t *to, size_t n);
+	bool (*artifact_remove)(void *ctx, const uint8_t sha256[static 32]); /* also if there is none */
 };
 
 struct ch_keeper_config {

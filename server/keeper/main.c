@@ -122,6 +122,14 @@ static bool artifact_read(void *ctx, const uint8_t sha256[static 32], uint64_t o
 	return fd >= 0 && done == n;
 }
 
+static bool artifact_remove(void *ctx, const uint8_t sha256[static 32])
+{
+	(void)ctx;
+	char name[CH_ARTIFACT_FILE];
+	ch_artifact_file(name, sha256);
+	return unlink(name) == 0 || errno == ENOENT;
+}
+
 static void fatal(void *ctx, const char *why)
 {
 	(void)ctx;
@@ -227,8 +235,8 @@ int main(int argc, char **argv)
 	ch_hub_init(&m.hub, &m.child, &work, &m);
 	ch_child_confine(&m.child, CH_ALLOW_FILES);
 	store_open(&m);
-	const struct ch_keeper_env env = { send_out, ch_hub_wall_ms, ch_hub_mono_ms, disk, reserve, fatal,
-					   &m,       artifact_write, artifact_read };
+	const struct ch_keeper_env env = { send_out, ch_hub_wall_ms, ch_hub_mono_ms, disk,           reserve, fatal,
+					   &m,       artifact_write, artifact_read,  artifact_remove };
 	const struct ch_keeper_config config = {
 		.store = m.store, .view = view, .config = m.child.start.config, .env = &env
 	};

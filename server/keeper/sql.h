@@ -328,6 +328,11 @@
 	X(ARTIFACT_UNDIGESTED,                                                                                         \
 	  "SELECT sha256, size FROM artifact WHERE tenant = $1 AND complete <> 0 AND sha1 IS NULL "                    \
 	  "ORDER BY sha256 LIMIT 1")                                                                                   \
+	X(ARTIFACT_UNWANTED,                                                                                           \
+	  "SELECT sha256, size, have FROM artifact a WHERE a.tenant = $1 AND NOT EXISTS (SELECT 1 FROM "               \
+	  "release_artifact r JOIN release p ON p.tenant = r.tenant AND p.seq = r.release WHERE r.tenant = a.tenant "  \
+	  "AND r.sha256 = a.sha256 AND (p.withdrawn = 0 OR p.withdrawn > $2)) ORDER BY sha256 LIMIT 100")              \
+	X(ARTIFACT_REMOVE, "DELETE FROM artifact WHERE tenant = $1 AND sha256 = $2")                                   \
 	X(ARTIFACT_SHA1, "UPDATE artifact SET sha1 = $3 WHERE tenant = $1 AND sha256 = $2")                            \
 	X(DEVICE_CALLED, "SELECT count(*) FROM alias WHERE tenant = $1 AND device = $2 AND until = 0 AND "             \
 			 "((kind = $3 AND value = $4) OR (kind = $5 AND value = $6))")                                 \

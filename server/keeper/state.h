@@ -622,6 +622,8 @@ void ch_kp_rollouts_turn(struct ch_keeper *k);
 void ch_kp_artifact_put(struct ch_keeper *k, const struct ch_who *who, const struct ch_msg_request *m);
 /* Computes some of what an artefact lacks that is from before it was asked for. True if there is more to do. */
 bool ch_kp_artifact_digest(struct ch_keeper *k);
+/* Removes those that only releases have which were withdrawn some days ago: at one call they are no longer given, at the next they are gone. */
+void ch_kp_artifact_sweep(struct ch_keeper *k);
 
 /* --- disk.c --- */
 

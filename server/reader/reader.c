@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "server/reader/ask.h"
 
+#include "host/sys/log.h"
+
 #define CH_READER_SQL_TEXT(name, text) text,
 const char *const ch_reader_sql[] = { CH_READER_SQL(CH_READER_SQL_TEXT) };
 #undef CH_READER_SQL_TEXT
@@ -202,6 +204,7 @@ static void run(struct ch_ask *a)
 		r->metric_late++;
 		ch_ask_refuse(a, 504, "late", LATE_RULE);
 	} else if (err != CH_OK) {
+		ch_log(CH_LOG_WARNING, "the store cannot be read: %s", ch_store_why(r->st));
 		ch_ask_refuse(a, 503, "store", "the store cannot be read: ask again");
 	}
 	ch_store_snapshot_end(r->st);

@@ -82,7 +82,10 @@ class Cuts:
 
     def cut(self, chance):
         """Off, in this moment. The disks become what they are then."""
-        for pid in list(machine_of(self.gateway.process.pid)):
+        power = self.gateway.process
+        # Power that has just come on may not have reached the machine yet.
+        until(lambda: list(machine_of(power.pid)) or power.poll() is not None, what="there is no machine to cut", every=0.02)
+        for pid in list(machine_of(power.pid)):
             os.kill(pid, signal.SIGKILL)
         self.gateway.process.wait()
         return [self.lose(disk, chance) for disk in self.disks]

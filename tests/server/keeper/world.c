@@ -68,6 +68,14 @@ static bool env_reserve(void *ctx, bool keep)
 	return true;
 }
 
+static bool env_remove(void *ctx, const uint8_t sha256[static 32])
+{
+	struct world *w = ctx;
+	(void)sha256;
+	w->removed++;
+	return w->disk_total > 0;
+}
+
 static void env_fatal(void *ctx, const char *why)
 {
 	struct world *w = ctx;
@@ -88,7 +96,7 @@ bool world_start(struct world *w)
 {
 	char why[CH_STORE_WHY] = "";
 	static const struct ch_keeper_env env = { env_send,  env_wall, env_mono, env_disk, env_reserve,
-						  env_fatal, NULL,     NULL,     NULL };
+						  env_fatal, NULL,     NULL,     NULL,     env_remove };
 	struct ch_keeper_env own = env;
 	own.ctx = w;
 	const struct ch_store_config store = { .path = w->path,
