@@ -24,10 +24,13 @@ struct ch_store {
 	bool held; /* it has not written yet, and may not */
 	bool (*late)(void *ctx);
 	void *late_ctx;
+	sqlite3_stmt *look; /* reads one page: a snapshot is there from then on */
 };
 
 /* The default busy wait covers a reader's checkpoint lock and a backup that opens the file; nobody else writes. */
 #define BUSY_MS 10000
+/* How often a reader looks again, a millisecond after it has, when it meets the writer between the two copies of its header. */
+#define LOOKS 1000
 /* Pages of write-ahead log after which a commit also moves them into the file: 16 MiB. */
 #define WAL_PAGES 4096
 
@@ -135,6 +138,7 @@ void ch_store_close(struct ch_store *st)
 		return;
 	for (size_t i = 0; i < st->count; i++)
 		(void)sqlite3_finalize(st->prepared[i].stmt);
+	(void)sqlite3_finalize(st->look);
 	(void)sqlite3_close(st->db);
 	ch_free(st->prepared);
 	ch_free(st);
@@ -266,6 +270,24 @@ static int is_late(void *ctx)
 	return st->late(st->late_ctx) ? 1 : 0;
 }
 
+/*
+ * The header of the log is there twice; a writer may be between the two when a reader looks, and done before it has asked whether there is
+ * a writer. A reader that may not write takes that for a log that nobody mends (SQLITE_READONLY_RECOVERY).
+ */
+static int look(struct ch_store *st)
+{
+	int rc = sqlite3_step(st->look);
+	for (int i = 0;
+	     i < LOOKS && rc == SQLITE_READONLY && sqlite3_extended_errcode(st->db) == SQLITE_READONLY_RECOVERY; i++) {
+		(void)sqlite3_reset(st->look);
+		(void)sqlite3_sleep(i > 0);
+		rc = sqlite3_step(st->look);
+	}
+	/* The error stands in what the reset returns, too. */
+	int end = sqlite3_reset(st->look);
+	return rc == SQLITE_ROW ? SQLITE_OK : end;
+}
+
 void ch_store_snapshot(struct ch_store *st, bool (*late)(void *ctx), void *ctx)
 {
 	assert(!st->open);
@@ -274,6 +296,10 @@ void ch_store_snapshot(struct ch_store *st, bool (*late)(void *ctx), void *ctx)
 	st->late_ctx = ctx;
 	sqlite3_progress_handler(st->db, late != NULL ? LATE_STEPS : 0, is_late, st);
 	st->open = good(st, sqlite3_exec(st->db, "BEGIN", NULL, NULL, NULL));
+	if (st->open && st->look == NULL)
+		st->look = prepare(st, "SELECT 1 FROM sqlite_schema LIMIT 1", SQLITE_PREPARE_PERSISTENT);
+	if (st->look != NULL && st->err == CH_OK)
+		(void)good(st, look(st));
 }
 
 void ch_store_snapshot_end(struct ch_store *st)

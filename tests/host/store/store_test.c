@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A folder of its own for each test. */
@@ -221,6 +223,82 @@ static void a_reader_makes_no_file(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Waits for the other side's word, then says its own. */
+static bool next(int peer, bool first)
+{
+	char byte = 'x';
+	if (first && write(peer, &byte, 1) != 1)
+		return false;
+	return read(peer, &byte, 1) == 1 && (first || write(peer, &byte, 1) == 1);
+}
+
+/* Reads, with the rights of a user who may not write, what its parent has made since: exit status 0 if that went well. */
+static void read_as_another(int parent)
+{
+	struct ch_store *st = NULL;
+	struct ch_store_config config = { .path = path, .mode = CH_STORE_READ, .sql = sql, .sql_count = BAD };
+	bool ok = setgid(65534) == 0 && setuid(65534) == 0 && next(parent, false) &&
+		  ch_store_open(&st, &config, why) == CH_OK && next(parent, true);
+	if (ok) {
+		ch_store_snapshot(st, NULL, NULL);
+		ok = ch_sql_number(st, COUNT, CH_ARGS(ch_int(0)), -1) == 1 && ch_store_err(st) == CH_OK;
+		ch_store_snapshot_end(st);
+	}
+	_exit(ok ? 0 : 1);
+}
+
+/* Turns a bit of the second of the two headers of the log's index (https://www.sqlite.org/walformat.html, 2.1). */
+static void header_flip(int shm)
+{
+	uint8_t byte;
+	assert_int_equal(pread(shm, &byte, 1, 48 + 8), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(shm, &byte, 1, 48 + 8), 1);
+}
+
+/* The store with one row, and its log's index opened. */
+static struct ch_store *one_row(int *shm)
+{
+	char name[128];
+	struct ch_store *st = open_new();
+	ch_store_begin(st);
+	put(st, 1, "a");
+	assert_int_equal(ch_store_commit(st), CH_OK);
+	(void)snprintf(name, sizeof(name), "%s-shm", path);
+	*shm = open(name, O_RDWR | O_CLOEXEC);
+	assert_true(*shm >= 0);
+	return st;
+}
+
+static void a_reader_that_meets_the_writer_between_two_headers_looks_again(void **state)
+{
+	(void)state;
+	char byte;
+	int pair[2], shm, status = 1;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	/* Before the store is opened: SQLite keeps what a process has of a file. */
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		read_as_another(pair[0]);
+	(void)close(pair[0]);
+	struct ch_store *st = one_row(&shm);
+	assert_true(next(pair[1], true));
+	assert_int_equal(read(pair[1], &byte, 1), 1);
+	header_flip(shm);
+	assert_int_equal(write(pair[1], &byte, 1), 1);
+	(void)usleep(5000);
+	header_flip(shm);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	(void)close(pair[1]);
+	ch_store_close(st);
+	(void)close(shm);
+}
+
 static void a_file_that_is_no_store_is_refused(void **state)
 {
 	(void)state;
@@ -374,6 +452,7 @@ int main(void)
 		TEST(what_is_held_is_one_state_and_can_go_on_to_write),
 		TEST(a_reader_reads_and_cannot_write),
 		TEST(a_reader_makes_no_file),
+		TEST(a_reader_that_meets_the_writer_between_two_headers_looks_again),
 		TEST(a_file_that_is_no_store_is_refused),
 		TEST(a_statement_that_the_schema_cannot_serve_is_found_at_start),
 		TEST(a_backup_is_the_store_as_it_was),

@@ -37,7 +37,7 @@ struct world {
 	uint64_t disk_total, disk_free;
 	bool reserve;
 	unsigned removed; /* artefacts; none can be while disk_total is 0 */
-	char fatal[256]; /* why, if the keeper called it */
+	char fatal[256];  /* why, if the keeper called it */
 	struct sent sent[WORLD_SENT_MAX];
 	size_t sent_count;
 	uint64_t ids;
