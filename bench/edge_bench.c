@@ -373,12 +373,12 @@ static double rss_kb(pid_t pid)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-static double run_connections(struct subject *s, bool resume)
+static double run_connections(struct subject *s, bool resume, const char *request)
 {
 	double before = edge_settled_us(s->pid);
 	for (int i = 0; i < NEW; i++) {
 		SSL *ssl = join(s, resume);
-		ask(ssl, poll);
+		ask(ssl, request);
 		leave(ssl);
 	}
 	return (edge_settled_us(s->pid) - before) / NEW;
@@ -414,13 +414,84 @@ static void run_idle(struct subject *s)
 		leave(held[i]);
 }
 
+/* What a device sends and gets that asks once and has nothing to do: TLS records, without TCP and IP. */
+static void print_bytes(struct subject *s, const char *request, const char *name)
+{
+	static const char *const how[] = { "new", "resumed", "kept" };
+	for (int i = 0; i < 3; i++) {
+		SSL *ssl = join(s, i == 1);
+		if (i == 2)
+			ask(ssl, request);
+		BIO *b = SSL_get_rbio(ssl); /* both ways */
+		uint64_t in = i == 2 ? BIO_number_read(b) : 0, out = i == 2 ? BIO_number_written(b) : 0;
+		ask(ssl, request);
+		printf("  %s on a %s connection: %llu bytes out, %llu in\n", name, how[i],
+		       (unsigned long long)(BIO_number_written(b) - out),
+		       (unsigned long long)(BIO_number_read(b) - in));
+		leave(ssl);
+	}
+}
+
+enum kind {
+	NEW_BARE,
+	NEW_EDGE,
+	RESUMED,
+	KEPT_BARE,
+	KEPT_EDGE,
+	KEPT_NGINX,
+	DDI_NEW,
+	DDI_RESUMED,
+	DDI_BARE,
+	DDI_EDGE,
+	KINDS
+};
+
+/* Medians of all kinds, which take turns in every round; of nginx 0 where it is not installed. */
+static void measure(struct subject *bare, struct subject *edge, struct subject *nginx, double us[static KINDS])
+{
+	double v[KINDS][ROUNDS];
+	run_connections(edge, false, poll);
+	for (int r = 0; r < ROUNDS; r++) {
+		v[NEW_BARE][r] = run_connections(bare, false, poll);
+		v[NEW_EDGE][r] = run_connections(edge, false, poll);
+		v[RESUMED][r] = run_connections(edge, true, poll);
+		v[KEPT_BARE][r] = run_kept(bare, poll);
+		v[KEPT_EDGE][r] = run_kept(edge, poll);
+		v[KEPT_NGINX][r] = nginx != NULL ? run_kept(nginx, poll) : 0;
+		v[DDI_NEW][r] = run_connections(edge, false, ddi_poll);
+		v[DDI_RESUMED][r] = run_connections(edge, true, ddi_poll);
+		v[DDI_BARE][r] = run_kept(bare, ddi_poll);
+		v[DDI_EDGE][r] = run_kept(edge, ddi_poll);
+	}
+	for (int i = 0; i < KINDS; i++)
+		us[i] = edge_median(v[i], ROUNDS);
+}
+
+static void print(const double us[static KINDS])
+{
+	printf("  %s; CPU of the server process, medians of %d rounds\n", OpenSSL_version(OPENSSL_VERSION), ROUNDS);
+	printf("  new connection and request      bare %6.1f us   edge %6.1f us   %.2f x (target 1.15)\n", us[NEW_BARE],
+	       us[NEW_EDGE], us[NEW_EDGE] / us[NEW_BARE]);
+	printf("  resumed connection and request                   edge %6.1f us   %.2f of a new one (target 0.45)\n",
+	       us[RESUMED], us[RESUMED] / us[NEW_EDGE]);
+	printf("  request on a kept connection    bare %6.2f us   edge %6.2f us   %.2f x (target 1.3)\n", us[KEPT_BARE],
+	       us[KEPT_EDGE], us[KEPT_EDGE] / us[KEPT_BARE]);
+	printf("  poll of hawkBit's DDI, kept     bare %6.2f us   edge %6.2f us   %.2f x (target 1.3)\n", us[DDI_BARE],
+	       us[DDI_EDGE], us[DDI_EDGE] / us[DDI_BARE]);
+	printf("  the same on a resumed connection                 edge %6.1f us   %.2f of a new one's %.1f us (target 0.45)\n",
+	       us[DDI_RESUMED], us[DDI_RESUMED] / us[DDI_NEW], us[DDI_NEW]);
+	if (us[KEPT_NGINX] > 0)
+		printf("  on a kept one, by nginx's `return 200`   %6.2f us   the edge %.2f x, its poll of DDI %.2f x (target 1)\n",
+		       us[KEPT_NGINX], us[KEPT_EDGE] / us[KEPT_NGINX], us[DDI_EDGE] / us[KEPT_NGINX]);
+}
+
 int main(int argc, char **argv)
 {
 	struct subject bare = { 0 };
 	struct subject edge = { 0 };
 	struct subject nginx = { 0 };
 	struct rlimit files = { 8192, 8192 };
-	double v[8][ROUNDS] = { { 0 } };
+	double us[KINDS];
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	(void)signal(SIGPIPE, SIG_IGN);
 	make(&ca, "ca", NULL);
@@ -433,32 +504,10 @@ int main(int argc, char **argv)
 	bool has_nginx = start_nginx(&nginx);
 	if (has_nginx)
 		make_client(&nginx);
-	run_connections(&edge, false);
-	for (int r = 0; r < ROUNDS; r++) {
-		v[0][r] = run_connections(&bare, false);
-		v[1][r] = run_connections(&edge, false);
-		v[2][r] = run_connections(&edge, true);
-		v[3][r] = run_kept(&bare, poll);
-		v[4][r] = run_kept(&edge, poll);
-		v[5][r] = has_nginx ? run_kept(&nginx, poll) : 0;
-		v[6][r] = run_kept(&bare, ddi_poll);
-		v[7][r] = run_kept(&edge, ddi_poll);
-	}
-	double us[8];
-	for (int i = 0; i < 8; i++)
-		us[i] = edge_median(v[i], ROUNDS);
-	printf("  %s; CPU of the server process, medians of %d rounds\n", OpenSSL_version(OPENSSL_VERSION), ROUNDS);
-	printf("  new connection and request      bare %6.1f us   edge %6.1f us   %.2f x (target 1.15)\n", us[0], us[1],
-	       us[1] / us[0]);
-	printf("  resumed connection and request                   edge %6.1f us   %.2f of a new one (target 0.45)\n",
-	       us[2], us[2] / us[1]);
-	printf("  request on a kept connection    bare %6.2f us   edge %6.2f us   %.2f x (target 1.3)\n", us[3], us[4],
-	       us[4] / us[3]);
-	printf("  poll of hawkBit's DDI, kept     bare %6.2f us   edge %6.2f us   %.2f x (target 1.3)\n", us[6], us[7],
-	       us[7] / us[6]);
-	if (has_nginx)
-		printf("  the first, by nginx's `return 200`       %6.2f us   the edge %.2f x (target 1)\n", us[5],
-		       us[4] / us[5]);
+	measure(&bare, &edge, has_nginx ? &nginx : NULL, us);
+	print(us);
+	print_bytes(&edge, poll, "GET /v1/poll");
+	print_bytes(&edge, ddi_poll, "poll of hawkBit's DDI");
 	run_idle(&bare);
 	run_idle(&edge);
 	kill(bare.pid, SIGKILL);

@@ -25,7 +25,7 @@
 struct ask {
 	const char *file[CH_RELEASE_ARTIFACTS_MAX + 1];
 	size_t file_count;
-	const char *name, *version, *sequence, *floor, *role, *days, *notes, *sbom, *compatible, *reference;
+	const char *name, *version, *sequence, *floor, *role, *days, *notes, *sbom, *compatible, *cmdline, *reference;
 	struct cli_values class;
 	bool without;
 };
@@ -34,7 +34,7 @@ struct ask {
 struct work {
 	struct ch_release r;
 	struct cli_artifact artifact[CH_RELEASE_ARTIFACTS_MAX], sbom;
-	struct ch_buf notes;
+	struct ch_buf notes, cmdline;
 	struct cli_reference reference;
 	struct ch_buf reference_text, image[CH_RELEASE_ARTIFACTS_MAX];
 	struct cli_rauc rauc[CH_RELEASE_ARTIFACTS_MAX]; /* of the artefacts that are bundles */
@@ -75,6 +75,8 @@ static int open_files(struct work *k, const struct ask *a)
 		code = cli_artifact_open(&k->sbom, a->sbom);
 	if (code < 0 && a->notes != NULL)
 		code = cli_read(&k->notes, a->notes);
+	if (code < 0 && a->cmdline != NULL)
+		code = cli_read(&k->cmdline, a->cmdline);
 	if (code < 0 && a->reference != NULL) {
 		k->reference.paths = (struct cli_values){ .count = 1, .v = { a->reference } };
 		code = cli_reference_read(&k->reference);
@@ -112,8 +114,8 @@ static int take_words(struct ch_release *r, const struct ask *a)
 		cli_say("more than %d classes", CH_RELEASE_CLASSES_MAX);
 		return CLI_USAGE;
 	}
-	if (a->reference != NULL && a->without) {
-		cli_say("--reference and --without-measurements do not go together");
+	if ((a->reference != NULL) + a->without + (a->cmdline != NULL) > 1) {
+		cli_say("of --reference, --cmdline and --without-measurements one goes without the others");
 		return CLI_USAGE;
 	}
 	r->name = ch_span_str(a->name);
@@ -333,8 +335,18 @@ static int measure_one(struct work *k, size_t i, bool *known)
 	return err == CH_OK ? -1 : cli_refused(k->artifact[i].path, NULL, err, &d);
 }
 
+/* What a kernel that is no UKI is started with. */
+static int measure_cmdline(struct work *k, const struct ask *a)
+{
+	struct ch_diag d;
+	if (a->cmdline == NULL)
+		return -1;
+	enum ch_err err = ch_measure_cmdline(&k->measured, ch_buf_span(&k->cmdline), CH_SPAN_EMPTY, &d);
+	return err == CH_OK ? -1 : cli_refused(a->cmdline, NULL, err, &d);
+}
+
 /* From the artefacts: one that boots and cannot be measured leaves a release that nobody could prove. */
-static int measure_all(struct work *k)
+static int measure_all(struct work *k, const struct ask *a)
 {
 	static uint8_t title[CH_NAME_MAX + 1 + CH_RELEASE_VERSION_MAX];
 	struct ch_wr t = ch_wr(title, sizeof(title));
@@ -348,6 +360,9 @@ static int measure_all(struct work *k)
 	}
 	if (k->measured.count == 0)
 		return say_unknown(k->artifact[0].path);
+	int code = measure_cmdline(k, a);
+	if (code >= 0)
+		return code;
 	put_title(k, &t);
 	k->reference_text.p = ch_calloc(CH_RELEASE_MAX, 1);
 	struct ch_wr w = ch_wr(k->reference_text.p, CH_RELEASE_MAX);
@@ -369,7 +384,7 @@ static int measure(struct work *k, const struct ask *a)
 		return code;
 	if (a->reference != NULL)
 		return take_reference(k);
-	return a->without ? -1 : measure_all(k);
+	return a->without ? -1 : measure_all(k, a);
 }
 
 /* Written, and read again by the parser that devices use: what it would refuse is said here. */
@@ -433,6 +448,7 @@ int cmd_release_create(int argc, char **argv)
 		{ "notes", "FILE", "what it brings, for people", CLI_VALUE, &a.notes },
 		{ "sbom", "FILE", "its bill of materials", CLI_VALUE, &a.sbom },
 		{ "compatible", "TEXT", "what RAUC bundles are compatible with", CLI_VALUE, &a.compatible },
+		{ "cmdline", "FILE", "the kernel command line, where no UKI has it", CLI_VALUE, &a.cmdline },
 		{ "reference", "FILE", "reference values of kind release, captured from a boot of it", CLI_VALUE,
 		  &a.reference },
 		{ "without-measurements", NULL, "make it although nobody can prove that it runs", CLI_FLAG,
@@ -458,6 +474,7 @@ int cmd_release_create(int argc, char **argv)
 		cli_artifact_close(&k.artifact[i]);
 	cli_artifact_close(&k.sbom);
 	ch_buf_free(&k.notes);
+	ch_buf_free(&k.cmdline);
 	ch_buf_free(&k.reference_text);
 	for (size_t i = 0; i < CH_RELEASE_ARTIFACTS_MAX; i++) {
 		ch_buf_free(&k.image[i]);

@@ -286,6 +286,8 @@ static void show(const struct op_doc *d)
 	show_time(w, "chain since", d, "chain_since");
 	show_time(w, "enrolled", d, "enrolled");
 	show_time(w, "attested", d, "attested");
+	if (!op_null(d, 0, "agent"))
+		show_field(w, "agent", d, "agent");
 	show_quota(w, d);
 	show_links(w, d);
 	show_reasons(w, d);

@@ -335,6 +335,11 @@ static const struct step fewer[] = {
 	{ "CREATE UNIQUE INDEX est_request_device ON est_request (tenant, device, key)", STEP_PLAIN },
 };
 
+/* The version of the agent that sent a piece of evidence, as it says; null: from before. */
+static const struct step agent[] = {
+	{ "ALTER TABLE evidence ADD COLUMN agent TEXT", STEP_PLAIN },
+};
+
 static const struct migration migrations[] = {
 	{ 1, "the spine", spine, CH_COUNT_OF(spine) },
 	{ 2, "values pinned for one device", pinned, CH_COUNT_OF(pinned) },
@@ -353,6 +358,7 @@ static const struct migration migrations[] = {
 	{ 16, "the commit of OSTree that was booted", ostree, CH_COUNT_OF(ostree) },
 	{ 17, "who issued what is no device's", issuers, CH_COUNT_OF(issuers) },
 	{ 18, "certificates and requests for them by their device", fewer, CH_COUNT_OF(fewer) },
+	{ 19, "the version of a device's agent", agent, CH_COUNT_OF(agent) },
 };
 
 int64_t ch_schema_newest(void)

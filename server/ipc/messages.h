@@ -146,7 +146,8 @@ enum ch_est_link { CH_EST_LINK_BROKEN, CH_EST_LINK_NONE, CH_EST_LINK_HOLDS };
 	F(U64, after, 0) F(U64, log_from, 0) F(U64, ima_from, 0) F(FIX, ima_sha256, 32) \
 	F(SPAN, eventlog, CH_IPC_BODY_MAX) F(SPAN, ima, CH_IPC_BODY_MAX) \
 	F(SPAN, releases, CH_IPC_RELEASES_MAX) F(SPAN, unexplained, CH_IPC_UNEXPLAINED_MAX) \
-	F(FIX, ostree, 32) /* the commit that the device says it booted; zeros: none */
+	F(FIX, ostree, 32)  /* the commit that the device says it booted; zeros: none */ \
+	F(SPAN, agent, 64) /* what program it says it is, and which version; empty: nothing */
 /*
  * A new key of an enrolled device; that its AK certified it was verified, and is told by `certify`/`certify_sig`. Of a device without a TPM
  * both are empty: that it holds the key was verified, and it may be the one that it has.

@@ -284,7 +284,8 @@ static void evidence_add(struct ch_keeper *k, const struct ch_device *d, const s
 			  ch_bytes(CH_SPAN_OF(logs->eventlog_sha256)), ch_int(logs->eventlog_size),
 			  ch_bytes(CH_SPAN_OF(logs->ima_sha256)), ch_int(logs->ima_size), ch_int(logs->epoch),
 			  ch_text(m->result), ch_text(reasons), ch_int(logs->kept), ch_int((int64_t)m->pinned),
-			  ch_span_all(CH_SPAN_OF(m->ostree), 0) ? ch_null() : ch_bytes(CH_SPAN_OF(m->ostree))));
+			  ch_span_all(CH_SPAN_OF(m->ostree), 0) ? ch_null() : ch_bytes(CH_SPAN_OF(m->ostree)),
+			  ch_text(m->agent)));
 }
 
 /* The reasons, with the keeper's own one in front if it has one. */

@@ -116,9 +116,9 @@
 	/* evidence */                                                                                                 \
 	X(EVIDENCE_ADD,                                                                                                \
 	  "INSERT INTO evidence (tenant, seq, device, time, collected, fresh, generation, chain, tiers, nonce, "       \
-	  "quote, signature, eventlog, eventlog_size, ima, ima_size, epoch, ear, reasons, kept, pinned, ostree) "      \
-	  "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, "             \
-	  "$20, $21, $22)")                                                                                            \
+	  "quote, signature, eventlog, eventlog_size, ima, ima_size, epoch, ear, reasons, kept, pinned, ostree, "      \
+	  "agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, "           \
+	  "$19, $20, $21, $22, $23)")                                                                                  \
 	X(EVIDENCE_LOGS, "SELECT eventlog, eventlog_size, ima, ima_size, epoch, kept, quote FROM evidence "            \
 			 "WHERE tenant = $1 AND seq = $2")                                                             \
 	X(EVIDENCE_NONCE, "SELECT count(*) FROM evidence WHERE tenant = $1 AND device = $2 AND nonce = $3")            \

@@ -310,6 +310,18 @@ static void put_aliases(struct ch_ask *a, const struct ch_device_row *d)
 	ch_json_array_end(j);
 }
 
+/* The agent that sent the last fresh evidence: its own word. */
+static void put_agent(struct ch_ask *a, const struct ch_device_row *d)
+{
+	struct ch_query q = ch_sql_query(a->st, CH_READ_AGENT, CH_ARGS(TENANT, ch_int(d->seq), ch_int(d->evidence)));
+	struct ch_span agent = ch_sql_next(&q) ? ch_sql_bytes(&q, 0) : CH_SPAN_EMPTY;
+	if (agent.n > 0)
+		ch_json_named_span(&a->j, "agent", agent);
+	else
+		ch_json_named_str(&a->j, "agent", NULL);
+	(void)ch_sql_end(&q);
+}
+
 /* What it told of itself by DDI: untrusted, escaped. */
 static void put_attributes(struct ch_ask *a, const struct ch_device_row *d)
 {
@@ -440,6 +452,7 @@ void ch_page_device(struct ch_ask *a)
 	put_head(a, &d);
 	ch_json_named_bool(&a->j, "policy", known);
 	ch_json_named_time(&a->j, "evidence", (uint64_t)d.evidence);
+	put_agent(a, &d);
 	put_links(a, link, &p, &c);
 	struct ch_query q = ch_sql_query(a->st, CH_READ_REASONS, CH_ARGS(TENANT, ch_int(d.seq)));
 	bool any = ch_sql_next(&q);

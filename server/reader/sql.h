@@ -54,6 +54,7 @@
 		    "WHERE tenant = $1 AND device = $2 AND seq = $3")                                                  \
 	X(REASONS,                                                                                                     \
 	  "SELECT seq, time, reasons FROM evidence WHERE tenant = $1 AND device = $2 ORDER BY seq DESC LIMIT 1")       \
+	X(AGENT, "SELECT agent FROM evidence WHERE tenant = $1 AND device = $2 AND seq = $3")                          \
 	X(EAR, "SELECT ear FROM evidence WHERE tenant = $1 AND device = $2 AND seq = $3")                              \
 	X(AK, "SELECT public FROM ak WHERE tenant = $1 AND device = $2 AND since <= $3 ORDER BY seq DESC LIMIT 1")     \
 	X(BLOB, "SELECT bytes FROM blob WHERE tenant = $1 AND sha256 = $2")                                            \

@@ -249,6 +249,7 @@ static void commit(struct ch_verify *v, struct ch_vf_request *r, const struct ch
 		.ima = e->ima_part.data,
 		.releases = ch_span(j->releases, j->releases_n),
 		.unexplained = ch_span(j->unexplained, j->unexplained_n),
+		.agent = e->agent,
 	};
 	(void)ch_span_copy(m.ima_sha256, sizeof(m.ima_sha256), CH_SPAN_OF(j->ima_sha256));
 	(void)ch_span_copy(m.ostree, sizeof(m.ostree), CH_SPAN_OF(e->ostree));

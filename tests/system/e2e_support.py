@@ -108,11 +108,14 @@ class Server:
         return self.run("chainhold", *arguments, code=code)
 
     def __enter__(self):
-        self.log = open(self.folder / "log", "wb")
+        self.start()
+        return self
+
+    def start(self):
+        self.log = open(self.folder / "log", "ab")
         self.process = subprocess.Popen([BUILD / "chainholdd", self.folder / "chainholdd.yaml"], stderr=self.log,
                                         stdout=self.log, stdin=subprocess.DEVNULL)
         until(self.ready, what=self.text)
-        return self
 
     def text(self):
         return (self.folder / "log").read_text(errors="replace")
@@ -124,12 +127,15 @@ class Server:
         return False
 
     def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
         self.log.close()
 
-    def get(self, path):
-        """GET of the operators' API, as the first administrator."""
+    def asked(self, path):
+        """GET of the operators' API, as the first administrator: status and body."""
         tls = ssl.create_default_context(cafile=self.folder / "ca.crt")
         tls.load_cert_chain(self.folder / "operators" / "admin.crt", self.folder / "operators" / "admin.key")
         peer = http.client.HTTPSConnection("127.0.0.1", self.operators, context=tls, timeout=30)
@@ -137,8 +143,12 @@ class Server:
         answer = peer.getresponse()
         body = answer.read()
         peer.close()
-        assert answer.status == 200, (path, answer.status, body)
-        return json.loads(body)
+        return answer.status, json.loads(body)
+
+    def get(self, path):
+        status, body = self.asked(path)
+        assert status == 200, (path, status, body)
+        return body
 
     def device(self):
         """The one device that is enrolled, as the operators' API shows it."""

@@ -129,7 +129,8 @@ def codes(answer):
 def test_a_good_boot_and_then_its_quote_again(lab):
     """An old quote, sent as new, is a replay and says so."""
     server, device, _ = lab
-    trusted(server, device)
+    identity = trusted(server, device)
+    assert server.get(f"/api/v1/devices/{identity}")["agent"] == "stock"
     old = device.quote_nonce(device.challenge(server))
     status, answer = device.evidence(server, old)
     assert (status, answer["chain"]) == (200, "affirming"), answer

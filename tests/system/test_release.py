@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 import fleet_root_note as note_file
 import softhsm
-from support import BIN, ROOT
+from support import BIN, FIXTURES, ROOT
 from test_fleet_root import DAY, Keys, first, holds, signed
 
 SCHEMA = json.loads((ROOT / "docs/schema/release.schema.json").read_text())
@@ -201,6 +201,27 @@ def test_measurements_are_computed_from_the_artefact(keys, world):
     assert "installed (claimed)" in release("create", *options(world), "--compatible", "x", image, world / "gateway.raucb", code=1)
     image.write_bytes(STUB.read_bytes()[:3000])
     release("create", *options(world), f"kernel:{image}", code=1)
+
+
+@pytest.mark.skipif(not STUB.exists(), reason="systemd-boot-efi is missing: tools/deps.sh check")
+def test_kernel_initrd_and_command_line_are_measured_as_the_efi_stub_does(world):
+    """The command line with which a captured guest was booted: its log shows what the release expects of it."""
+    initrd, line, text = b"070701" + bytes(104) + b"init\0", world / "cmdline", (FIXTURES / "class-unit1" / "cmdline").read_text().strip()
+    (world / "initrd").write_bytes(initrd)
+    line.write_text(text + "\n")
+    made = release("create", *options(world), "--cmdline", line, f"kernel:{STUB}", world / "initrd")
+    document = note_file.document_of(made.encode())
+    assert [a["kind"] for a in document["artifacts"]] == ["kernel", "initrd"]
+    shown = {e["digests"]["sha256"]: e for e in document["reference"]["events"] if e["pcr"] == 9}
+    wanted = hashlib.sha256((text + "\0").encode("utf-16-le")).hexdigest()
+    assert shown.keys() == {wanted, hashlib.sha256(initrd).hexdigest()}
+    log = subprocess.run([BIN, "inspect", "eventlog", "--json", FIXTURES / "class-unit1" / "binary_bios_measurements"], check=True, capture_output=True)
+    assert (9, shown[wanted]["type"], wanted) in [(e["pcr"], e["type"], e["digests"].get("sha256")) for e in json.loads(log.stdout)["events"]]
+    for broken in (b"\xc3\xa9", b"x" * 65537):
+        line.write_bytes(broken)
+        assert release("create", *options(world), "--cmdline", line, f"kernel:{STUB}", code=3 if broken[0] > 127 else 1)
+    release("create", *options(world), "--cmdline", line, "--without-measurements", world / "data.bin", code=2)
+    release("create", *options(world), "--cmdline", world / "absent", f"kernel:{STUB}", code=4)
 
 
 def test_what_create_refuses(keys, world):

@@ -319,6 +319,7 @@ def test_a_good_boot_is_affirmed(server, maker, booted):
     got = judge(server, booted, evidence(booted))
     assert got["tiers"] == {**dict.fromkeys(LINKS, "none"), "platform": "affirming", "boot": "affirming"}, got["why"]
     assert got["nonce"] == NONCE and got["eventlog"] == LOG and got["generation"] == 1 and got["idempotency_key"] == b"once"
+    assert got["agent"] == b"test"
     assert {name: part["ear_status"] for name, part in got["ear"]["submods"].items()} == got["tiers"]
     assert got["ear"]["submods"]["boot"]["ear_attester_claims"]["log"] == "explains"
 

@@ -5,8 +5,8 @@
 #   power FOLDER VARIANT     switches it on and stays until it is off (machine.sh power). When it stands at its gate, FOLDER/gate says
 #                            how it got there ("booted" or "restored"), after how many seconds, and what the guest said. 3: it went
 #                            off before, as a release that does not come up does; switched on again, it starts what it had
-#   bundle OUT VERSION KIND  an update for a gateway of the variant `rauc`: good; panic, hang (it does not come up), unsigned (the firmware
-#                            refuses it), stranger (somebody else signed the bundle)
+#   bundle OUT VERSION KIND  an update for a gateway of the variant `rauc`: good; next (good, and with the agent of a later release);
+#                            panic, hang (it does not come up), unsigned (the firmware refuses it), stranger (somebody else signed the bundle)
 #   variants                 what there is, one a line
 # What was booted before is taken up from its saved state, TPM included. CHAINHOLD_VM_COLD=1 boots always and saves nothing.
 # CHAINHOLD_VM_NBDKIT: a plugin of nbdkit for its disks, as machine.sh takes it.
@@ -20,8 +20,9 @@ if [ -n "${CHAINHOLD_VM_PROGRAMS:-}" ]; then
 else
 	programs=("$build"/chainhold-agent{,-collect,-net,-tpm})
 fi
+# no_timer_check: on a busy machine the emulated timer may be late when the kernel looks whether there is one, and it would panic.
 # rootfstype=ramfs: IMA's tcb policy leaves tmpfs out, and with it a tmpfs that the initramfs was unpacked into.
-cmdline="console=ttyS0 quiet panic=5 rootfstype=ramfs ima_policy=tcb ima_hash=sha256 ima_template=ima-ng"
+cmdline="console=ttyS0 quiet panic=5 no_timer_check rootfstype=ramfs ima_policy=tcb ima_hash=sha256 ima_template=ima-ng"
 
 # unit: serial, UUID, MAC address, first part of the GUIDs of disk and partitions
 units=(
@@ -40,6 +41,8 @@ declare -A variants=(
 	[systemd]="systemd - --systemd"
 	[rauc]="release-1.0.0-good release-1.0.0-good -"
 )
+
+next=$build/tests/next/chainhold-agent-collect
 
 # Everything that boots are made of: the files, and what this script makes of them.
 made_of() {
@@ -99,9 +102,12 @@ backdoor() {
 
 # release OUT VERSION-KIND: the UKI of a release of a gateway that can be updated
 release() {
-	local out=$1 version=${2%-*} kind=${2##*-} signer=db folder
+	local out=$1 version=${2%-*} kind=${2##*-} signer=db folder carried=("${programs[@]}")
 	initrd=$images/initrd-$version
-	[ -e "$initrd" ] || { "$here/lean.sh" --rauc "$initrd.new" "$version" "${programs[@]}" && mv "$initrd.new" "$initrd"; }
+	if [ "$kind" = next ]; then
+		initrd=$initrd-next carried=("${programs[@]/%*-collect/$next}")
+	fi
+	[ -e "$initrd" ] || { "$here/lean.sh" --rauc "$initrd.new" "$version" "${carried[@]}" && mv "$initrd.new" "$initrd"; }
 	case $kind in
 	unsigned) signer=none ;;
 	panic | hang)
