@@ -61,6 +61,27 @@ static void devices_are_chosen_by_what_they_tell_of_themselves(void **state)
 	assert_int_equal(number("SELECT device FROM rollout_member"), 3);
 }
 
+static void devices_are_chosen_by_their_tier_and_told_how_it_is_meant(void **state)
+{
+	(void)state;
+	struct unit *list[UNITS];
+	ch_store_begin(w.store);
+	ch_sql_text(w.store, "UPDATE device SET chain = 96");
+	ch_sql_text(w.store, "UPDATE device SET chain = 2 WHERE seq = 3");
+	ch_sql_text(w.store, "UPDATE device SET chain = 32 WHERE seq = 4");
+	assert_int_equal(ch_store_commit(w.store), CH_OK);
+	assert_int_equal(create("r1", "\"mode\":\"forced\",\"filter\":{\"tier\":\"affirming\"}," TWO_PHASES, NULL),
+			 200);
+	seconds(3);
+	assert_int_equal(offered(list), 1);
+	assert_int_equal(number("SELECT device FROM rollout_member"), 3);
+	assert_int_equal(number("SELECT forced FROM deployment"), 1);
+	assert_int_equal(create("r2", "\"filter\":{\"tier\":\"warning\"}," TWO_PHASES, NULL), 200);
+	seconds(3);
+	assert_int_equal(number("SELECT count(*) FROM rollout_member WHERE rollout = 2"), 2);
+	assert_int_equal(number("SELECT count(*) FROM deployment WHERE rollout = 2 AND forced <> 0"), 0);
+}
+
 static void devices_are_chosen_by_what_they_run(void **state)
 {
 	(void)state;
@@ -319,6 +340,7 @@ int main(void)
 		TEST(who_is_first_can_be_computed),
 		TEST(canaries_are_first),
 		TEST(devices_are_chosen_by_what_they_tell_of_themselves),
+		TEST(devices_are_chosen_by_their_tier_and_told_how_it_is_meant),
 		TEST(devices_are_chosen_by_what_they_run),
 		TEST(who_cannot_have_it_is_left_out_with_the_reason),
 		TEST(what_a_policy_holds_back_is_left_out),
