@@ -40,7 +40,8 @@ static void told(void)
 /* Starts, goes on until the power fails, and looks at what is left. False if a promise is broken. */
 static bool until_cut(void)
 {
-	cut_vfs_arm(1 + story_dice(&s) % 400);
+	/* Writes and syncs: two a commit. Many more, and a device would have had its certificates of an hour. */
+	cut_vfs_arm(1 + story_dice(&s) % 60);
 	bool up = world_start(&w);
 	while (up && !cut_vfs_dead() && w.fatal[0] == '\0') {
 		story_step(&s, false);

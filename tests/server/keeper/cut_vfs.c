@@ -34,6 +34,7 @@ struct disk_file {
 struct open_file {
 	sqlite3_file base;
 	struct disk_file *f;
+	bool folder; /* its first sync is one of the folder, too */
 };
 
 static struct {
@@ -188,7 +189,8 @@ static int f_truncate(sqlite3_file *base, sqlite3_int64 n)
 
 static int f_sync(sqlite3_file *base, int flags)
 {
-	struct disk_file *f = ((struct open_file *)base)->f;
+	struct open_file *o = (struct open_file *)base;
+	struct disk_file *f = o->f;
 	(void)flags;
 	if (!alive())
 		return SQLITE_IOERR_FSYNC;
@@ -196,12 +198,13 @@ static int f_sync(sqlite3_file *base, int flags)
 		return SQLITE_OK;
 	bytes_copy(&f->durable, &f->now);
 	f->pending_n = 0;
-	/* SQLite's own VFS syncs the folder with the first sync of a new file: removals before it are then durable, too. */
-	for (size_t i = 0; i < FILES_MAX && !f->durable_there; i++) {
+	/* Removals before it are durable then, too. */
+	for (size_t i = 0; i < FILES_MAX && (o->folder || !f->durable_there); i++) {
 		if (&disk.file[i] != f)
 			disk.file[i].durable_there = disk.file[i].there && disk.file[i].durable_there;
 	}
 	f->durable_there = true;
+	o->folder = false;
 	return SQLITE_OK;
 }
 
@@ -316,6 +319,8 @@ static int v_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int fl
 	if (o->f == NULL)
 		return SQLITE_CANTOPEN;
 	o->base.pMethods = &methods;
+	/* As SQLite's own VFS has it: of a journal and of the write-ahead log, each time they are opened (unixOpen, UNIXFILE_DIRSYNC). */
+	o->folder = (flags & SQLITE_OPEN_CREATE) != 0 && (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_WAL)) != 0;
 	if (out != NULL)
 		*out = flags;
 	return SQLITE_OK;
