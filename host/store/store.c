@@ -8,12 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/store/wal_vfs.h"
+
 struct prepared {
 	sqlite3_stmt *stmt; /* NULL: not yet used */
 };
 
 struct ch_store {
 	sqlite3 *db;
+	struct ch_wal_vfs *vfs; /* of a writer */
 	enum ch_store_mode mode;
 	const char *const *sql;
 	struct prepared *prepared;
@@ -108,7 +111,9 @@ enum ch_err ch_store_open(struct ch_store **out, const struct ch_store_config *c
 	st->sql = config->sql;
 	st->count = config->sql_count;
 	st->prepared = ch_calloc(st->count, sizeof(*st->prepared));
-	if (good(st, sqlite3_open_v2(config->path, &st->db, flags, config->vfs))) {
+	st->vfs = write ? ch_wal_vfs_new(config->vfs) : NULL;
+	const char *vfs = st->vfs != NULL ? ch_wal_vfs_name(st->vfs) : config->vfs;
+	if (good(st, sqlite3_open_v2(config->path, &st->db, flags, vfs))) {
 		(void)sqlite3_busy_timeout(st->db, BUSY_MS);
 		(void)sqlite3_db_config(st->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 		(void)sqlite3_limit(st->db, SQLITE_LIMIT_ATTACHED, 0);
@@ -140,6 +145,7 @@ void ch_store_close(struct ch_store *st)
 		(void)sqlite3_finalize(st->prepared[i].stmt);
 	(void)sqlite3_finalize(st->look);
 	(void)sqlite3_close(st->db);
+	ch_wal_vfs_free(st->vfs);
 	ch_free(st->prepared);
 	ch_free(st);
 }

@@ -354,6 +354,68 @@ static void a_backup_is_the_store_as_it_was(void **state)
 	ch_store_close(st);
 }
 
+/* Calls of this process that wrote, by the kernel's count; -1 where it keeps none. */
+static long writes(void)
+{
+	char line[64];
+	long n = -1;
+	FILE *f = fopen("/proc/self/io", "re");
+	while (f != NULL && n < 0 && fgets(line, sizeof(line), f) != NULL)
+		(void)sscanf(line, "syscw: %ld", &n);
+	if (f != NULL)
+		(void)fclose(f);
+	return n;
+}
+
+static void put_many(struct ch_store *st, int64_t first, int64_t n)
+{
+	char name[1200];
+	for (int64_t i = first; i < first + n; i++) {
+		(void)snprintf(name, sizeof(name), "%-1100lld", (long long)i);
+		put(st, i, name);
+	}
+}
+
+static void a_commit_goes_to_the_log_in_long_pieces(void **state)
+{
+	(void)state;
+	struct ch_store *st = open_new();
+	struct ch_store *reader = open_at(path, CH_STORE_READ);
+	ch_store_begin(st);
+	put_many(st, 0, 1000); /* 2,000 pages and more, with those of their index */
+	long before = writes();
+	assert_int_equal(ch_store_commit(st), CH_OK);
+	long spent = writes() - before;
+	if (before >= 0)
+		assert_in_range(spent, 1, 200);
+	assert_int_equal(count(reader), 1000);
+	ch_store_close(reader);
+	ch_store_close(st);
+}
+
+/* Pages leave SQLite's memory (16 MiB) before the commit, and are read back. */
+static void a_transaction_that_is_larger_than_the_memory(void **state)
+{
+	(void)state;
+	struct ch_store *st = open_new();
+	struct ch_store *reader = open_at(path, CH_STORE_READ);
+	ch_store_begin(st);
+	put_many(st, 0, 30000);
+	assert_int_equal(count(st), 30000);
+	assert_int_equal(count(reader), 0);
+	ch_store_rollback(st);
+	ch_store_begin(st);
+	put_many(st, 100000, 30000);
+	assert_int_equal(ch_store_commit(st), CH_OK);
+	assert_int_equal(count(reader), 30000);
+	struct ch_query q = ch_sql_query_text(reader, "PRAGMA integrity_check", CH_NO_ARGS);
+	assert_true(ch_sql_next(&q));
+	assert_span_equal(ch_sql_bytes(&q, 0), "ok", 2);
+	assert_int_equal(ch_sql_end(&q), CH_OK);
+	ch_store_close(reader);
+	ch_store_close(st);
+}
+
 static void rows_come_in_order_and_a_query_can_stop_early(void **state)
 {
 	(void)state;
@@ -456,6 +518,8 @@ int main(void)
 		TEST(a_file_that_is_no_store_is_refused),
 		TEST(a_statement_that_the_schema_cannot_serve_is_found_at_start),
 		TEST(a_backup_is_the_store_as_it_was),
+		TEST(a_commit_goes_to_the_log_in_long_pieces),
+		TEST(a_transaction_that_is_larger_than_the_memory),
 		TEST(rows_come_in_order_and_a_query_can_stop_early),
 		TEST(a_dry_run_tells_and_changes_nothing),
 		TEST(a_migration_runs_once),
