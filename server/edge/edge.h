@@ -7,6 +7,7 @@
 #include "host/net/tls_server.h"
 #include "server/edge/budget.h"
 #include "server/edge/revocation.h"
+#include "server/edge/root_lists.h"
 #include "server/ipc/hub.h"
 #include "server/ipc/routes.h"
 #include "server/ipc/view.h"
@@ -151,7 +152,9 @@ struct edge {
 	size_t memory;
 	struct budgets budgets;
 	struct revocation revocation;
-	struct event *event; /* ring of the last events */
+	struct root_lists root_lists;
+	struct ch_loop_timer root_lists_look; /* once a day: what ends is told before it does */
+	struct event *event;                  /* ring of the last events */
 	size_t event_at, event_count, event_bytes;
 	struct ch_loop_timer heartbeat;
 	bool stopping;

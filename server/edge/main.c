@@ -3,6 +3,7 @@
 #include "server/edge/edge.h"
 
 #include "host/crypto_openssl/backend.h"
+#include "host/sys/clock.h"
 #include "host/sys/log.h"
 
 #include <netinet/in.h>
@@ -12,7 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SPARE_FDS    64    /* besides connections */
+#define SPARE_FDS    64 /* besides connections */
+#define DAY_MS       86400000u
 #define OCSP_ANSWERS 16384 /* that are kept, where the configuration says nothing */
 
 static bool tls_new(struct edge *e, struct ch_span config, enum ch_listener kind, enum ch_tls_clients clients,
@@ -182,19 +184,34 @@ static void stop(void *ctx, uint32_t grace_ms)
 		ch_loop_stop(e->loop);
 }
 
+static void look_at_root_lists(void *ctx)
+{
+	struct edge *e = ctx;
+	/* One of the edges is enough. */
+	if (e->child.index == 0)
+		(void)root_lists_warn(&e->root_lists, (int64_t)(ch_clock_ms(CLOCK_REALTIME) / 1000));
+	ch_loop_timer_set(e->loop, &e->root_lists_look, DAY_MS);
+}
+
 /* New connections get the new certificate; those that are open keep theirs. What does not hold changes nothing. */
 static void reload(void *ctx, struct ch_span config)
 {
 	struct edge *e = ctx;
 	struct edge_conf conf;
 	struct tokens tokens = { 0 };
-	if (!configure(&conf, config) || !tokens_load(&tokens, config) || !make_tls(e, config)) {
+	struct root_lists lists = { .count = 0 };
+	if (!configure(&conf, config) || !tokens_load(&tokens, config) ||
+	    !root_lists_load(&lists, &e->root_lists, config) || !make_tls(e, config)) {
 		tokens_clear(&tokens);
+		root_lists_clear(&lists);
 		ch_log(CH_LOG_ERROR, "the new configuration is not taken; the old one holds");
 		return;
 	}
 	tokens_clear(&e->tokens);
 	e->tokens = tokens;
+	root_lists_clear(&e->root_lists);
+	e->root_lists = lists;
+	look_at_root_lists(e);
 	/* The table of connections has its size for good. */
 	conf.connections_max = e->conf.connections_max;
 	e->conf = conf;
@@ -221,7 +238,8 @@ static bool start(struct edge *e)
 {
 	if (ch_child_begin(&e->child, CH_ROLE_EDGE) != CH_OK || ch_crypto_openssl_init() != CH_OK ||
 	    !configure(&e->conf, e->child.start.config) || !make_tls(e, e->child.start.config) ||
-	    !make_revocation(e, e->child.start.config) || !tokens_load(&e->tokens, e->child.start.config))
+	    !make_revocation(e, e->child.start.config) || !tokens_load(&e->tokens, e->child.start.config) ||
+	    !root_lists_load(&e->root_lists, &(struct root_lists){ .count = 0 }, e->child.start.config))
 		return false;
 	e->view = ch_view_map(ch_child_fd(&e->child, CH_FD_VIEW, 0), false);
 	if (e->view == NULL) {
@@ -233,6 +251,7 @@ static bool start(struct edge *e)
 	ch_hub_init(&e->hub, &e->child, &work, e);
 	e->loop = e->hub.loop;
 	e->resume = (struct ch_loop_timer){ .due = resume, .ctx = e };
+	e->root_lists_look = (struct ch_loop_timer){ .due = look_at_root_lists, .ctx = e };
 	return true;
 }
 
@@ -243,6 +262,7 @@ static void finish(struct edge *e)
 			conn_free(e->conn[i]);
 	events_clear(e);
 	revocation_clear(&e->revocation);
+	root_lists_clear(&e->root_lists);
 	tokens_clear(&e->tokens);
 	metrics_clear(e);
 	for (size_t i = 0; i < CH_LISTENER_COUNT; i++)
@@ -262,6 +282,7 @@ int main(void)
 		return EXIT_FAILURE;
 	ch_child_confine(&e->child, CH_ALLOW_ACCEPT);
 	events_start(e);
+	look_at_root_lists(e);
 	edge_accept_start(e);
 	enum ch_err err = ch_hub_run(&e->hub);
 	finish(e);

@@ -57,6 +57,35 @@ static void put_ocsp(const struct edge *e, struct ch_wr *w)
 	}
 }
 
+static void put_root_list(const struct edge *e, struct ch_wr *w, const char *name, const struct root_list *l,
+			  uint64_t value)
+{
+	ch_wr_str(w, "chainhold_edge_root_list_");
+	ch_wr_str(w, name);
+	ch_wr_str(w, "{edge=\"");
+	ch_wr_dec(w, e->child.index);
+	ch_wr_str(w, "\",root=\"");
+	ch_wr_str(w, l->is.kid);
+	ch_wr_str(w, "\"} ");
+	ch_wr_dec(w, value);
+	ch_wr_u8(w, '\n');
+}
+
+/* When each ends, in seconds since 1970: an alarm compares it with time(). */
+static void put_root_lists(const struct edge *e, struct ch_wr *w)
+{
+	const struct root_lists *l = &e->root_lists;
+	ch_wr_str(w, "# TYPE chainhold_edge_root_list_ends gauge\n");
+	for (size_t i = 0; i < l->count; i++)
+		put_root_list(e, w, "ends", &l->v[i], (uint64_t)l->v[i].is.next_update);
+	ch_wr_str(w, "# TYPE chainhold_edge_root_list_number gauge\n");
+	for (size_t i = 0; i < l->count; i++)
+		put_root_list(e, w, "number", &l->v[i], l->v[i].is.number);
+	ch_wr_str(w, "# TYPE chainhold_edge_root_list_revokes_issuer gauge\n");
+	for (size_t i = 0; i < l->count; i++)
+		put_root_list(e, w, "revokes_issuer", &l->v[i], l->v[i].is.revokes_issuer ? 1 : 0);
+}
+
 static void put_own(const struct edge *e, struct ch_wr *w)
 {
 	const struct edge_counters *n = &e->count;
@@ -92,6 +121,7 @@ static void put_own(const struct edge *e, struct ch_wr *w)
 		put(e, w, rows[i].name, rows[i].type, rows[i].value);
 	put_requests(e, w);
 	put_ocsp(e, w);
+	put_root_lists(e, w);
 }
 
 /* Takes one line with its end. */

@@ -42,6 +42,8 @@ void ocsp_answer_list(struct conn *c, const struct ch_http_request *r)
 	size_t n = name.n >= 4 ? name.n - 4 : 0;
 	struct ch_span ending = name.n >= 4 ? ch_span(name.p + n, 4) : CH_SPAN_EMPTY;
 	const struct told_list *v = revocation_named(&c->edge->revocation, ch_span(name.p, n));
+	if (v == NULL)
+		v = root_lists_named(&c->edge->root_lists, ch_span(name.p, n));
 	bool pem = ch_span_eq(ending, CH_SPAN_LIT(".pem"));
 	if (v == NULL || (!pem && !ch_span_eq(ending, CH_SPAN_LIT(".crl")))) {
 		request_refuse(c, 404, "not-found", "there is no list of this name: it is the CA's key identifier");
@@ -49,6 +51,11 @@ void ocsp_answer_list(struct conn *c, const struct ch_http_request *r)
 	}
 	if (v->list.n == 0) {
 		request_refuse(c, 503, "starting", "no list has been signed yet; try again later");
+		return;
+	}
+	/* Who took one that has ended for one that holds would not see what was revoked since. */
+	if (v->next_update <= wall_s()) {
+		request_refuse(c, 503, "ended", "the list has ended, and there is no next one yet");
 		return;
 	}
 	const struct cached how = { .max_age = age_until(v->next_update, LIST_AGE_S),

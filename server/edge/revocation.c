@@ -57,7 +57,7 @@ enum ch_err revocation_earlier(struct revocation *r, struct ch_span ca_pem)
 	return CH_OK;
 }
 
-static void list_clear(struct told_list *l)
+void told_list_clear(struct told_list *l)
 {
 	ch_buf_free(&l->list);
 	ch_buf_free(&l->pem);
@@ -68,9 +68,9 @@ void revocation_clear(struct revocation *r)
 	for (size_t i = 0; r->kept != NULL && i < r->places * REVOCATION_WAYS; i++)
 		ch_buf_free(&r->kept[i].answer);
 	ch_free(r->kept);
-	list_clear(&r->own);
+	told_list_clear(&r->own);
 	for (size_t i = 0; i < r->earlier_count; i++)
-		list_clear(&r->earlier[i]);
+		told_list_clear(&r->earlier[i]);
 	*r = (struct revocation){ 0 };
 }
 
@@ -92,8 +92,8 @@ static void pem_make(struct ch_buf *pem, struct ch_span der)
 	ch_buf_append(pem, CH_SPAN_LIT("-----END X509 CRL-----\n"));
 }
 
-static void list_take(struct told_list *l, uint64_t number, uint64_t this_update, uint64_t next_update,
-		      struct ch_span list)
+void told_list_take(struct told_list *l, uint64_t number, uint64_t this_update, uint64_t next_update,
+		    struct ch_span list)
 {
 	l->this_update = this_update;
 	l->next_update = next_update;
@@ -105,14 +105,14 @@ static void list_take(struct told_list *l, uint64_t number, uint64_t this_update
 
 void revocation_list(struct revocation *r, const struct ch_msg_crl *m)
 {
-	list_take(&r->own, m->number, m->this_update, m->next_update, m->list);
+	told_list_take(&r->own, m->number, m->this_update, m->next_update, m->list);
 }
 
 void revocation_list_earlier(struct revocation *r, const struct ch_msg_crl_earlier *m)
 {
 	for (size_t i = 0; i < r->earlier_count; i++) {
 		if (ch_span_eq(CH_SPAN_OF(r->earlier[i].ca), CH_SPAN_OF(m->ca)))
-			list_take(&r->earlier[i], m->number, m->this_update, m->next_update, m->list);
+			told_list_take(&r->earlier[i], m->number, m->this_update, m->next_update, m->list);
 	}
 }
 

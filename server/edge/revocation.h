@@ -34,6 +34,11 @@ struct told_list {
 	struct ch_buf list, pem; /* empty before the first */
 };
 
+/* What was signed takes the place of what was there. */
+void told_list_take(struct told_list *l, uint64_t number, uint64_t this_update, uint64_t next_update,
+		    struct ch_span list);
+void told_list_clear(struct told_list *l);
+
 struct revocation {
 	struct told_list own, earlier[REVOCATION_EARLIER];
 	size_t earlier_count;

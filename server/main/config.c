@@ -85,6 +85,7 @@ static const struct ch_conf_key keys[] = {
 	{ "certificate_profiles", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(certificate_profiles) },
 	{ "idevid_roots", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(idevid_roots) },
 	{ "earlier_cas", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(earlier_cas) },
+	{ "root_lists", CH_CONF_TEXT, CH_CONF_OPTIONAL, AT(root_lists) },
 	{ "operator", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(operator_keys) },
 	{ "processes", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(process_keys) },
 	{ "limits", CH_CONF_MAP, CH_CONF_OPTIONAL, MAP(limit_keys) },

@@ -28,7 +28,8 @@ struct main_config {
 	const char *path;
 	const char *state_dir, *origin, *ek_roots, *policies;
 	const char *certificate_profiles, *idevid_roots, *earlier_cas; /* folders; NULL: none */
-	const char *listen[3]; /* devices, operators, public: "address:port", "[v6]:port" */
+	const char *root_lists; /* a folder; NULL: "root_lists", if it is there */
+	const char *listen[3];  /* devices, operators, public: "address:port", "[v6]:port" */
 	const char *tls_certificate, *tls_key, *ca;
 	const char *operator_name, *operator_certificate;
 	uint32_t edges, verifiers, readers;

@@ -10,6 +10,8 @@
 #include "host/policy/cert_profile.h"
 #include "host/policy/class.h"
 #include "host/sys/log.h"
+#include "server/ipc/child.h"
+#include "server/ipc/root_list.h"
 #include "server/main/config.h"
 
 #include <dirent.h>
@@ -134,6 +136,48 @@ static bool put_earlier_cas(const struct main_config *c, struct ch_buf *out)
 	return c->earlier_cas == NULL || each_file(c, c->earlier_cas, take_earlier_ca, out);
 }
 
+/* KEYID.crl, of a CA among those that were put before (client_ca). Whatever else is in the folder is of a change that was interrupted. */
+static bool take_root_list(struct ch_buf *out, const char *path, struct ch_span in)
+{
+	static uint8_t room[CH_ROOT_LIST_MAX], other[CH_ROOT_LIST_MAX];
+	CH_AUTO_BUF struct ch_buf ca = { 0 };
+	struct ch_root_list list = { .number = 0 };
+	struct ch_diag d = { .rule = "not one list in DER or PEM, or a longer one than that of a root" };
+	const char *name = strrchr(path, '/') + 1;
+	size_t n = strlen(name);
+	if (n < 4 || strcmp(name + n - 4, ".crl") != 0)
+		return true;
+	enum ch_err err = ch_config_bytes(ch_buf_span(out), "client_ca", 0, &ca);
+	struct ch_span der = in;
+	if (err == CH_OK && (in.n == 0 || in.p[0] != 0x30)) {
+		size_t off = 0, more;
+		err = ch_pem_next(in, &off, "X509 CRL", room, sizeof(room), &n, NULL);
+		if (err == CH_OK &&
+		    ch_pem_next(in, &off, "X509 CRL", other, sizeof(other), &more, NULL) != CH_ERR_NOTFOUND)
+			err = CH_ERR_DUPLICATE;
+		der = ch_span(room, err == CH_OK ? n : 0);
+	}
+	if (err == CH_OK)
+		err = ch_root_list_judge(&list, der, ch_buf_span(&ca), &d);
+	if (err == CH_OK && (strncmp(name, list.kid, strlen(list.kid)) != 0 || strlen(name) != strlen(list.kid) + 4))
+		err = ch_fail(&d, CH_ERR_MISMATCH, 0, "its file is not called as its root's key identifier");
+	if (err == CH_OK) {
+		put_bytes(out, "root_list", der);
+		return true;
+	}
+	ch_log(CH_LOG_ERROR,
+	       "%s: byte %zu: %s; chainhold ca install puts a list there, and one of a root that is not in ca any more is removed",
+	       path, d.off, d.rule);
+	return false;
+}
+
+static bool put_root_lists(const struct main_config *c, struct ch_buf *out)
+{
+	const char *folder = c->root_lists != NULL ? c->root_lists : "root_lists";
+	CH_AUTO_FREE char *path = main_config_path(c, folder);
+	return (c->root_lists == NULL && access(path, F_OK) != 0) || each_file(c, folder, take_root_list, out);
+}
+
 /* The file is read as a whole here, so that a line that is none is told with its place before anything is served. */
 static bool put_target_tokens(const struct main_config *c, struct ch_buf *out)
 {
@@ -203,7 +247,7 @@ static bool config_edge(const struct main_config *c, struct ch_buf *out)
 	}
 	for (size_t i = 0; i < c->balancers.count; i++)
 		put_text(out, "balancer", c->balancers.text[i]);
-	return put_ddi(c, out) && put_earlier_cas(c, out) &&
+	return put_ddi(c, out) && put_earlier_cas(c, out) && put_root_lists(c, out) &&
 	       (c->idevid_roots == NULL || each_file(c, c->idevid_roots, take_idevid_root, out));
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "host/crypto_openssl/backend.h"
 #include "host/sys/log.h"
 #include "server/ipc/view.h"
 #include "server/main/children.h"
@@ -194,7 +195,9 @@ int main(int argc, char **argv)
 	/* Keys of the TLS listener pass through this process: none of it is dumped or traced. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	code = EXIT_FAILURE;
-	if (main_config_read(&config, o.config) && check_roles(&config))
+	if (ch_crypto_openssl_init() != CH_OK)
+		ch_log(CH_LOG_ERROR, "OpenSSL does not offer what is needed");
+	else if (main_config_read(&config, o.config) && check_roles(&config))
 		code = o.check ? EXIT_SUCCESS : serve(&config);
 	if (o.check && code == EXIT_SUCCESS)
 		printf("%s: ok\n", o.config);
