@@ -133,6 +133,14 @@ class Swupdate:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True,
                 env={**os.environ, "TMPDIR": str(self.folder / "tmp"), **self.env})
 
+    def stays(self):
+        """Starts it again if a signal ended it, as who keeps services would: to libraries that write to a socket without its care it is SIGPIPE."""
+        if self.process.poll() is not None and self.process.returncode < 0:
+            with open(self.folder / "log", "a") as log:
+                log.write(f"ended by signal {-self.process.returncode}, started again\n")
+            self.start()
+        return True
+
     def stop(self):
         if self.process is not None:
             self.process.terminate()

@@ -57,7 +57,7 @@ def reasons(world, action):
 def updated(world, device, action, content):
     """The update as SWUpdate does it: installed, still open, closed by the start after the reboot."""
     device.start()
-    until(lambda: "All Chunks Installed." in reasons(world, action), device.log, every=0.2)
+    until(lambda: device.stays() and "All Chunks Installed." in reasons(world, action), device.log, every=0.2)
     assert device.target.read_bytes()[:len(content)] == content
     assert set(world.said(action)) == {"proceeding/none"} and world.deployment(action)["state"] == "downloading"
     device.stop()

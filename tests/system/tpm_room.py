@@ -4,6 +4,7 @@ Room for objects in a TPM that has three slots: a proxy that keeps transient obj
 loads those that a command names. tpm2-openssl has signatures of its peers verified by the TPM and needs more than three.
 """
 
+import contextlib
 import socket
 import struct
 import threading
@@ -56,7 +57,8 @@ class Room:
                 peer, _ = self.listener.accept()
             except OSError:
                 return
-            with peer, socket.socket(socket.AF_UNIX) as self.real:
+            # Who goes away in the middle of a command leaves the room to the next.
+            with peer, socket.socket(socket.AF_UNIX) as self.real, contextlib.suppress(ConnectionError):
                 self.real.connect(str(self.tpm))
                 while command := receive(peer):
                     peer.sendall(self.answer(command))
