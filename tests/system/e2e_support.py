@@ -185,8 +185,12 @@ class Gateway:
 
     @staticmethod
     def roots():
-        """Who vouches for the TPMs of the virtual gateways."""
-        return [WORK / "ca" / name for name in ("swtpm-localca-rootca-cert.pem", "issuercert.pem")]
+        """Who vouches for the TPMs of the virtual gateways; made with the first TPM."""
+        roots = [WORK / "ca" / name for name in ("swtpm-localca-rootca-cert.pem", "issuercert.pem")]
+        if not all(root.exists() for root in roots):
+            with tempfile.TemporaryDirectory() as first:
+                subprocess.run([VM / "tpm.sh", f"{first}/tpm", "first"], check=True)
+        return roots
 
     @contextlib.contextmanager
     def switched_on(self, variant=None):
