@@ -5,12 +5,14 @@
 
 #include "core/platform/x509_write.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /*
  * The lists of an offline root: it says which of the CAs that it certified are revoked. The newest of root N is root-N.crl, and has all that any before it had: what
@@ -348,6 +350,11 @@ static int crl(struct crl_ask *a)
 		code = read_named(a);
 	if (code < 0)
 		code = check_named(a, roots);
+	/* Before a root's key is used. */
+	if (code < 0 && access(a->out, F_OK) == 0) {
+		cli_say("%s: %s", a->out, strerror(EEXIST));
+		code = CLI_IO;
+	}
 	if (code >= 0)
 		return code;
 	op_transcript_begin(&t, &a->c, "crl");
@@ -466,6 +473,25 @@ static int install_one(const struct op_ceremony *c, const struct op_certs *trust
 	return code;
 }
 
+static bool same_root(const struct ch_crl *a, const struct ch_crl *b)
+{
+	return ch_span_eq(a->x.issuer, b->x.issuer) && ch_span_eq(a->x.authority_key_id, b->x.authority_key_id);
+}
+
+/* Two lists of one root: the second would be held against what the first has made of it. */
+static int check_twice(const struct op_crls *l, const char *path)
+{
+	for (size_t i = 0; i < l->count; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (!same_root(&l->v[i].crl, &l->v[k].crl))
+				continue;
+			cli_say("%s: two lists of one root", path);
+			return CLI_FAILS;
+		}
+	}
+	return -1;
+}
+
 int ca_crl_install(const struct op_ceremony *c, struct ch_span in, const char *path)
 {
 	OP_AUTO_CERTS struct op_certs trust = { 0 };
@@ -476,6 +502,8 @@ int ca_crl_install(const struct op_ceremony *c, struct ch_span in, const char *p
 		code = op_crls_take(&lists, in, path);
 	for (size_t i = 0; code < 0 && i < lists.count; i++)
 		code = install_one(c, &trust, &lists.v[i], path, NULL);
+	if (code < 0)
+		code = check_twice(&lists, path);
 	if (code < 0 && !op_ceremony_has(c, CA_ROOT_LISTS))
 		code = op_folder_make(c->dir, CA_ROOT_LISTS, OP_PUBLIC);
 	if (code >= 0)

@@ -248,6 +248,15 @@ static bool list_name(const struct restore *r, struct ch_span der, char to[stati
 	return true;
 }
 
+/* What is in place by now, of the backup or of a list that was seen, is not before this one. */
+static bool is_known(const struct restore *r, const char *name, const struct op_crl *l)
+{
+	CH_AUTO_BUF struct ch_buf in = { 0 };
+	OP_AUTO_CRLS struct op_crls there = { .count = 0 };
+	return ch_file_read_at(&in, r->c.dir, name, CH_CRL_MAX) == CH_OK &&
+	       op_crls_take(&there, ch_buf_span(&in), name) < 0 && there.v[0].number >= l->number;
+}
+
 static int put_list(const struct restore *r, const struct op_crl *l, const char *path)
 {
 	CH_AUTO_BUF struct ch_buf pem = { 0 };
@@ -256,8 +265,7 @@ static int put_list(const struct restore *r, const struct op_crl *l, const char 
 		cli_say("%s: has a list that no root of this backup signed", path);
 		return CLI_FAILS;
 	}
-	const struct ch_ca_file *had = ch_ca_backup_find(&r->from->b, ch_span_str(name));
-	if (had != NULL && !is_later(ch_buf_span(&l->der), had))
+	if (is_known(r, name, l))
 		return -1;
 	return op_crl_pem(&pem, ch_buf_span(&l->der)) ? op_ceremony_put(&r->c, name, true, ch_buf_span(&pem)) : CLI_IO;
 }

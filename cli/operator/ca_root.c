@@ -371,19 +371,33 @@ static int read_request(const char *path, EVP_PKEY **key, char name[static 65])
 	return CLI_FAILS;
 }
 
-/* The same certificate again, unless it is revoked, or does not say of the list what is asked for now. */
-static int issued_before(const struct root_ask *a, unsigned n, const char *file, struct op_certs *chain)
+/* The same certificate again, unless it does not say of the list what is asked for now. */
+static int issued_before(const struct root_ask *a, const char *file, struct op_certs *chain)
 {
-	char list[64];
 	int code = op_ceremony_certs(&a->c, file, chain);
-	(void)snprintf(list, sizeof(list), "root-%u.crl", n);
-	if (code < 0)
-		code = ca_crl_check(&a->c, list, chain->v[0]);
 	if (code >= 0 || a->crl_url == NULL || op_cert_list_at(chain->v[0], a->crl_url))
 		return code;
 	cli_say("%s/%s was made before, and says something else of where the list is: move it away for another certificate",
 		a->c.folder, file);
 	return CLI_FAILS;
+}
+
+/* No root signs again for a key whose certificate by any of them is revoked. */
+static int check_key(const struct root_ask *a, const char *print)
+{
+	char file[128], list[64];
+	int code = -1;
+	for (unsigned n = 1; code < 0 && n <= ca_roots(&a->c); n++) {
+		OP_AUTO_CERTS struct op_certs before = { 0 };
+		(void)snprintf(file, sizeof(file), "issued/%.32s-by-%u.crt", print, n);
+		(void)snprintf(list, sizeof(list), "root-%u.crl", n);
+		if (!op_ceremony_has(&a->c, file))
+			continue;
+		code = op_ceremony_certs(&a->c, file, &before);
+		if (code < 0)
+			code = ca_crl_check(&a->c, list, before.v[0]);
+	}
+	return code;
 }
 
 /* The certificate of this key by root N: made, or the one that was made before. */
@@ -394,11 +408,14 @@ static int issue(const struct root_ask *a, unsigned n, EVP_PKEY *key, const char
 	char print[65], file[128], root_key[64], root_cert[64];
 	op_key_fingerprint(print, key);
 	(void)snprintf(file, sizeof(file), "issued/%.32s-by-%u.crt", print, n);
+	int code = check_key(a, print);
+	if (code >= 0)
+		return code;
 	if (op_ceremony_has(&a->c, file))
-		return issued_before(a, n, file, chain);
+		return issued_before(a, file, chain);
 	root_name(root_key, n);
 	cert_name(root_cert, n);
-	int code = op_ceremony_has(&a->c, "issued") ? -1 : op_folder_make(a->c.dir, "issued", OP_PUBLIC);
+	code = op_ceremony_has(&a->c, "issued") ? -1 : op_folder_make(a->c.dir, "issued", OP_PUBLIC);
 	if (code < 0)
 		code = op_ceremony_certs(&a->c, root_cert, &root);
 	if (code < 0)

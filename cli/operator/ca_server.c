@@ -294,7 +294,11 @@ static int put_trust(const struct install *in)
 
 static int move(const struct op_ceremony *c, const char *from, const char *to)
 {
-	if (renameat(c->dir, from, c->dir, to) == 0)
+	char path[OP_PATH_MAX];
+	int code = op_ceremony_path(path, c, to);
+	if (code >= 0)
+		return code;
+	if (renameat(c->dir, from, c->dir, to) == 0 && op_folder_sync(path))
 		return -1;
 	cli_say("%s/%s: %s", c->folder, from, strerror(errno));
 	return CLI_IO;

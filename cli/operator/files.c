@@ -49,7 +49,7 @@ int op_folder_make(int dir, const char *path, enum op_secret secret)
 	return -1;
 }
 
-static bool sync_folder_of(const char *path)
+bool op_folder_sync(const char *path)
 {
 	char folder[4096];
 	const char *slash = strrchr(path, '/');
@@ -68,7 +68,7 @@ static bool sync_folder_of(const char *path)
 int op_rename_new(const char *from, const char *to)
 {
 	bool good = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0;
-	return good && sync_folder_of(to) ? -1 : failed(to);
+	return good && op_folder_sync(to) ? -1 : failed(to);
 }
 
 int op_file_make_whole(const char *path, struct ch_span bytes)

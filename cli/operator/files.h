@@ -13,6 +13,8 @@ int op_file_make(int dir, const char *path, enum op_secret secret, struct ch_spa
 /* Makes a secret file that is there whole or not at all, whatever happens in between ("PATH.new" may be left). -1 to go on, CLI_IO if it exists or fails. */
 int op_file_make_whole(const char *path, struct ch_span bytes);
 /* Gives `from` the name `to` that nothing has, durably. -1 to go on, CLI_IO if it exists or fails. */
+/* Makes durable which files are in the folder of `path`. */
+bool op_folder_sync(const char *path);
 int op_rename_new(const char *from, const char *to);
 /* Makes a folder under `dir`; a secret one is its owner's only. -1 to go on. */
 int op_folder_make(int dir, const char *path, enum op_secret secret);

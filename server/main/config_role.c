@@ -161,6 +161,8 @@ static bool take_root_list(struct ch_buf *out, const char *path, struct ch_span 
 		err = ch_root_list_judge(&list, der, ch_buf_span(&ca), &d);
 	if (err == CH_OK && (strncmp(name, list.kid, strlen(list.kid)) != 0 || strlen(name) != strlen(list.kid) + 4))
 		err = ch_fail(&d, CH_ERR_MISMATCH, 0, "its file is not called as its root's key identifier");
+	if (err == CH_OK && ch_config_get(ch_buf_span(out), "root_list", CH_ROOT_LISTS_MAX - 1).n > 0)
+		err = ch_fail(&d, CH_ERR_LIMIT, 0, "more lists than a server gives out");
 	if (err == CH_OK) {
 		put_bytes(out, "root_list", der);
 		return true;

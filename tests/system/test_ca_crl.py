@@ -192,6 +192,34 @@ def test_a_revoked_ca_is_neither_signed_again_nor_installed(ceremony):
     assert (ceremony.server / "state/signer/next-ca.key").exists()
 
 
+def test_a_key_that_one_root_revoked_is_signed_by_no_other(ceremony):
+    ceremony.first()
+    ceremony.begin()
+    request = ceremony.request(word="rollover")
+    ceremony.revoke(ceremony.sign(request))
+    ceremony.ca("rollover", "--passphrase", ceremony.secret, ceremony.root)
+    again = request.with_suffix(".again.csr")
+    shutil.copy(request, again)
+    assert "is revoked" in ceremony.signing(again, code=1)
+    assert not list((ceremony.root / "issued").glob("*-by-2.crt"))
+
+
+def test_no_two_lists_of_one_root_and_none_over_a_file(ceremony):
+    ceremony.first()
+    ceremony.begin()
+    ceremony.crl()
+    first = ceremony.out.read_text()
+    ceremony.crl()
+    later = ceremony.out
+    both = ceremony.folder / "both.crl"
+    both.write_text(later.read_text() + first)
+    assert "two lists of one root" in ceremony.install(both, code=1)
+    assert not list((ceremony.server / "root_lists").glob("*")) if (ceremony.server / "root_lists").exists() else True
+    before = (ceremony.root / "root-1.crl").read_bytes()
+    assert "exist" in ceremony.crl(code=4, out=later)
+    assert (ceremony.root / "root-1.crl").read_bytes() == before
+
+
 def test_a_certificate_says_where_the_list_is(ceremony):
     ceremony.init()
     request = ceremony.request()
@@ -333,6 +361,14 @@ def test_it_is_in_a_backup_and_what_others_hold_goes_before_it(ceremony):
     shutil.rmtree(new)
     ceremony.ca("restore", *keys, "--seen", ceremony.out, "--seen", ceremony.server / "ca.crt", backup, new)
     assert (new / "root-1.crl").read_text() == ceremony.out.read_text()
+    # the latest of those that were seen, whichever is named first
+    older = ceremony.folder / "older.crl"
+    shutil.copy(ceremony.out, older)
+    ceremony.crl()
+    for order in ((older, ceremony.out), (ceremony.out, older)):
+        shutil.rmtree(new)
+        ceremony.ca("restore", *keys, *[word for name in order for word in ("--seen", name)], backup, new)
+        assert (new / "root-1.crl").read_text() == ceremony.out.read_text()
     # of a server: the list that is there stays, if it is later
     ceremony.install(ceremony.out)
     sealed = ceremony.folder / "server.backup"
