@@ -25,6 +25,8 @@
 #define ROOTS_MAX   99
 #define DAY         86400
 
+#define CLOCKS_APART 3600 /* seconds that two machines may be */
+
 struct crl_ask {
 	struct op_ceremony c;
 	struct cli_values revoke, seen;
@@ -179,6 +181,23 @@ static bool make(struct ch_buf *der, const struct set *s, int64_t now, int64_t n
 	return good;
 }
 
+/* Why this one is in the list: what was said of it first. */
+static const char *reason_in(const struct op_crl *l, X509 *x)
+{
+	const ASN1_INTEGER *serial = X509_get0_serialNumber(x);
+	struct ch_crl_rd entries = ch_crl_entries(&l->crl);
+	struct ch_serial want, have;
+	struct ch_crl_entry e;
+	const char *reason = NULL;
+	if (!ch_serial_make(&want, ch_span(ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial))))
+		return "none";
+	while (reason == NULL && ch_crl_next(&entries, &e)) {
+		if (ch_serial_make(&have, e.serial) && ch_span_eq(CH_SPAN_OF(have.b), CH_SPAN_OF(want.b)))
+			reason = ch_crl_reason_str(e.reason);
+	}
+	return reason != NULL ? reason : "none";
+}
+
 static void tell(struct op_transcript *t, const struct crl_ask *a, const char *file, const struct op_crl *l, X509 *root)
 {
 	char text[64], name[300];
@@ -195,7 +214,7 @@ static void tell(struct op_transcript *t, const struct crl_ask *a, const char *f
 		if (!op_cert_is_by(a->gone.v[i], root))
 			continue;
 		op_transcript_cert(t, "revoked", a->gone.v[i]);
-		op_transcript_put(t, "reason", a->reason);
+		op_transcript_put(t, "reason", reason_in(l, a->gone.v[i]));
 	}
 }
 
@@ -431,8 +450,12 @@ static int check_list(const struct op_ceremony *c, const char *name, const struc
 	int code = op_ceremony_has(c, name) ? load_list(c, name, &there) : -1;
 	if (code >= 0)
 		return code;
-	if (l->crl.next_update <= (int64_t)time(NULL))
+	int64_t now = (int64_t)time(NULL);
+	if (l->crl.next_update <= now)
 		cli_say("%s: a list that has ended: chainhold ca crl signs the next one", path);
+	else if (l->crl.this_update > now + CLOCKS_APART)
+		cli_say("%s: a list whose time has not begun: the clock of the machine that signed it, or of this one, is wrong",
+			path);
 	else if (there.count > 0 &&
 		 (l->number < there.v[0].number ||
 		  (l->number == there.v[0].number && !ch_span_eq(ch_buf_span(&l->der), ch_buf_span(&there.v[0].der)))))
@@ -453,6 +476,11 @@ static int install_one(const struct op_ceremony *c, const struct op_certs *trust
 	if (root == NULL)
 		return CLI_FAILS;
 	op_cert_kid(kid, root);
+	if (kid[0] == '\0') {
+		cli_say("%s: a list is called as its root's key identifier, and this root has none of 1 to 20 bytes",
+			path);
+		return CLI_FAILS;
+	}
 	(void)snprintf(name, sizeof(name), CA_ROOT_LISTS "/%s.crl", kid);
 	int code = check_list(c, name, l, path);
 	if (code < 0 && t == NULL)

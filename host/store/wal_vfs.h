@@ -5,8 +5,8 @@
 /*
  * A VFS of SQLite that writes its write-ahead log in long pieces. SQLite writes each page of a transaction by two calls, a header of 24 bytes and
  * the page; here what follows on one another is held, and written by one call before anything else is done with that file: before it is
- * synced above all. A commit is durable when its sync returned, as without this; a write that fails is told by the call that brings it out, which is of
- * the same transaction. All files but the log are the VFS's below, untouched.
+ * synced above all. A commit is durable when its sync returned, as without this; a write that fails is told by the call that brings it out, which no
+ * commit gets past. All files but the log are the VFS's below, untouched.
  */
 struct ch_wal_vfs;
 

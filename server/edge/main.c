@@ -189,7 +189,7 @@ static void look_at_root_lists(void *ctx)
 	struct edge *e = ctx;
 	/* One of the edges is enough. */
 	if (e->child.index == 0)
-		(void)root_lists_warn(&e->root_lists, (int64_t)(ch_clock_ms(CLOCK_REALTIME) / 1000));
+		root_lists_warn(&e->root_lists, (int64_t)(ch_clock_ms(CLOCK_REALTIME) / 1000));
 	ch_loop_timer_set(e->loop, &e->root_lists_look, DAY_MS);
 }
 

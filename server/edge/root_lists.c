@@ -68,9 +68,8 @@ bool root_lists_load(struct root_lists *to, const struct root_lists *before, str
 	return err == CH_ERR_NOTFOUND;
 }
 
-size_t root_lists_warn(const struct root_lists *l, int64_t now)
+void root_lists_warn(const struct root_lists *l, int64_t now)
 {
-	size_t count = 0;
 	for (size_t i = 0; i < l->count; i++) {
 		const struct ch_root_list *is = &l->v[i].is;
 		int64_t quarter = (is->next_update - is->this_update) / 4, left = is->next_update - now;
@@ -87,7 +86,5 @@ size_t root_lists_warn(const struct root_lists *l, int64_t now)
 			ch_log(CH_LOG_WARNING,
 			       "the list of the root %s ends in %lld hours: chainhold ca crl signs the next one",
 			       is->kid, (long long)(left / 3600));
-		count += is->revokes_issuer || soon;
 	}
-	return count;
 }

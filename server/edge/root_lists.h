@@ -24,7 +24,7 @@ CH_MUST_USE bool root_lists_load(struct root_lists *to, const struct root_lists 
 void root_lists_clear(struct root_lists *l);
 /* The list of this name; NULL if there is none. */
 const struct told_list *root_lists_named(const struct root_lists *l, struct ch_span name);
-/* Says which lists have ended, end soon, or revoke the CA that issues. How many they are. */
-size_t root_lists_warn(const struct root_lists *l, int64_t now);
+/* Says which lists have ended, end soon, or revoke the CA that issues. */
+void root_lists_warn(const struct root_lists *l, int64_t now);
 
 #endif

@@ -136,6 +136,8 @@ def test_what_is_in_it_stays_and_its_number_grows(ceremony):
     second = ceremony.number()
     # again, for another reason: what was said first stays; and without anything new
     ceremony.revoke(chain)
+    told = sorted(ceremony.root.glob("transcript/*"))[-1].read_text()
+    assert "superseded" in told and "cACompromise" not in told
     ceremony.crl("--days", "1")
     assert first < second < ceremony.number()
     text = ceremony.shown()
@@ -156,6 +158,8 @@ def test_what_others_hold_is_not_forgotten(ceremony):
     ahead = ceremony.folder / "ahead.crl"
     ahead.write_text(by_root(ceremony, last=datetime.datetime.utcnow() + datetime.timedelta(days=2)))
     assert "clock of this machine is behind" in ceremony.crl("--seen", ahead, code=1)
+    ceremony.begin()
+    assert "time has not begun" in ceremony.install(ahead, code=1)
     # a list of somebody else
     ahead.write_text(own_list(ceremony))
     assert "no root of" in ceremony.crl("--seen", ahead, code=1)
